@@ -1,0 +1,1 @@
+"""Nexus: one address for every kind of AI that you run yourself."""

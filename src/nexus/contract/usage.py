@@ -1,0 +1,61 @@
+"""What an answer cost in tokens, read from the shapes in which engines say it."""
+
+from typing import Self
+
+import msgspec
+
+
+class Usage(msgspec.Struct, frozen=True):
+    """Tokens in and out of one answer. `estimated` marks counts that Nexus made because the engine gave none."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    estimated: bool = False
+
+    @property
+    def total_tokens(self) -> int:
+        return self.prompt_tokens + self.completion_tokens
+
+    def __add__(self, other: Self) -> "Usage":
+        return Usage(
+            self.prompt_tokens + other.prompt_tokens,
+            self.completion_tokens + other.completion_tokens,
+            self.estimated or other.estimated,
+        )
+
+
+class _Counts(msgspec.Struct):
+    """Chat's names and those of the newer endpoints (`input_tokens`); which came decides."""
+
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+
+
+class _Carrier(msgspec.Struct):
+    usage: _Counts | None = None
+    response: "_Carrier | None" = None
+
+
+_decoder = msgspec.json.Decoder(_Carrier)
+
+
+def read_usage(body: bytes) -> Usage | None:
+    """The usage that a JSON answer or event carries at its top or under `response`; None where it gives none.
+
+    Bytes that are not JSON, or whose `usage` is of another shape, give None: usage is read in passing and
+    never a reason to fail an answer.
+    """
+    try:
+        carrier = _decoder.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return None
+    counts = carrier.usage or (carrier.response.usage if carrier.response else None)
+    if counts is None:
+        return None
+    prompt = counts.prompt_tokens if counts.prompt_tokens is not None else counts.input_tokens
+    completion = counts.completion_tokens if counts.completion_tokens is not None else counts.output_tokens
+    if prompt is None and completion is None:
+        return None
+    return Usage(prompt or 0, completion or 0)

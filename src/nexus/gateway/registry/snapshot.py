@@ -1,0 +1,90 @@
+"""The gateway's whole, immutable view of all instances; replaced, never edited."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from nexus.contract.card import Card
+
+
+class State(StrEnum):
+    """What the prober knows of an instance. Only `ready` ones are given requests."""
+
+    UNKNOWN = "unknown"  # listed, not asked yet
+    STARTING = "starting"  # lives, but says that it is not ready
+    READY = "ready"
+    INVALID = "invalid"  # answers, but its card cannot be read
+    UNREACHABLE = "unreachable"
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """One running copy of a service, as last seen.
+
+    `url` is the base URL under which it was listed (no trailing slash) and identifies it; `data_url` is where
+    requests go (`backend.base_url` of its card, else `url`). `card` is None until one was read; in the state
+    `starting` it may be provisional: what the stack's manifest says the service will be. `reason` says why an
+    instance is not ready, in one line. `authorization` is the header value that it wants, if any.
+    """
+
+    url: str
+    source: str
+    state: State = State.UNKNOWN
+    card: Card | None = None
+    reason: str = ""
+    data_url: str = ""
+    authorization: str | None = None
+
+    @property
+    def service(self) -> str:
+        """The service's name; for an instance whose card was never read, the host and port it is listed under."""
+        return self.card.service.name if self.card else self.url.partition("://")[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A model at an instance: `model` is the id under which that instance knows it, or None where it has no models."""
+
+    instance: Instance
+    model: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """All that can answer one operation for one model name (or for none): who is ready, and who is not yet."""
+
+    ready: tuple[Target, ...] = ()
+    waiting: tuple[Target, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DynamicEndpoint:
+    """A path that only a card gave us: an operation outside OpenAI's words, served as it is."""
+
+    operation: str
+    method: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The indexes that planning reads. Build one with `registry.index.build`.
+
+    `by_model` maps (operation, requested name) to its route, for model ids, card aliases, configured aliases
+    and, for a service without models, its own name. `by_operation` holds the route for requests that name no
+    model. `endpoints` maps (method, path) to the endpoints that are not in `contract.operations`.
+    `names` are the names known for an operation (for near misses). `settled` is False until every listed
+    instance has been asked once: before that, an unknown model may only be unknown yet.
+    """
+
+    instances: tuple[Instance, ...] = ()
+    by_model: Mapping[tuple[str, str], Route] = field(default_factory=dict)
+    by_operation: Mapping[str, Route] = field(default_factory=dict)
+    endpoints: Mapping[tuple[str, str], DynamicEndpoint] = field(default_factory=dict)
+    names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    settled: bool = True
+    version: int = 0
+
+    def of_service(self, name: str) -> tuple[Instance, ...]:
+        """All instances of one service, in the order in which they are listed."""
+        return tuple(instance for instance in self.instances if instance.service == name)

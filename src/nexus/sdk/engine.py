@@ -1,0 +1,118 @@
+"""What a service author writes: an engine with `load`, `unload` and one method an operation.
+
+The method's name is the operation's with dots turned into underscores (`chat.completions` → `chat_completions`).
+It takes the request and the call, and is called in one of four ways, chosen by how it is written:
+
+- `async def` … `return value`: awaited on the event loop; cancelled when the caller leaves.
+- `async def` … `yield item`: an async generator; closed when the caller leaves.
+- `def` … `return value`: run in a worker thread; `call.cancelled` is set when the caller leaves.
+- `def` … `yield item`: iterated in a worker thread; closed (GeneratorExit) at the next item when the caller leaves.
+
+A plain method may also return an (async) iterator instead of a value: so one method serves streaming and not.
+The annotation of the first parameter decides what the request is: a pydantic model (validated, and its JSON
+Schema goes on the card), `dict[str, Any]` (any JSON object) or `Form` (multipart fields and files).
+Values are pydantic models, dicts or `Content` (bytes with a media type); items of a stream are pydantic models
+or dicts (sent as events) or bytes (sent as they are).
+"""
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from nexus.contract.errors import ApiError
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """One entry of the model manifest, with its file found (or fetched) and its digest known.
+
+    `path` is the model's file or folder, None where the entry gives no source. `options` is the entry's own
+    `[options]` table, for the engine alone.
+    """
+
+    id: str
+    path: Path | None = None
+    aliases: tuple[str, ...] = ()
+    operations: tuple[str, ...] = ()
+    context_length: int | None = None
+    continuation: bool = False
+    digest: str | None = None
+    memory_mb: int = 0
+    vram_mb: int = 0
+    licence: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """An answer that is not JSON: bytes with their media type."""
+
+    body: bytes
+    media_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """One file of a multipart request, whole."""
+
+    filename: str
+    media_type: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A multipart request: the text fields (the last of a name wins, `name[]` gathers) and the files."""
+
+    fields: Mapping[str, str]
+    lists: Mapping[str, tuple[str, ...]]
+    files: Mapping[str, Upload]
+
+
+class Call:
+    """One call while it is answered: which model, whose request, and whether anyone still waits for the answer."""
+
+    def __init__(self, request_id: str, model: Model, headers: Mapping[str, str]) -> None:
+        self.request_id = request_id
+        self.model = model
+        self.headers = headers
+        self._cancelled = threading.Event()
+        self._callbacks: list[Callable[[], None]] = []
+
+    @property
+    def cancelled(self) -> bool:
+        """True once the caller has left or the service drains: stop working. Safe to read from any thread."""
+        return self._cancelled.is_set()
+
+    def on_cancel(self, callback: Callable[[], None]) -> None:
+        """Have `callback` called once when the call is cancelled; at once if it already is. It must not block."""
+        self._callbacks.append(callback)
+        if self.cancelled:
+            self.cancel()
+
+    def cancel(self) -> None:
+        """Tell the engine that nobody waits any more."""
+        self._cancelled.set()
+        while self._callbacks:
+            self._callbacks.pop()()
+
+
+class Engine:
+    """Base of all engines. `config` holds the service's validated environment, by variable name."""
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        self.config = config
+
+    def load(self, model: Model) -> Any:
+        """Make `model` ready to answer. May be `async def`; a plain one runs in a worker thread.
+
+        A service whose manifest folder is empty has one implicit model, named after the service.
+        """
+
+    def unload(self, model: Model) -> Any:
+        """Give back what `load` took. May be `async def`; a plain one runs in a worker thread."""
+
+
+__all__ = ["ApiError", "Call", "Content", "Engine", "Form", "Model", "Upload"]
