@@ -1,0 +1,42 @@
+"""How a run is asked for: the command line and the plan that follows from it."""
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How long and how often everything is measured. `only` empty means every subject; `soak` is in requests."""
+
+    only: tuple[str, ...]
+    out: Path
+    seconds: float
+    rounds: int
+    soak: int
+    many: int
+    connections: int = 32
+    starts: int = 3
+
+
+def read_arguments(argv: list[str] | None = None) -> Plan:
+    """The plan that the command line asks for; argparse's own exit on a wrong one."""
+    parser = argparse.ArgumentParser(prog="bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="short rounds and no soak: about two minutes")
+    parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="measure these subjects alone")
+    parser.add_argument("--seconds", type=float, help="length of one round (5; quick: 2)")
+    parser.add_argument("--rounds", type=int, help="interleaved rounds (5; quick: 3)")
+    parser.add_argument("--soak", type=int, help="requests to see whether memory stays flat (200000; quick: 0)")
+    parser.add_argument("--streams", type=int, default=1000, help="streams at once")
+    parser.add_argument("--out", type=Path, default=Path("bench") / "results", help="folder for the tables")
+    options = parser.parse_args(argv)
+    quick = options.quick
+    return Plan(
+        only=tuple(options.only),
+        out=options.out,
+        seconds=options.seconds or (2 if quick else 5),
+        rounds=options.rounds or (3 if quick else 5),
+        soak=options.soak if options.soak is not None else (0 if quick else 200_000),
+        many=options.streams,
+        starts=1 if quick else 3,
+    )

@@ -1,0 +1,27 @@
+"""Samples become medians and ratios."""
+
+from bench.board import MEASURES, Board
+
+
+def test_a_figure_is_the_median_and_the_ratio_is_of_medians() -> None:
+    board = Board()
+    for value in (100.0, 300.0, 200.0):
+        board.add("nginx", "requests", value)
+    board.add("nexus", "requests", 80.0)
+    board.add("nexus", "requests", None)
+    assert board.figure("nginx", "requests") == 200
+    assert board.relative("nexus", "requests") == 0.4
+    assert board.figure("nexus", "p50") is None
+
+
+def test_all_samples_are_kept() -> None:
+    board = Board()
+    board.add("nexus", "requests", 80.0)
+    board.add("nexus", "p50", 1.5)
+    assert board.as_dict()["nexus"]["requests"] == {"median": 80.0, "ratio": None, "samples": [80.0]}
+    assert board.as_dict()["nexus"]["p50"]["ratio"] is None
+
+
+def test_every_measure_is_named_once() -> None:
+    keys = [measure.key for measure in MEASURES]
+    assert len(keys) == len(set(keys))
