@@ -121,16 +121,19 @@ class Limits(_Part):
 
 
 class Card(_Part):
-    """The whole card. `read_card` reads one from bytes that nobody vouches for."""
+    """The whole card. `read_card` reads one from bytes that nobody vouches for.
+
+    The lists are bounded so that reading a card, however hostile, takes milliseconds.
+    """
 
     schema_version: Literal["v1"]
     service: ServiceInfo
     instance: str = ""
     backend: Backend = Backend()
     capabilities: Capabilities = Capabilities()
-    endpoints: tuple[Endpoint, ...] = ()
-    models: tuple[Model, ...] = ()
-    tools: tuple[Tool, ...] = ()
+    endpoints: tuple[Endpoint, ...] = Field(default=(), max_length=512)
+    models: tuple[Model, ...] = Field(default=(), max_length=2048)
+    tools: tuple[Tool, ...] = Field(default=(), max_length=1024)
     ui: Ui = Ui()
     config: tuple[ConfigVariable, ...] = ()
     resources: HostResources = HostResources()

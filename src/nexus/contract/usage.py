@@ -49,7 +49,7 @@ def read_usage(body: bytes) -> Usage | None:
     """
     try:
         carrier = _decoder.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
     counts = carrier.usage or (carrier.response.usage if carrier.response else None)
     if counts is None:

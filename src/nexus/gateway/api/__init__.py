@@ -1,1 +1,1 @@
-"""…"""
+"""The control plane: everything that clients ask of the gateway itself."""

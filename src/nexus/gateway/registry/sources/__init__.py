@@ -1,1 +1,1 @@
-"""…"""
+"""Where listings of instances come from: one file a way to find them."""
