@@ -1,0 +1,35 @@
+"""What all wire shapes share: unknown fields are kept, types are not bent, and nothing is changed after reading."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, StrictInt
+
+
+class Wire(BaseModel):
+    """Base of the shapes. A string is never taken for a number nor a number for a flag."""
+
+    model_config = ConfigDict(extra="allow", strict=True, frozen=True, protected_namespaces=())
+
+
+ModelName = Annotated[str, Field(min_length=1, max_length=256)]
+Count = Annotated[StrictInt, Field(ge=0)]
+Number = Annotated[float, Field(allow_inf_nan=False)]
+Tokens = tuple[Count, ...]
+Stop = str | Annotated[tuple[str, ...], Field(max_length=16)]
+
+
+class StreamOptions(Wire):
+    include_usage: bool = False
+
+
+class PromptTokensDetails(Wire):
+    cached_tokens: int = 0
+
+
+class Usage(Wire):
+    """Tokens of one answer. Embeddings have no `completion_tokens`."""
+
+    prompt_tokens: int
+    completion_tokens: int | None = None
+    total_tokens: int
+    prompt_tokens_details: PromptTokensDetails | None = None
