@@ -1,0 +1,53 @@
+"""How control-plane routes answer: JSON made by msgspec, and every error in the one envelope."""
+
+from typing import Any
+
+import msgspec
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from nexus.contract.errors import INVALID_REQUEST, METHOD_NOT_ALLOWED, NOT_FOUND, ApiError, kind_of_status
+
+
+def json_answer(value: Any, status: int = 200) -> Response:
+    """An answer with `value` as JSON; `msgspec.Raw` parts go in as they are."""
+    return Response(msgspec.json.encode(value), status, media_type="application/json")
+
+
+def error_answer(error: ApiError) -> Response:
+    """An error's envelope with its status and headers."""
+    return Response(error.body(), error.status, error.headers(), media_type="application/json")
+
+
+def install_envelopes(app: FastAPI) -> None:
+    """Have everything that ends a request early told in the envelope: our errors, the router's and validation's."""
+
+    async def ours(_: Request, error: Exception) -> Response:
+        assert isinstance(error, ApiError)  # noqa: S101 - Starlette calls a handler with its class only
+        return error_answer(error)
+
+    async def routing(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)  # noqa: S101
+        answer = error_answer(_of_router(request, error))
+        answer.headers.update(error.headers or {})
+        return answer
+
+    async def validation(_: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)  # noqa: S101
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"][1:])
+        return error_answer(ApiError(INVALID_REQUEST, f"{where}: {first['msg']}", param=where or None))
+
+    app.add_exception_handler(ApiError, ours)
+    app.add_exception_handler(HTTPException, routing)
+    app.add_exception_handler(RequestValidationError, validation)
+
+
+def _of_router(request: Request, error: HTTPException) -> ApiError:
+    what = f"{request.method} {request.url.path}"
+    if error.status_code == 404:
+        return ApiError(NOT_FOUND, f"There is nothing at {what}.")
+    if error.status_code == 405:
+        return ApiError(METHOD_NOT_ALLOWED, f"{what} is not possible: another method is needed.")
+    return ApiError(kind_of_status(error.status_code), str(error.detail))

@@ -1,0 +1,40 @@
+"""The control plane as one ASGI application."""
+
+from fastapi import APIRouter, FastAPI, Response
+
+from nexus.gateway.api.answers import install_envelopes
+from nexus.gateway.api.middleware import Authenticated, Recorded
+from nexus.gateway.api.models import model_routes
+from nexus.gateway.api.parts import ApiParts
+from nexus.gateway.api.registry import registry_routes
+from nexus.gateway.api.services import service_routes
+from nexus.gateway.api.status import status_routes
+from nexus.gateway.api.union import union_card
+
+
+def create_api(parts: ApiParts) -> FastAPI:
+    """Everything that clients ask of the gateway itself. It owns none of its parts: who made them closes them."""
+    app = FastAPI(title="Nexus", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
+    for routes in (status_routes, metadata_routes, model_routes, service_routes, registry_routes):
+        app.include_router(routes(parts))
+    install_envelopes(app)
+    app.add_middleware(Authenticated, parts=parts)
+    app.add_middleware(Recorded, parts=parts)  # the last one added is the outermost
+    return app
+
+
+def metadata_routes(parts: ApiParts) -> APIRouter:
+    """The gateway's own card, as every service has one."""
+    router = APIRouter()
+
+    @router.get("/v1/metadata")
+    async def metadata() -> Response:
+        card = union_card(
+            parts.registry.snapshot,
+            parts.config().aliases,
+            instance=parts.instance,
+            max_request_bytes=parts.settings.max_request_bytes,
+        )
+        return Response(card.model_dump_json(), media_type="application/json")
+
+    return router

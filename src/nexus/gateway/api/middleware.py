@@ -1,0 +1,105 @@
+"""Around every control-plane request: its id, one record, the token, and the envelope for what nobody foresaw."""
+
+import ipaddress
+import time
+import traceback
+from typing import Final
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from nexus.contract.errors import INTERNAL_ERROR, ApiError
+from nexus.gateway.api.parts import ApiParts
+from nexus.gateway.edge.identity import request_id
+
+_OPEN: Final = frozenset({"/health", "/readyz", "/v1/registry"})
+"""Paths without the clients' token: probes have none, and /v1/registry has a secret of its own."""
+
+
+class Recorded:
+    """Gives each request its id, answers faults with a 500 envelope, and records each request once.
+
+    HEAD is asked of the routes as GET; the server leaves out the body.
+    """
+
+    def __init__(self, app: ASGIApp, parts: ApiParts) -> None:
+        self._app = app
+        self._parts = parts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        identity = request_id(_header(scope, b"x-request-id"))
+        inner = dict(scope, method="GET" if scope["method"] == "HEAD" else scope["method"])
+        status = 0
+
+        async def tell(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message.get("headers", ()), (b"x-request-id", identity.encode())]
+            await send(message)
+
+        try:
+            await self._app(inner, receive, tell)
+        except Exception as error:  # noqa: BLE001 - whatever a route failed to foresee, the client gets the envelope
+            self._parts.log(
+                "error", "request_failed", request_id=identity, reason=str(error), trace=traceback.format_exc()
+            )
+            if status == 0:
+                await send_error(tell, ApiError(INTERNAL_ERROR, "The gateway failed to answer this request."))
+        finally:
+            route = inner.get("route")
+            self._parts.record(
+                method=scope["method"],
+                path=getattr(route, "path", "unmatched"),
+                status=status or 499,  # the client left before there was an answer
+                seconds=time.perf_counter() - started,
+                request_id=identity,
+            )
+
+
+class Authenticated:
+    """Lets a request pass that carries a known token, or that needs none."""
+
+    def __init__(self, app: ASGIApp, parts: ApiParts) -> None:
+        self._app = app
+        self._parts = parts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and not self._is_open(scope):
+            try:
+                self._parts.check_token(_header(scope, b"authorization"))
+            except ApiError as error:
+                await send_error(send, error)
+                return
+        await self._app(scope, receive, send)
+
+    def _is_open(self, scope: Scope) -> bool:
+        if self._parts.settings.auth == "off" or scope["path"] in _OPEN:
+            return True
+        return scope["path"] == "/metrics" and _is_local(scope)
+
+
+async def send_error(send: Send, error: ApiError) -> None:
+    """Answer with an error's envelope."""
+    body = error.body()
+    headers = {"content-type": "application/json", "content-length": str(len(body)), **error.headers()}
+    pairs = [(name.encode(), value.encode()) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": error.status, "headers": pairs})
+    await send({"type": "http.response.body", "body": body})
+
+
+def _header(scope: Scope, name: bytes) -> bytes | None:
+    return next((value for key, value in scope["headers"] if key == name), None)
+
+
+def _is_local(scope: Scope) -> bool:
+    """Whether the caller is on this machine; behind a proxy on this machine, everyone would seem to be."""
+    if _header(scope, b"x-forwarded-for") is not None or _header(scope, b"forwarded") is not None:
+        return False
+    try:
+        return scope["client"] is not None and ipaddress.ip_address(scope["client"][0]).is_loopback
+    except ValueError:
+        return False

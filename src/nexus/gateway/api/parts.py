@@ -1,0 +1,39 @@
+"""What the control plane needs of the rest of the gateway."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from nexus.gateway.config import Config
+from nexus.gateway.log import Log
+from nexus.gateway.registry.sources.announce import AnnounceSource
+from nexus.gateway.registry.watcher import Registry
+from nexus.gateway.settings import Settings
+
+
+class RecordRequest(Protocol):
+    """Takes one finished control-plane request. `path` is the route's template, `unmatched` where there is none."""
+
+    def __call__(self, *, method: str, path: str, status: int, seconds: float, request_id: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ApiParts:
+    """The parts, each as narrow as it can be.
+
+    `announce` is None where services may not announce themselves. `in_flight` gives the calls now at an
+    instance, by its URL. `check_token` gives the token's name for an `authorization` header, or raises ApiError.
+    `instance` is this gateway's own instance id, `started` when it started in seconds since the epoch.
+    """
+
+    registry: Registry
+    announce: AnnounceSource | None
+    settings: Settings
+    config: Callable[[], Config]
+    metrics_text: Callable[[], bytes]
+    in_flight: Callable[[str], int]
+    check_token: Callable[[bytes | None], str]
+    record: RecordRequest
+    log: Log
+    instance: str
+    started: float

@@ -1,0 +1,234 @@
+"""nexus.yaml: aliases and timeouts, checked key by key, and read again when the file changes."""
+
+import asyncio
+import difflib
+import reprlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
+
+from nexus.gateway.log import Log
+from nexus.gateway.values import Timeouts
+
+_LATER: Final = ("fallbacks", "retries", "stream_recovery", "routes", "policies", "tokens", "ip_allowlist")
+"""Keys of the contract whose promise this version cannot keep yet."""
+
+_LARGEST: Final = 1024 * 1024
+"""As many bytes of the file are read."""
+
+
+class ConfigError(ValueError):
+    """The file cannot be used; the message is one line that says which key and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Overrides:
+    """Timeouts in seconds that differ for an operation or a model; None where they do not."""
+
+    connect: float | None = None
+    first_byte: float | None = None
+    idle: float | None = None
+    total: float | None = None
+
+    def over(self, base: Timeouts) -> Timeouts:
+        """`base` with what is set here in its place."""
+        return Timeouts(
+            base.connect if self.connect is None else self.connect,
+            base.first_byte if self.first_byte is None else self.first_byte,
+            base.idle if self.idle is None else self.idle,
+            base.total if self.total is None else self.total,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """What nexus.yaml says. `aliases` maps each configured alias to the name that it finally stands for."""
+
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    timeouts: Timeouts = field(default_factory=Timeouts)
+    operations: Mapping[str, Overrides] = field(default_factory=dict)
+    models: Mapping[str, Overrides] = field(default_factory=dict)
+
+    def timeouts_for(self, operation: str, model: str | None) -> Timeouts:
+        """The timeouts of one call: a model's own before an operation's own before those of all."""
+        timeouts = self.timeouts
+        if operation in self.operations:
+            timeouts = self.operations[operation].over(timeouts)
+        if model is not None and model in self.models:
+            timeouts = self.models[model].over(timeouts)
+        return timeouts
+
+
+# The file's shape
+
+_Name = Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=r"^[^\s\x00-\x1f\x7f]+$")]
+_Seconds = Annotated[float, Field(gt=0, le=86400, allow_inf_nan=False)]
+
+
+class _Shape(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+class _Times(_Shape):
+    connect: _Seconds = None  # type: ignore[assignment]  # None is what was not written; nobody can write it
+    first_byte: _Seconds = None  # type: ignore[assignment]
+    idle: _Seconds = None  # type: ignore[assignment]
+    total: _Seconds = None  # type: ignore[assignment]
+
+    def overrides(self) -> Overrides:
+        return Overrides(self.connect, self.first_byte, self.idle, self.total)
+
+
+class _AllTimes(_Times):
+    operations: dict[_Name, _Times] = {}
+    models: dict[_Name, _Times] = {}
+
+
+class _File(_Shape):
+    aliases: dict[_Name, _Name] = {}
+    timeouts: _AllTimes = _AllTimes()
+
+
+_ADAPTER: Final = TypeAdapter(_File)
+_KNOWN: Final[Mapping[tuple[str, ...], tuple[str, ...]]] = {
+    (): tuple(_File.model_fields),
+    ("timeouts",): tuple(_AllTimes.model_fields),
+}
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML that is refused where a key is written twice: silently, the last one would win."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                if key.value in seen:
+                    raise ConfigError(f"{key.value}: it is given twice (line {key.start_mark.line + 1})")
+                seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+def parse_config(text: str) -> Config:
+    """The configuration that a file's text gives. Raises ConfigError."""
+    try:
+        document = yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader
+    except yaml.MarkedYAMLError as error:
+        where = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
+        raise ConfigError(f"it is not YAML: {where}{error.problem}") from error
+    except (yaml.YAMLError, RecursionError) as error:
+        raise ConfigError(f"it is not YAML: {' '.join(str(error).split())}") from error
+    if document is None:
+        return Config()
+    if not isinstance(document, dict):
+        raise ConfigError("it should be a mapping of keys to values")
+    for key in document:
+        if key in _LATER:
+            raise ConfigError(f"{key}: this version does not act on it yet; take it out")
+    try:
+        file = _ADAPTER.validate_python(document)
+    except ValidationError as error:
+        raise ConfigError(_told(error)) from error
+    times = file.timeouts
+    return Config(
+        aliases=_resolved(file.aliases),
+        timeouts=times.overrides().over(Timeouts()),
+        operations={name: own.overrides() for name, own in times.operations.items()},
+        models={name: own.overrides() for name, own in times.models.items()},
+    )
+
+
+def _told(error: ValidationError) -> str:
+    first = error.errors(include_url=False)[0]
+    path = tuple(str(part) for part in first["loc"] if part != "[key]")
+    where = ".".join(path)
+    if first["type"] == "extra_forbidden":
+        known = _KNOWN.get(path[:-1], tuple(_Times.model_fields))
+        near = difflib.get_close_matches(path[-1], known, 1)
+        return f"{where}: there is no such key" + (
+            f"; did you mean {near[0]}?" if near else f" among {', '.join(known)}"
+        )
+    return f"{where}: {first['msg'].replace('Input should', 'it should')}, not {reprlib.repr(first['input'])}"
+
+
+def _resolved(aliases: Mapping[str, str]) -> dict[str, str]:
+    """Each alias with what it finally stands for. Raises ConfigError for a circle."""
+    resolved: dict[str, str] = {}
+    for alias in aliases:
+        path = [alias]
+        while path[-1] in aliases:
+            path.append(aliases[path[-1]])
+            if path[-1] in path[:-1]:
+                raise ConfigError(f"aliases.{alias}: it leads in a circle: {' → '.join(path)}")
+        resolved[alias] = path[-1]
+    return resolved
+
+
+class ConfigFile:
+    """One file that is read at the start and again whenever it changes.
+
+    A file that is not there is like an empty one at the start, and later one that was removed: it is logged
+    and what was read last stays, as it does after a bad edit.
+    """
+
+    def __init__(self, path: Path, log: Log) -> None:
+        self.path = path
+        self.config = Config()
+        self._log = log
+        self._stamp: tuple[int, int, int] | None = None
+
+    def load(self) -> Config:
+        """Read the file now. Raises ConfigError, its message headed by the file's name."""
+        self._stamp = self._look()
+        if self._stamp is not None:
+            self.config = self._read()
+        return self.config
+
+    async def watch(self, interval: float, changed: Callable[[Config], None]) -> None:
+        """Look at the file every `interval` seconds for ever, and hand over each good edit."""
+        while True:
+            await asyncio.sleep(interval)
+            config = await asyncio.to_thread(self.check)
+            if config is not None:
+                changed(config)
+
+    def check(self) -> Config | None:
+        """The new configuration where the file was changed into another good one since the last look."""
+        stamp = self._look()
+        if stamp == self._stamp:
+            return None
+        self._stamp = stamp
+        if stamp is None:
+            self._log("warning", "config_removed", path=str(self.path), reason="what was read last stays")
+            return None
+        try:
+            config = self._read()
+        except ConfigError as error:
+            self._log("error", "config_refused", path=str(self.path), reason=str(error))
+            return None
+        self._log("info", "config_read", path=str(self.path))
+        self.config = config
+        return config
+
+    def _look(self) -> tuple[int, int, int] | None:
+        try:
+            status = self.path.stat()
+        except OSError:
+            return None
+        return status.st_mtime_ns, status.st_size, status.st_ino
+
+    def _read(self) -> Config:
+        try:
+            with self.path.open("rb") as file:
+                content = file.read(_LARGEST)
+            return parse_config(content.decode())
+        except ConfigError as error:
+            raise ConfigError(f"{self.path.name}: {error}") from error
+        except UnicodeDecodeError as error:
+            raise ConfigError(f"{self.path.name}: it is not UTF-8 text") from error
+        except OSError as error:
+            raise ConfigError(f"{self.path.name}: it cannot be read: {error.strerror}") from error

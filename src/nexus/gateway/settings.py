@@ -1,0 +1,213 @@
+"""The gateway's environment: the only place that reads it. Every variable may also be given as NAME_FILE."""
+
+import ipaddress
+import os
+import secrets
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+
+from nexus.gateway.registry.address import Address, AddressError, parse_address
+from nexus.gateway.registry.sources.dns import DnsName
+
+_PREFIX: Final = "NEXUS_"
+_LATER: Final = ("NEXUS_DATABASE_URL", "NEXUS_REDIS_URL", "NEXUS_REQUEST_LOG")
+"""Variables of the contract whose promise this version cannot keep yet."""
+
+
+class SettingsError(ValueError):
+    """A variable has a bad value; the message is one line that names it and shows no secret."""
+
+
+def _split(value: Any) -> Any:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def _address(value: Any) -> Any:
+    try:
+        return parse_address(value) if isinstance(value, str) else value
+    except AddressError as error:
+        raise ValueError(str(error)) from error
+
+
+def _dns_name(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    name, _, port = value.rpartition(":")
+    if not name or not port.isdecimal() or not 0 < int(port) < 65536:
+        raise ValueError(f"{value!r} is not of the form name:port")
+    try:
+        parse_address(f"http://{name}:{port}")
+    except AddressError as error:
+        raise ValueError(f"{value!r} is not of the form name:port") from error
+    return DnsName(name, int(port))
+
+
+def _sendable(value: SecretStr) -> SecretStr:
+    text = value.get_secret_value()
+    if not text.isascii() or not text.isprintable() or " " in text:
+        raise ValueError("it may have only printable ASCII characters and no spaces")
+    return value
+
+
+def _file(value: Path) -> Path:
+    if not value.is_file():
+        raise ValueError(f"there is no file {value}")
+    return value
+
+
+Addresses = Annotated[tuple[Annotated[Address, BeforeValidator(_address)], ...], NoDecode, BeforeValidator(_split)]
+DnsNames = Annotated[tuple[Annotated[DnsName, BeforeValidator(_dns_name)], ...], NoDecode, BeforeValidator(_split)]
+Seconds = Annotated[float, Field(ge=0.05, le=3600, allow_inf_nan=False)]
+Secret = Annotated[SecretStr, AfterValidator(_sendable)]
+File = Annotated[Path, AfterValidator(_file)]
+
+
+class Settings(BaseSettings):
+    """What the gateway was told at its start. Intervals are in seconds, sizes in bytes.
+
+    `config` is None where NEXUS_CONFIG was not given: then `nexus.yaml` is read if it is there.
+    Read them with `load_settings`.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix=_PREFIX, env_ignore_empty=True, frozen=True, extra="ignore", hide_input_in_errors=True
+    )
+
+    host: str = Field(default="127.0.0.1", pattern=r"^[A-Za-z0-9._:-]+$")
+    port: int = Field(default=8800, ge=0, le=65535)
+    services: Addresses = ()
+    discovery_dns: DnsNames = ()
+    discovery_interval: Seconds = 5.0
+    health_interval: Seconds = 2.0
+    registration_secret: Secret | None = None
+    api_key: Secret | None = None
+    auth: Literal["required", "off"] = "required"
+    config: File | None = None
+    tls_cert: File | None = None
+    tls_key: File | None = None
+    workers: int = 1
+    max_request_bytes: int = Field(default=64 * 1024 * 1024, ge=1)
+    stack_file: Path | None = None
+    lifeline_fd: int | None = Field(default=None, ge=0)
+
+    @field_validator("workers")
+    @classmethod
+    def _one_worker(cls, workers: int) -> int:
+        if workers != 1:
+            raise ValueError("this version runs one process; only 1 is possible")
+        return workers
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.auth == "off" and not _is_loopback(self.host):
+            raise ValueError(f"NEXUS_AUTH: off is only for a loopback NEXUS_HOST, not for {self.host}")
+        if (self.tls_cert is None) != (self.tls_key is None):
+            missing, given = ("CERT", "KEY") if self.tls_cert is None else ("KEY", "CERT")
+            raise ValueError(f"NEXUS_TLS_{missing}: it must be set where NEXUS_TLS_{given} is")
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return env_settings, _Files(settings_cls)
+
+
+class _Files(PydanticBaseSettingsSource):
+    """Values given as the content of files: NAME_FILE, as Docker's secrets are."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        return _from_file(_PREFIX + field_name.upper(), os.environ), field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        fields = self.settings_cls.model_fields.items()
+        values = {name: self.get_field_value(field, name)[0] for name, field in fields}
+        return {name: value for name, value in values.items() if value is not None}
+
+
+def _from_file(variable: str, environ: Mapping[str, str]) -> str | None:
+    path = environ.get(f"{variable}_FILE")
+    if not path:
+        return None
+    if environ.get(variable):
+        raise SettingsError(f"{variable}: it is given twice, also as {variable}_FILE")
+    try:
+        return Path(path).read_text(encoding="utf-8").strip() or None
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise SettingsError(f"{variable}_FILE: {path} cannot be read: {reason}") from error
+
+
+def load_settings() -> Settings:
+    """The settings from the environment. Raises SettingsError."""
+    for variable in _LATER:
+        if os.environ.get(variable) or os.environ.get(f"{variable}_FILE"):
+            raise SettingsError(f"{variable}: this version does not act on it yet; unset it")
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        message = first["msg"].removeprefix("Value error, ")
+        if not first["loc"]:
+            raise SettingsError(message) from None
+        message = message.replace("Input should", "it should")
+        raise SettingsError(f"{_PREFIX}{str(first['loc'][0]).upper()}: {message}") from None
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+def ensure_api_key(state: Path, make: Callable[[], str] = lambda: "sk-nexus-" + secrets.token_urlsafe(32)) -> str:
+    """The administrator's token from `api_key` in the state folder; made there, for its owner alone, if missing.
+
+    Of several processes that start at once, one makes it and all get the same. Raises SettingsError.
+    """
+    path = state / "api_key"
+    try:
+        state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not path.exists():
+            _publish_secret(path, make())
+        key = path.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"NEXUS_API_KEY: {path} can be neither read nor made: {error}") from error
+    if not key:
+        raise SettingsError(f"NEXUS_API_KEY: {path} is empty; delete it to have a new key made")
+    return key
+
+
+def _publish_secret(path: Path, secret: str) -> None:
+    """Put a whole file in place that only its owner can read, unless another process was faster."""
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(secret + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        path.hardlink_to(draft)
+    except FileExistsError:
+        return
+    finally:
+        draft.unlink()
