@@ -3,9 +3,10 @@
 import asyncio
 import time
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Final
 
+from nexus.gateway.config import Config
 from nexus.gateway.log import Log
 from nexus.gateway.registry.fetch import Fetcher
 from nexus.gateway.registry.findings import Broken, Finding, decide, listed, refused, relisted
@@ -48,7 +49,7 @@ class Registry:
         discovery_interval: float,
         health_interval: float,
         log: Log,
-        aliases: Mapping[str, str] | None = None,
+        config: Config | None = None,
         own_instance: str = "",
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
@@ -60,7 +61,7 @@ class Registry:
         self._discovery_interval = discovery_interval
         self._health_interval = health_interval
         self._log = log
-        self._aliases = dict(aliases or {})
+        self._aliases = (config or Config()).aliases
         self._own_instance = own_instance
         self._clock = clock
         self._wall = wall
@@ -114,9 +115,9 @@ class Registry:
         """Ask a source now instead of at the next interval."""
         self._wakes[source].set()
 
-    def apply_aliases(self, aliases: Mapping[str, str]) -> None:
-        """Use these configured aliases (name → model) from now on."""
-        self._aliases = dict(aliases)
+    def apply_config(self, config: Config) -> None:
+        """Use the aliases of this configuration from now on."""
+        self._aliases = config.aliases
         self._publish()
 
     # The sources
