@@ -1,0 +1,71 @@
+"""`/v1/models`: the models in OpenAI's shape with Nexus' states, and the verbs that load and unload them."""
+
+import time
+from typing import Any, Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from nexus.contract.card import Model
+from nexus.contract.errors import MODEL_NOT_FOUND, NO_READY_SERVICE, UPSTREAM_ERROR, ApiError
+from nexus.sdk.answering import JSON, encode_json
+from nexus.sdk.keeper import Keeper
+from nexus.sdk.roster import Resident
+from nexus.sdk.service import Service
+
+OWNER: Final = "nexus"
+
+
+class ModelRoutes:
+    """The handlers. `created` is the time at which this process started, in whole seconds since 1970."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._created = int(time.time())
+
+    async def every(self, _: Request) -> Response:
+        """The list; before the engine is there, what the manifest promises."""
+        models = [self._told(model) for model in self._service.card().models]
+        return _json({"object": "list", "data": models})
+
+    async def one(self, request: Request) -> Response:
+        """One model by id or alias."""
+        name = request.path_params["id"]
+        for model in self._service.card().models:
+            if name == model.id or name in model.aliases:
+                return _json(self._told(model))
+        raise _unknown(name)
+
+    async def load(self, request: Request) -> Response:
+        """Load the model, and answer when it is ready. 502 with the reason when it cannot be loaded."""
+        keeper, resident = self._resident(request)
+        await keeper.load(resident)
+        if resident.state != "ready":
+            raise ApiError(UPSTREAM_ERROR, f"the model {resident.id!r} is {resident.state}: {resident.reason}")
+        return _json({"id": resident.id, "state": resident.state})
+
+    async def unload(self, request: Request) -> Response:
+        """Unload the model once its running calls have ended, and answer then."""
+        keeper, resident = self._resident(request)
+        await keeper.unload(resident)
+        return _json({"id": resident.id, "state": resident.state})
+
+    def _resident(self, request: Request) -> tuple[Keeper, Resident]:
+        if self._service.keeper is None:
+            raise ApiError(NO_READY_SERVICE, "the service is starting", retry_after=2)
+        resident = self._service.roster.named(request.path_params["id"])
+        if resident is None:
+            raise _unknown(request.path_params["id"])
+        return self._service.keeper, resident
+
+    def _told(self, model: Model) -> dict[str, Any]:
+        card = model.model_dump(mode="json")
+        return {"id": model.id, "object": "model", "created": self._created, "owned_by": OWNER, **card}
+
+
+def _unknown(name: str) -> ApiError:
+    return ApiError(MODEL_NOT_FOUND, f"the model {name!r} does not exist", param="model")
+
+
+def _json(value: dict[str, Any]) -> Response:
+    return Response(encode_json(value), media_type=JSON)

@@ -1,0 +1,163 @@
+"""The operations over HTTP: one call from its first byte in to its last byte out, however it ends.
+
+A call walks: body in (bounded) → request and model → place in the queue → model's lease → engine → answer. Two tasks
+share it: one answers, the other watches for the caller's leaving, the deadline and the drain, and stops the first.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from typing import Any, Final
+
+from starlette.types import Receive, Scope, Send
+
+from nexus.contract.card import Endpoint
+from nexus.contract.errors import INTERNAL_ERROR, REQUEST_TOO_LARGE, UPSTREAM_TIMEOUT, ApiError
+from nexus.sdk.answering import Items, answer, closed, encode_item, encode_value, stream_type
+from nexus.sdk.binding import BoundOperation
+from nexus.sdk.calls import RunningCall
+from nexus.sdk.engine import Call
+from nexus.sdk.requests import Received
+from nexus.sdk.responder import Responder
+from nexus.sdk.roster import Resident
+from nexus.sdk.service import Service
+
+ERROR_EVENT_SECONDS: Final = 1.0
+CLIENT_GONE: Final = 499
+_NOTHING: Final = object()
+_log: Final = logging.getLogger(__name__)
+
+
+class ClientGoneError(Exception):
+    """The caller left before its request was whole."""
+
+
+class OperationApp:
+    """The ASGI application of one operation of `service`."""
+
+    def __init__(self, service: Service, endpoint: Endpoint) -> None:
+        self._service = service
+        self._endpoint = endpoint
+        self._limits = service.manifest.limits
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        respond = Responder(send)
+        with self._service.metrics.request(self._endpoint.operation) as outcome:
+            try:
+                await self._serve(scope, receive, respond)
+            except ApiError as error:
+                await respond.error(error)
+            except ClientGoneError:
+                outcome.status = CLIENT_GONE
+                return
+            outcome.status = respond.status or CLIENT_GONE
+
+    async def _serve(self, scope: Scope, receive: Receive, respond: Responder) -> None:
+        bound = self._service.bound(self._endpoint.operation)
+        received = await read_request(scope, receive, self._limits.max_request_bytes)
+        request, name = await bound.request.read(received)
+        resident = self._service.roster.choose(name, bound.name)
+        running = RunningCall()
+        running.call = Call(scope["state"]["request_id"], resident.model, received.headers)
+        work = self._work(bound, request, resident, running, respond)
+        self._service.calls.add(running, asyncio.create_task(work))
+        await self._watch(running, receive, respond)
+
+    async def _watch(self, running: RunningCall, receive: Receive, respond: Responder) -> None:
+        """Wait for the call's end; bring it about when the caller leaves or the deadline passes."""
+        assert running.task is not None  # noqa: S101 - the task was just given to it
+        gone = asyncio.create_task(_disconnected(receive))
+        ends: set[asyncio.Future[Any]] = {running.task, gone, running.stopped}
+        try:
+            await asyncio.wait(
+                ends,
+                timeout=self._limits.timeout_seconds,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+        except asyncio.CancelledError:
+            running.stop(None)
+            raise
+        finally:
+            gone.cancel()
+        if running.task.done() and not running.stopped.done():
+            if running.task.cancelled():
+                raise ApiError(INTERNAL_ERROR, "the engine gave the call up")
+            running.task.result()  # raises what it raised
+        elif gone.done() and not running.stopped.done():
+            running.stop(None)
+            raise ClientGoneError
+        else:
+            running.stop(ApiError(UPSTREAM_TIMEOUT, f"no answer within {self._limits.timeout_seconds:g} seconds"))
+            await self._tell_stop(running.stopped.result(), respond)
+
+    async def _tell_stop(self, error: ApiError | None, respond: Responder) -> None:
+        await asyncio.sleep(0)  # let the cancelled task leave a send that it is waiting in
+        if error is None:
+            raise ClientGoneError
+        with suppress(TimeoutError):  # a client that does not read cannot be told
+            async with asyncio.timeout(ERROR_EVENT_SECONDS):
+                await respond.error(error)
+
+    async def _work(
+        self, bound: BoundOperation, request: Any, resident: Resident, running: RunningCall, respond: Responder
+    ) -> None:
+        assert running.call is not None  # noqa: S101 - made before this task
+        async with self._service.admission.place():
+            with self._service.roster.lease(resident, running):
+                try:
+                    value = await answer(bound.method, request, running.call, self._service.workers)
+                    if isinstance(value, AsyncIterator):
+                        await self._stream(bound, value, respond)
+                    else:
+                        await respond.whole(encode_value(value))
+                except ApiError as error:
+                    await respond.error(error)
+                except Exception:  # noqa: BLE001 - an engine may raise anything; the caller is told no more than that it failed
+                    _log.exception("the engine failed", extra={"operation": bound.name, "model": resident.id})
+                    await respond.error(ApiError(INTERNAL_ERROR, f"the engine failed to answer {bound.name}"))
+
+    async def _stream(self, bound: BoundOperation, items: Items, respond: Responder) -> None:
+        """Send the items. The first is awaited before the head goes out, so that an early error is a real one."""
+        try:
+            first = await anext(items, _NOTHING)
+            sample = {} if first is _NOTHING else first
+            await respond.begin(stream_type(sample, bound.endpoint.streaming, bound.endpoint.response_types))
+            if first is not _NOTHING:
+                await respond.item(encode_item(first))
+            async for item in items:
+                await respond.item(encode_item(item))
+        finally:
+            await closed(items)
+        await respond.end(done_marker=bound.done_marker)
+
+
+async def read_request(scope: Scope, receive: Receive, limit: int) -> Received:
+    """The request with its whole body. Raises ApiError (413) and ClientGoneError."""
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+    declared = headers.get("content-length", "0")
+    if declared.isdigit() and int(declared) > limit:
+        raise _too_large(limit)
+    chunks: list[bytes] = []
+    size = 0
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGoneError
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        if size > limit:
+            raise _too_large(limit)
+        chunks.append(chunk)
+        more = message.get("more_body", False)
+    return Received(scope["method"], headers, b"".join(chunks), scope["query_string"].decode("latin-1"))
+
+
+def _too_large(limit: int) -> ApiError:
+    return ApiError(REQUEST_TOO_LARGE, f"the request's body is larger than {limit} bytes")
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,146 @@
+"""One running service, put together: its parts, whether it is ready, and how it starts and ends."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+
+from nexus.contract.card import Card
+from nexus.contract.errors import NO_READY_SERVICE, ApiError
+from nexus.sdk.admission import Admission
+from nexus.sdk.binding import BoundOperation, bind, import_engine, make_engine
+from nexus.sdk.calls import RunningCalls
+from nexus.sdk.card import live_card
+from nexus.sdk.engine import Engine
+from nexus.sdk.environment import ServiceSettings
+from nexus.sdk.keeper import Keeper
+from nexus.sdk.manifest import ServiceManifest, provisional_card
+from nexus.sdk.metrics import Levels, Metrics
+from nexus.sdk.models import manifest_folders, read_entries
+from nexus.sdk.roster import Roster
+from nexus.sdk.workers import Workers
+
+STOP_SECONDS: Final = 2.0
+NOTICE_SECONDS: Final = 3.0
+_log: Final = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """Whether requests should come, and what was looked at; `reason` is one line, empty when ready."""
+
+    status: str
+    reason: str
+    checks: Mapping[str, str]
+
+    @property
+    def ready(self) -> bool:
+        return not self.reason
+
+
+class Service:
+    """The parts of one service process. Make it on the event loop; `start` it, serve `app.build_app(it)`, `drain` it.
+
+    `engine_class` gives the engine's class when it is called in a thread; by default the manifest's is imported.
+    """
+
+    def __init__(
+        self,
+        manifest: ServiceManifest,
+        settings: ServiceSettings,
+        engine_class: Callable[[], type[Engine]] | None = None,
+    ) -> None:
+        self.manifest = manifest
+        self.settings = settings
+        self._engine_class = engine_class or (lambda: import_engine(manifest))
+        self.roster = Roster(manifest.operations)
+        self.admission = Admission(manifest.capabilities.max_concurrency, manifest.capabilities.max_queue)
+        self.workers = Workers(manifest.capabilities.max_concurrency)
+        self.calls = RunningCalls()
+        self.metrics = Metrics(self._levels)
+        self.keeper: Keeper | None = None
+        self._bound: Mapping[str, BoundOperation] = MappingProxyType({})
+        self._promised = provisional_card(manifest, read_entries(self._folders()), settings.instance)
+        self._draining_since: float | None = None
+
+    @property
+    def draining(self) -> bool:
+        return self._draining_since is not None
+
+    async def run(self) -> None:
+        """Bring the engine up and keep the models, until cancelled. Raises ServiceError when there is no engine."""
+        engine, self._bound = await asyncio.to_thread(self._make_engine)
+        keeper = Keeper(
+            engine,
+            self.roster,
+            self._folders,
+            implicit=self.manifest.name,
+            cache=self.settings.models_cache,
+            grace=self.settings.drain_seconds,
+        )
+        await keeper.look()
+        self.keeper = keeper
+        await keeper.run()
+
+    async def drain(self) -> None:
+        """Let the running calls end, for at most the drain seconds; then stop those that are left and unload."""
+        self._draining_since = asyncio.get_running_loop().time()
+        if not await self.calls.ended(self.settings.drain_seconds):
+            _log.warning("calls are cut off at the end of the drain", extra={"calls": len(self.calls)})
+            self.calls.stop_all(ApiError(NO_READY_SERVICE, "the service has ended", retry_after=1))
+            await self.calls.ended(STOP_SECONDS)
+        if self.keeper is not None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(STOP_SECONDS):
+                    await self.keeper.close()
+        self.workers.close()
+
+    def bound(self, operation: str) -> BoundOperation:
+        """The operation with the engine's method for it. Raises ApiError (503) while starting and when draining.
+
+        For the first NOTICE_SECONDS of a drain calls are still taken: whoever routes them cannot know yet.
+        """
+        since = self._draining_since
+        if since is not None and asyncio.get_running_loop().time() - since > NOTICE_SECONDS:
+            raise ApiError(NO_READY_SERVICE, "the service is about to end", retry_after=1)
+        if operation not in self._bound:
+            raise ApiError(NO_READY_SERVICE, "the service is starting", retry_after=2)
+        return self._bound[operation]
+
+    def card(self) -> Card:
+        """The card as it is now."""
+        if self.keeper is None:
+            return self._promised
+        return live_card(self._promised, self._bound, self.roster.on_card())
+
+    def readiness(self) -> Readiness:
+        """Ready: not draining, and at least one model can answer. Models that still load or have failed are told in
+        the checks; they do not keep the others from answering."""
+        residents = self.roster.residents.values()
+        checks = {"engine": "ready" if self.keeper else "loading"}
+        checks |= {f"model {one.id}": f"{one.state}: {one.reason}" if one.reason else one.state for one in residents}
+        checks |= {f"entry {problem.file.name}": f"{problem.key}: {problem.reason}" for problem in self.roster.problems}
+        if self.draining:
+            return Readiness("draining", "the service is about to end", checks)
+        if any(one.state == "ready" for one in residents):
+            return Readiness("ready", "", checks)
+        failed = next((f"{one.id}: {one.reason}" for one in residents if one.state == "failed"), "")
+        if self.keeper is None or any(one.state == "loading" for one in residents):
+            return Readiness("loading", "models are loading", checks)
+        if failed or self.roster.problems:
+            return Readiness("failed", failed or str(self.roster.problems[0]), checks)
+        return Readiness("loading", "no model is loaded", checks)
+
+    def _make_engine(self) -> tuple[Engine, Mapping[str, BoundOperation]]:
+        engine = make_engine(self._engine_class(), self.settings.config)
+        return engine, MappingProxyType(bind(self.manifest, engine))
+
+    def _folders(self) -> tuple[Path, ...]:
+        return manifest_folders(self.manifest.folder, self.manifest.name, self.settings.models_dir)
+
+    def _levels(self) -> Levels:
+        return Levels(self.admission.in_flight, self.admission.queued, self.card().models)
