@@ -1,0 +1,5 @@
+"""`python -m nexus.cli` is `nexus`."""
+
+from nexus.cli.main import main
+
+main()
