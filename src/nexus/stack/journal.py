@@ -11,7 +11,6 @@ from nexus.stack.progress import Phase, Row
 from nexus.stack.terminal import Terminal
 
 _ON_THE_WAY: Final = (Phase.STARTING, Phase.LOADING)
-_ENDED: Final = (Phase.RESTARTING, Phase.FAILED)
 
 
 class Journal:
@@ -28,8 +27,6 @@ class Journal:
         """A part has come to a phase, or is still in it with something new to tell."""
         if phase is Phase.STARTING:
             self._last_words.pop(name, None)
-        elif phase in _ENDED and (words := self._last_words.get(name)):
-            detail = f"{detail}\nlast line: {words}"
         now = time.monotonic()
         before = self._rows.get(name)
         row = before.moved(phase, detail, now) if before else Row(name, phase, detail, now)
@@ -47,6 +44,10 @@ class Journal:
                 self._say(name, line)
 
         return take
+
+    def last_words(self, name: str) -> str:
+        """The last line that a part's process said since it was started."""
+        return self._last_words.get(name, "")
 
     def remove(self, name: str) -> None:
         """Forget a part that is gone for good."""
@@ -71,6 +72,8 @@ class Journal:
 
     def _say(self, name: str, line: bytes) -> None:
         said = read_line(line, time.time())
+        if said.routine:
+            return
         self._last_words[name] = said.text
         self._terminal.said(name, said)
         row = self._rows.get(name)

@@ -10,6 +10,7 @@ from typing import Any, BinaryIO, Final
 _LIMIT_BYTES: Final = 16 * 1024 * 1024
 _CONTROL: Final = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _LONGEST: Final = 2000
+_PROBED: Final = ("/health", "/readyz", "/metrics", "/v1/metadata")
 _OWN_WORDS: Final = ("ts", "timestamp", "level", "event", "message", "msg")
 
 
@@ -55,11 +56,15 @@ class LogFile:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """One line of a child, readable: when (seconds since the epoch), how grave, and what."""
+    """One line of a child, readable: when (seconds since the epoch), how grave, and what.
+
+    `routine` marks the record of a health probe: it comes every second or two and tells nothing.
+    """
 
     ts: float
     level: str
     text: str
+    routine: bool = False
 
 
 def read_line(line: bytes, now: float) -> Said:
@@ -78,6 +83,7 @@ def read_line(line: bytes, now: float) -> Said:
         float(ts) if isinstance(ts, int | float) else now,
         str(fields.get("level", "info")).lower(),
         _plain(f"{event} {rest}".strip()),
+        routine=fields.get("method") == "GET" and fields.get("path") in _PROBED,
     )
 
 

@@ -70,7 +70,7 @@ class Row:
 def change_line(row: Row, now: float) -> str:
     """One plain line for a change: `embeddings: ready (3.2 s)`; the further lines of its detail are indented."""
     detail = ": " + row.detail.replace("\n", "\n    ") if row.detail else ""
-    time = f" ({row.elapsed(now):.1f} s)" if row.settled else ""
+    time = f" ({row.elapsed(now):.1f} s)" if row.phase in (Phase.READY, Phase.FAILED) else ""
     return f"{row.name}: {row.phase}{time}{detail}"
 
 

@@ -1,6 +1,7 @@
 """One program of the stack, kept alive: prepared, started, watched until ready, started again when it ends."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from nexus.stack.process import ChildProcess, describe_exit
 from nexus.stack.progress import Phase
 
 _POLL_SECONDS: Final = 0.1
+_SLOW_POLL_SECONDS: Final = 1.0
 _FAILURES_UNTIL_FAILED: Final = 3
 _KILL_AFTER_DRAIN_SECONDS: Final = 2.0
 
@@ -53,11 +55,13 @@ class Runner:
         prepare: Prepare,
         report: Report,
         on_output: Callable[[bytes], None],
+        last_words: Callable[[], str],
         surroundings: Surroundings,
     ) -> None:
         self._prepare = prepare
         self._report = report
         self._on_output = on_output
+        self._last_words = last_words
         self._surroundings = surroundings
         self._task: asyncio.Task[None] | None = None
 
@@ -69,9 +73,10 @@ class Runner:
         """End the program: it is asked first, and killed when it has not ended in time. May be called again."""
         if self._task:
             self._task.cancel()
-            await asyncio.wait([self._task])
-            self._report(Phase.STOPPED, "")
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
             self._task = None
+            self._report(Phase.STOPPED, "")
 
     async def _keep_alive(self) -> None:
         backoff = Backoff()
@@ -93,8 +98,10 @@ class Runner:
             return str(error)
         watch = asyncio.create_task(self._watch(launch))
         try:
-            return describe_exit(await child.wait())
+            how = describe_exit(await child.wait())
+            return f"{how}: {words}" if (words := self._last_words()) else how
         except asyncio.CancelledError:
+            watch.cancel()
             grace = self._surroundings.drain_seconds + _KILL_AFTER_DRAIN_SECONDS
             await child.stop(grace, self._surroundings.hurry)
             raise
@@ -117,7 +124,7 @@ class Runner:
         """Report the phases from the first answer on until the program is ready."""
         before: tuple[Phase, str] | None = None
         while before is None or before[0] is not Phase.READY:
-            await asyncio.sleep(_POLL_SECONDS)
+            await asyncio.sleep(_SLOW_POLL_SECONDS if before and before[0] is Phase.FAILED else _POLL_SECONDS)
             answer = await ask(launch.host, launch.port, launch.ready_path)
             now = phase_of(answer) if answer else before
             if now and now != before:

@@ -199,8 +199,14 @@ class Supervisor:
         return Launch(gateway.command, gateway.env, self._plan.workdir, host, port, "/health")
 
     def _runner(self, name: str, prepare: Prepare) -> Runner:
-        report = partial(self._journal.report, name)
-        return Runner(prepare, report, self._journal.output(name), self._surroundings)
+        journal = self._journal
+        return Runner(
+            prepare,
+            report=partial(journal.report, name),
+            on_output=journal.output(name),
+            last_words=partial(journal.last_words, name),
+            surroundings=self._surroundings,
+        )
 
 
 @contextlib.contextmanager
