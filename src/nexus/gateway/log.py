@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from typing import BinaryIO, Protocol
+from typing import Protocol
 
 import msgspec
 
@@ -13,12 +13,11 @@ class Log(Protocol):
     def __call__(self, level: str, event: str, **fields: object) -> None: ...
 
 
-def json_log(stream: BinaryIO, clock: Callable[[], float] = time.time) -> Log:
-    """A log that writes each event as one line of JSON to `stream`; `clock` gives seconds since the epoch."""
+def json_log(write: Callable[[bytes], None], clock: Callable[[], float] = time.time) -> Log:
+    """A log that hands each event to `write` as a line of JSON without its end; `clock` gives seconds since the epoch."""
     encode = msgspec.json.Encoder(enc_hook=str).encode
 
     def log(level: str, event: str, **fields: object) -> None:
-        stream.write(encode({"ts": clock(), "level": level, "event": event, **fields}) + b"\n")
-        stream.flush()
+        write(encode({"ts": clock(), "level": level, "event": event, **fields}))
 
     return log

@@ -1,0 +1,170 @@
+import asyncio
+import os
+from pathlib import Path
+
+import pytest
+
+from nexus.gateway.config import Config, ConfigError, ConfigFile, parse_config
+from nexus.gateway.values import Timeouts
+
+GOOD = """
+aliases: {gpt-4o-mini: qwen2.5-0.5b, small: gpt-4o-mini}
+timeouts:
+  connect: 1
+  total: 120.5
+  operations: {audio.speech: {first_byte: 5}}
+  models: {big: {first_byte: 300, total: 3000}}
+"""
+
+
+class Events(list[tuple[str, str, dict[str, object]]]):
+    def __call__(self, level: str, event: str, **fields: object) -> None:
+        self.append((level, event, fields))
+
+    def names(self) -> list[str]:
+        return [event for _, event, _ in self]
+
+
+def test_aliases_are_followed_to_their_end() -> None:
+    assert parse_config(GOOD).aliases == {"gpt-4o-mini": "qwen2.5-0.5b", "small": "qwen2.5-0.5b"}
+
+
+def test_timeouts_of_a_model_come_before_those_of_an_operation() -> None:
+    config = parse_config(GOOD)
+    assert config.timeouts_for("chat.completions", None) == Timeouts(1, 60, 30, 120.5)
+    assert config.timeouts_for("audio.speech", "tts-1") == Timeouts(1, 5, 30, 120.5)
+    assert config.timeouts_for("audio.speech", "big") == Timeouts(1, 300, 30, 3000)
+
+
+@pytest.mark.parametrize("text", ["", "# nothing\n", "aliases: {}\n", "{}"])
+def test_an_empty_file_gives_the_defaults(text: str) -> None:
+    config = parse_config(text)
+    assert config == Config()
+    assert config.timeouts == Timeouts(connect=2, first_byte=60, idle=30, total=600)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("timeouts: {connect: fast}", "timeouts.connect: it should be a valid number, not 'fast'"),
+        ("timeouts: {connect: true}", "timeouts.connect: it should be a valid number, not True"),
+        ("timeouts: {connect: null}", "timeouts.connect: it should be a valid number, not None"),
+        ("timeouts: {connect: '2'}", "timeouts.connect: it should be a valid number, not '2'"),
+        ("timeouts: {first_byte: 0}", "timeouts.first_byte: it should be greater than 0, not 0"),
+        ("timeouts: {idle: -1}", "timeouts.idle: it should be greater than 0, not -1"),
+        ("timeouts: {total: .inf}", "timeouts.total: "),
+        ("timeouts: {total: 90000}", "timeouts.total: "),
+        ("timeouts: 5", "timeouts: "),
+        ("timeouts:", "timeouts: "),
+        ("timeouts: {conect: 5}", "timeouts.conect: there is no such key; did you mean connect?"),
+        ("timeouts: {operations: {ocr: {idel: 5}}}", "timeouts.operations.ocr.idel: there is no such key; did you mean"),
+        ("timeouts: {operations: {ocr: 5}}", "timeouts.operations.ocr: "),
+        ("timeouts: {operations: []}", "timeouts.operations: "),
+        ("timeouts: {models: {5: {idle: 1}}}", "timeouts.models.5: "),
+        ("timeouts: {models: {m: {total: x}}}", "timeouts.models.m.total: "),
+        ("aliases: [a, b]", "aliases: "),
+        ("aliases: {a: 5}", "aliases.a: it should be a valid string, not 5"),
+        ("aliases: {4: a}", "aliases.4: it should be a valid string, not 4"),
+        ("aliases: {on: a}", "aliases.1: it should be a valid string, not True"),
+        ("aliases: {a: 'b c'}", "aliases.a: "),
+        ("aliases: {a: ''}", "aliases.a: "),
+        ("aliases: {a: a}", "aliases.a: it leads in a circle: a → a"),
+        ("aliases: {x: a, a: b, b: a}", "aliases.x: it leads in a circle: x → a → b → a"),
+        ("aliases: {a: b, a: c}", "a: it is given twice (line 1)"),
+        ("alises: {a: b}", "alises: there is no such key; did you mean aliases?"),
+        ("zzz: 1", "zzz: there is no such key among aliases, timeouts"),
+        ("5: 1", "5: "),
+        ("- a", "it should be a mapping"),
+        ("just words", "it should be a mapping"),
+        ("a: [1, 2", "it is not YAML: line 1: "),
+        ("a: !!python/object:os.system {}", "it is not YAML: "),
+        ("\x00", "it is not YAML: "),
+        ("[" * 5000, "it is not YAML: "),
+        *[
+            (f"{key}: {{}}", f"{key}: this version does not act on it yet")
+            for key in ("fallbacks", "retries", "stream_recovery", "routes", "policies", "tokens", "ip_allowlist")
+        ],
+    ],
+)
+def test_a_mistake_is_one_line_that_names_the_key(text: str, message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_config(text)
+    assert str(caught.value).startswith(message)
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 300
+
+
+def test_a_missing_file_is_an_empty_one(tmp_path: Path) -> None:
+    assert ConfigFile(tmp_path / "nexus.yaml", Events()).load() == Config()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(b"timeouts: {connect: x}", "nexus.yaml: timeouts.connect: "), (b"\xff\xfe\x00", "nexus.yaml: it is not UTF-8")],
+)
+def test_a_bad_file_stops_the_start(tmp_path: Path, content: bytes, message: str) -> None:
+    path = tmp_path / "nexus.yaml"
+    path.write_bytes(content)
+    with pytest.raises(ConfigError, match=f"^{message}"):
+        ConfigFile(path, Events()).load()
+
+
+def test_a_bad_edit_is_told_once_and_the_old_one_stays(tmp_path: Path) -> None:
+    path, events = tmp_path / "nexus.yaml", Events()
+    path.write_text("aliases: {a: b}")
+    file = ConfigFile(path, events)
+    before = file.load()
+    path.write_text("aliases: {a: b, c: 5}")
+    assert file.check() is None
+    assert file.check() is None
+    assert events.names() == ["config_refused"]
+    assert events[0][2]["reason"] == "nexus.yaml: aliases.c: it should be a valid string, not 5"
+    assert file.config is before
+    path.write_text("aliases: {a: b, c: dd}")
+    assert file.check() == Config(aliases={"a": "b", "c": "dd"})
+    assert file.check() is None
+
+
+def test_a_removed_file_is_told_once_and_the_old_one_stays(tmp_path: Path) -> None:
+    path, events = tmp_path / "nexus.yaml", Events()
+    path.write_text("aliases: {a: b}")
+    file = ConfigFile(path, events)
+    before = file.load()
+    path.unlink()
+    assert file.check() is None
+    assert file.check() is None
+    assert events.names() == ["config_removed"]
+    assert file.config is before
+
+
+def test_a_file_that_appears_later_is_read(tmp_path: Path) -> None:
+    file = ConfigFile(tmp_path / "nexus.yaml", Events())
+    file.load()
+    file.path.write_text("aliases: {a: b}")
+    assert file.check() == Config(aliases={"a": "b"})
+
+
+def test_a_file_put_in_its_place_is_seen_by_its_inode(tmp_path: Path) -> None:
+    path = tmp_path / "nexus.yaml"
+    path.write_text("aliases: {a: b}")
+    file = ConfigFile(path, Events())
+    file.load()
+    status = path.stat()
+    other = tmp_path / "other"
+    other.write_text("aliases: {a: c}")
+    os.utime(other, ns=(status.st_atime_ns, status.st_mtime_ns))
+    other.replace(path)
+    assert file.check() == Config(aliases={"a": "c"})
+
+
+async def test_edits_are_handed_over_while_it_is_watched(tmp_path: Path) -> None:
+    path = tmp_path / "nexus.yaml"
+    file = ConfigFile(path, Events())
+    file.load()
+    seen: asyncio.Queue[Config] = asyncio.Queue()
+    watching = asyncio.create_task(file.watch(0.01, seen.put_nowait))
+    path.write_text("aliases: {a: b}")
+    async with asyncio.timeout(10):
+        assert (await seen.get()).aliases == {"a": "b"}
+    watching.cancel()
+    await asyncio.gather(watching, return_exceptions=True)

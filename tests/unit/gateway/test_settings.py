@@ -1,0 +1,188 @@
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from nexus.gateway.registry.address import Address
+from nexus.gateway.registry.sources.dns import DnsName
+from nexus.gateway.settings import SettingsError, ensure_api_key, load_settings
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.startswith("NEXUS_"):
+            monkeypatch.delenv(name)
+
+
+def test_the_defaults_are_those_of_the_contract() -> None:
+    settings = load_settings()
+    assert (settings.host, settings.port) == ("127.0.0.1", 8800)
+    assert (settings.discovery_interval, settings.health_interval) == (5.0, 2.0)
+    assert (settings.services, settings.discovery_dns) == ((), ())
+    assert settings.registration_secret is None
+    assert settings.api_key is None
+    assert settings.auth == "required"
+    assert settings.max_request_bytes == 67108864
+
+
+def test_lists_and_numbers_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NEXUS_SERVICES", "http://One:8001/ , http://:secret@two:8002")
+    monkeypatch.setenv("NEXUS_DISCOVERY_DNS", "nexus-service:8000,other:9000")
+    monkeypatch.setenv("NEXUS_PORT", "0")
+    monkeypatch.setenv("NEXUS_HEALTH_INTERVAL", "0.5")
+    monkeypatch.setenv("NEXUS_LIFELINE_FD", "7")
+    settings = load_settings()
+    assert settings.services == (Address("http://one:8001"), Address("http://two:8002", "Bearer secret"))
+    assert settings.discovery_dns == (DnsName("nexus-service", 8000), DnsName("other", 9000))
+    assert (settings.port, settings.health_interval, settings.lifeline_fd) == (0, 0.5, 7)
+
+
+def test_an_empty_variable_is_an_unset_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("NEXUS_PORT", "NEXUS_SERVICES", "NEXUS_API_KEY", "NEXUS_CONFIG", "NEXUS_REDIS_URL"):
+        monkeypatch.setenv(name, "")
+    assert load_settings().port == 8800
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("NEXUS_HOST", "not a host"),
+        ("NEXUS_PORT", "80800"),
+        ("NEXUS_PORT", "http"),
+        ("NEXUS_SERVICES", "tts:8000"),
+        ("NEXUS_SERVICES", "ftp://tts:8000"),
+        ("NEXUS_SERVICES", "http://good:1,http://bad:99999"),
+        ("NEXUS_DISCOVERY_DNS", "nexus-service"),
+        ("NEXUS_DISCOVERY_DNS", "nexus-service:0"),
+        ("NEXUS_DISCOVERY_DNS", "nexus service:80"),
+        ("NEXUS_DISCOVERY_INTERVAL", "0"),
+        ("NEXUS_DISCOVERY_INTERVAL", "nan"),
+        ("NEXUS_HEALTH_INTERVAL", "soon"),
+        ("NEXUS_REGISTRATION_SECRET", "two words"),
+        ("NEXUS_API_KEY", "clé"),
+        ("NEXUS_AUTH", "maybe"),
+        ("NEXUS_CONFIG", "/nowhere/nexus.yaml"),
+        ("NEXUS_TLS_CERT", "/nowhere/cert.pem"),
+        ("NEXUS_WORKERS", "2"),
+        ("NEXUS_LIFELINE_FD", "-1"),
+        ("NEXUS_MAX_REQUEST_BYTES", "0"),
+        ("NEXUS_DATABASE_URL", "postgresql://db/nexus"),
+        ("NEXUS_REDIS_URL", "redis://cache"),
+        ("NEXUS_REQUEST_LOG", "requests.jsonl"),
+    ],
+)
+def test_a_bad_value_is_one_line_that_names_the_variable(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    message = str(caught.value)
+    assert message.startswith(f"{variable}: ")
+    assert "\n" not in message
+
+
+def test_secrets_are_shown_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NEXUS_API_KEY", "sk-hidden")
+    assert "sk-hidden" not in repr(load_settings())
+    monkeypatch.setenv("NEXUS_API_KEY", "sk hidden")
+    monkeypatch.setenv("NEXUS_SERVICES", "ftp://:hidden@host")
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    assert "hidden" not in str(caught.value)
+    monkeypatch.delenv("NEXUS_API_KEY")
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    assert "hidden" not in str(caught.value)
+
+
+def test_every_variable_can_be_the_content_of_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    secret = tmp_path / "key"
+    secret.write_text("  sk-from-file\n")
+    services = tmp_path / "services"
+    services.write_text("http://one:1\n")
+    stack = tmp_path / "stack"
+    stack.write_text("run/stack.json\n")
+    monkeypatch.setenv("NEXUS_API_KEY_FILE", str(secret))
+    monkeypatch.setenv("NEXUS_SERVICES_FILE", str(services))
+    monkeypatch.setenv("NEXUS_STACK_FILE_FILE", str(stack))
+    settings = load_settings()
+    assert settings.api_key is not None
+    assert settings.api_key.get_secret_value() == "sk-from-file"
+    assert settings.services == (Address("http://one:1"),)
+    assert settings.stack_file == Path("run/stack.json")
+
+
+def test_a_variable_given_twice_or_by_a_missing_file_stops_the_start(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    secret = tmp_path / "key"
+    secret.write_text("hidden")
+    monkeypatch.setenv("NEXUS_API_KEY_FILE", str(secret))
+    monkeypatch.setenv("NEXUS_API_KEY", "other")
+    with pytest.raises(SettingsError, match="^NEXUS_API_KEY: it is given twice"):
+        load_settings()
+    monkeypatch.delenv("NEXUS_API_KEY")
+    secret.unlink()
+    with pytest.raises(SettingsError, match="^NEXUS_API_KEY_FILE: .* cannot be read: No such file"):
+        load_settings()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost", "127.9.9.9"])
+def test_no_authentication_is_for_loopback_only(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    monkeypatch.setenv("NEXUS_AUTH", "off")
+    monkeypatch.setenv("NEXUS_HOST", host)
+    assert load_settings().auth == "off"
+    monkeypatch.setenv("NEXUS_HOST", "0.0.0.0")
+    with pytest.raises(SettingsError, match="^NEXUS_AUTH: off is only for a loopback NEXUS_HOST"):
+        load_settings()
+
+
+def test_tls_needs_both_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    part = tmp_path / "part.pem"
+    part.write_text("…")
+    monkeypatch.setenv("NEXUS_TLS_CERT", str(part))
+    with pytest.raises(SettingsError, match="^NEXUS_TLS_KEY: "):
+        load_settings()
+    monkeypatch.setenv("NEXUS_TLS_KEY", str(part))
+    assert load_settings().tls_key == part
+
+
+def test_the_key_is_made_once_for_its_owner_alone(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    key = ensure_api_key(state)
+    assert key.startswith("sk-nexus-")
+    assert len(key) == len("sk-nexus-") + 43
+    assert stat.S_IMODE((state / "api_key").stat().st_mode) == 0o600
+    assert ensure_api_key(state) == key
+    assert [path.name for path in state.iterdir()] == ["api_key"]
+
+
+def test_an_empty_key_file_is_told(tmp_path: Path) -> None:
+    (tmp_path / "api_key").write_text("\n")
+    with pytest.raises(SettingsError, match="^NEXUS_API_KEY: .* is empty"):
+        ensure_api_key(tmp_path)
+
+
+def test_processes_that_start_at_once_get_the_same_key(tmp_path: Path) -> None:
+    program = f"""
+from pathlib import Path
+from nexus.gateway.settings import ensure_api_key
+print(ensure_api_key(Path({str(tmp_path)!r})))
+"""
+    started = [subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) for _ in range(4)]
+    keys = {process.communicate(timeout=60)[0] for process in started}
+    assert len(keys) == 1
+    assert keys.pop().strip().decode() == (tmp_path / "api_key").read_text().strip()
+
+
+def test_of_two_that_make_the_key_the_first_wins(tmp_path: Path) -> None:
+    def slow() -> str:
+        (tmp_path / "api_key").write_text("sk-nexus-first\n")
+        return "sk-nexus-second"
+
+    assert ensure_api_key(tmp_path, slow) == "sk-nexus-first"
