@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from nexus.contract.errors import ApiError
+from nexus.contract.errors import INVALID_REQUEST, ApiError
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,4 +115,4 @@ class Engine:
         """Give back what `load` took. May be `async def`; a plain one runs in a worker thread."""
 
 
-__all__ = ["ApiError", "Call", "Content", "Engine", "Form", "Model", "Upload"]
+__all__ = ["INVALID_REQUEST", "ApiError", "Call", "Content", "Engine", "Form", "Model", "Upload"]

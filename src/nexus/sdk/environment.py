@@ -136,3 +136,8 @@ def _number(entry: ConfigEntry, text: str, kind: Callable[[str], T], words: str)
 
 def _shown(entry: ConfigEntry, text: str) -> str:
     return "the value given" if entry.secret else repr(text)
+
+
+def child_environment(changes: Mapping[str, str]) -> dict[str, str]:
+    """This process's environment with some variables changed, for a process that it starts."""
+    return {**os.environ, **changes}
