@@ -40,6 +40,11 @@ class Instance:
         """The service's name; for an instance whose card was never read, the host and port it is listed under."""
         return self.card.service.name if self.card else self.url.partition("://")[2]
 
+    @property
+    def label(self) -> str:
+        """The instance's own name for itself; its URL where it gives none."""
+        return (self.card.instance if self.card else "") or self.url
+
 
 @dataclass(frozen=True, slots=True)
 class Target:

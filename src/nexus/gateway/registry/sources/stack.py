@@ -13,7 +13,7 @@ from nexus.gateway.registry.sources.listing import Listing
 
 class _Service(msgspec.Struct):
     url: str
-    card: msgspec.Raw | None = None
+    card: msgspec.Raw = msgspec.Raw(b"null")
 
 
 class _Stack(msgspec.Struct):
@@ -57,13 +57,13 @@ class StackSource:
         except AddressError as error:
             self._log("error", "stack_entry_ignored", path=str(self._path), reason=str(error))
             return None
-        return Listing(address.url, self.name, self._card(address.url, entry.card), address.authorization)
+        return Listing(address.url, self.name, self._card(address.url, bytes(entry.card)), address.authorization)
 
-    def _card(self, url: str, raw: msgspec.Raw | None) -> Card | None:
-        if raw is None:
+    def _card(self, url: str, raw: bytes) -> Card | None:
+        if raw == b"null":
             return None
         try:
-            return read_card(bytes(raw))
+            return read_card(raw)
         except CardError as error:
             self._log("error", "stack_card_ignored", url=url, reason=str(error))
             return None
