@@ -1,57 +1,22 @@
 """Who is asked: discovery while traffic flows, load shared, dead instances left at once, names, what is told of it."""
 
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
-from typing import Any
+from contextlib import ExitStack
 
 import pytest
 
 from tests.servers.cards import card, model
 from tests.servers.gateway import INTERVAL, TOKEN, Gateway, chat_body, free_port
 from tests.servers.hostile import HOSTILE, HostileService
-from tests.servers.raw import Answer, RawClient, fetch, request, wait_until
+from tests.servers.raw import Answer, fetch, wait_until
 from tests.servers.scripted import ScriptedUpstream
+from tests.servers.traffic import Traffic
 
 CHAT = "/v1/chat/completions"
 SECRET = "registration-0123456789abcdef"
 StartGateway = Callable[..., Gateway]
-
-
-class Traffic:
-    """Chat requests from a few threads, one after another in each, until it is stopped; keeps every answer."""
-
-    def __init__(self, gateway: Gateway, **fields: Any) -> None:
-        self._gateway = gateway
-        self._data = request(CHAT, chat_body(**fields), token=TOKEN)
-        self._stopping = threading.Event()
-        self.answers: list[Answer] = []
-
-    @property
-    def failed(self) -> list[Answer]:
-        return [answer for answer in self.answers if answer.status != 200]
-
-    def count(self, instance: str) -> int:
-        return sum(answer.header("x-nexus-instance") == instance for answer in self.answers)
-
-    @contextmanager
-    def flowing(self, threads: int = 3) -> Iterator[None]:
-        with ThreadPoolExecutor(threads) as pool:
-            running = [pool.submit(self._run) for _ in range(threads)]
-            try:
-                yield
-            finally:
-                self._stopping.set()
-                for one in running:
-                    one.result()
-
-    def _run(self) -> None:
-        with RawClient(self._gateway.port) as client:
-            while not self._stopping.is_set():
-                client.send(self._data)
-                self.answers.append(client.answer())
 
 
 def two(stack: ExitStack) -> tuple[ScriptedUpstream, ScriptedUpstream]:
