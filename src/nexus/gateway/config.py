@@ -188,6 +188,10 @@ class ConfigFile:
             self.config = self._read()
         return self.config
 
+    def timeouts_for(self, operation: str, model: str | None) -> Timeouts:
+        """The timeouts of one call, by the configuration that holds now."""
+        return self.config.timeouts_for(operation, model)
+
     async def watch(self, interval: float, changed: Callable[[Config], None]) -> None:
         """Look at the file every `interval` seconds for ever, and hand over each good edit."""
         while True:

@@ -100,6 +100,7 @@ class Settings(BaseSettings):
     tls_key: File | None = None
     workers: int = 1
     max_request_bytes: int = Field(default=64 * 1024 * 1024, ge=1)
+    head_timeout: Seconds = 10.0
     stack_file: Path | None = None
     lifeline_fd: int | None = Field(default=None, ge=0)
 

@@ -21,7 +21,8 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from nexus.contract.errors import INVALID_REQUEST, ApiError
-from nexus.sdk import lifeline, logs
+from nexus.process import lifeline
+from nexus.sdk import logs
 from nexus.sdk.announce import announcer
 from nexus.sdk.app import build_app
 from nexus.sdk.environment import ServiceSettings, read_settings

@@ -1,1 +1,1 @@
-"""…"""
+"""Call → Permit: leave to go on, given back exactly once."""

@@ -1,1 +1,1 @@
-"""…"""
+"""Plan → Reply: the request goes to the first target that takes it."""

@@ -18,7 +18,7 @@ _DNS_KEPT = 6  # discovery intervals for which a name that does not resolve keep
 _DNS_PATIENCE = 2.0  # seconds
 
 
-def compose_registry(
+def create_registry(
     settings: Settings, config: Config, log: Log, *, instance: str
 ) -> tuple[Registry, AnnounceSource | None]:
     """The registry that these settings ask for, and its announce source where services may announce themselves.

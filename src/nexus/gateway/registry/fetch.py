@@ -52,9 +52,12 @@ class Fetcher:
             credentials = f"authorization: {authorization}\r\n" if authorization else ""
             head = _REQUEST.format(path=parts.path, host=parts.netloc, authorization=credentials)
             transport.write(head.encode("latin-1"))
-            return await answer.page
-        finally:
+            page = await answer.page
+        except BaseException:  # cancelled or not: nothing more of it is wanted
             transport.abort()
+            raise
+        transport.close()
+        return page
 
     async def _connect(
         self, host: str, port: int | None, limit: int, *, secure: bool
