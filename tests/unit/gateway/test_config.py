@@ -57,7 +57,10 @@ def test_an_empty_file_gives_the_defaults(text: str) -> None:
         ("timeouts: 5", "timeouts: "),
         ("timeouts:", "timeouts: "),
         ("timeouts: {conect: 5}", "timeouts.conect: there is no such key; did you mean connect?"),
-        ("timeouts: {operations: {ocr: {idel: 5}}}", "timeouts.operations.ocr.idel: there is no such key; did you mean"),
+        (
+            "timeouts: {operations: {ocr: {idel: 5}}}",
+            "timeouts.operations.ocr.idel: there is no such key; did you mean",
+        ),
         ("timeouts: {operations: {ocr: 5}}", "timeouts.operations.ocr: "),
         ("timeouts: {operations: []}", "timeouts.operations: "),
         ("timeouts: {models: {5: {idle: 1}}}", "timeouts.models.5: "),

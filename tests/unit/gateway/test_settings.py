@@ -124,11 +124,11 @@ def test_a_variable_given_twice_or_by_a_missing_file_stops_the_start(
     secret.write_text("hidden")
     monkeypatch.setenv("NEXUS_API_KEY_FILE", str(secret))
     monkeypatch.setenv("NEXUS_API_KEY", "other")
-    with pytest.raises(SettingsError, match="^NEXUS_API_KEY: it is given twice"):
+    with pytest.raises(SettingsError, match=r"^NEXUS_API_KEY: it is given twice"):
         load_settings()
     monkeypatch.delenv("NEXUS_API_KEY")
     secret.unlink()
-    with pytest.raises(SettingsError, match="^NEXUS_API_KEY_FILE: .* cannot be read: No such file"):
+    with pytest.raises(SettingsError, match=r"^NEXUS_API_KEY_FILE: .* cannot be read: No such file"):
         load_settings()
 
 
@@ -138,7 +138,7 @@ def test_no_authentication_is_for_loopback_only(monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setenv("NEXUS_HOST", host)
     assert load_settings().auth == "off"
     monkeypatch.setenv("NEXUS_HOST", "0.0.0.0")
-    with pytest.raises(SettingsError, match="^NEXUS_AUTH: off is only for a loopback NEXUS_HOST"):
+    with pytest.raises(SettingsError, match=r"^NEXUS_AUTH: off is only for a loopback NEXUS_HOST"):
         load_settings()
 
 
@@ -146,7 +146,7 @@ def test_tls_needs_both_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     part = tmp_path / "part.pem"
     part.write_text("…")
     monkeypatch.setenv("NEXUS_TLS_CERT", str(part))
-    with pytest.raises(SettingsError, match="^NEXUS_TLS_KEY: "):
+    with pytest.raises(SettingsError, match=r"^NEXUS_TLS_KEY: "):
         load_settings()
     monkeypatch.setenv("NEXUS_TLS_KEY", str(part))
     assert load_settings().tls_key == part
@@ -164,7 +164,7 @@ def test_the_key_is_made_once_for_its_owner_alone(tmp_path: Path) -> None:
 
 def test_an_empty_key_file_is_told(tmp_path: Path) -> None:
     (tmp_path / "api_key").write_text("\n")
-    with pytest.raises(SettingsError, match="^NEXUS_API_KEY: .* is empty"):
+    with pytest.raises(SettingsError, match=r"^NEXUS_API_KEY: .* is empty"):
         ensure_api_key(tmp_path)
 
 

@@ -61,8 +61,9 @@ def decide(previous: Instance, finding: Finding, listing: Listing) -> Instance:
     match finding:
         case Unanswered(reason):
             never_seen = previous.state in (State.UNKNOWN, State.STARTING) and previous.card is listing.card
-            state = State.STARTING if never_seen and listing.card is not None else State.UNREACHABLE
-            return _with(previous, state, reason)
+            if never_seen and listing.card is not None:
+                return _with(previous, State.STARTING, f"not started yet: {reason}")
+            return _with(previous, State.UNREACHABLE, reason)
         case Broken(reason):
             return _with(previous, State.INVALID, reason)
         case Answered(card, ready, waiting_for):

@@ -75,11 +75,11 @@ async def test_an_endless_head_is_ended(fetcher, start_hostile, hostile) -> None
 async def test_silence_is_told_apart(fetcher, start_hostile, hostile, start_service) -> None:
     service = await start_service()
     await service.stop()
-    with pytest.raises(NoAnswerError, match="^the connection was refused$"):
+    with pytest.raises(NoAnswerError, match=r"^the connection was refused$"):
         await fetcher.get(service.url + "/x", limit=100)
     with pytest.raises(NoAnswerError, match="without an answer"):
         await fetcher.get(await start_hostile(hostile.slam) + "/x", limit=100)
-    with pytest.raises(NoAnswerError, match="no-such-name.invalid cannot be looked up"):
+    with pytest.raises(NoAnswerError, match=r"no-such-name\.invalid cannot be looked up"):
         await fetcher.get("http://no-such-name.invalid:1/x", limit=100)
 
 

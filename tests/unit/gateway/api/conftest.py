@@ -1,0 +1,136 @@
+"""The control plane under a real uvicorn on loopback, with instances as a test wants them."""
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import httpx
+import pytest
+import uvicorn
+
+from nexus.contract.card import Card
+from nexus.contract.errors import INVALID_API_KEY, ApiError
+from nexus.gateway.api.app import create_api
+from nexus.gateway.api.parts import ApiParts
+from nexus.gateway.config import Config
+from nexus.gateway.registry.index import build
+from nexus.gateway.registry.resolver import Resolver
+from nexus.gateway.registry.snapshot import Instance, State
+from nexus.gateway.registry.sources.announce import AnnounceSource
+from nexus.gateway.registry.watcher import Registry
+from nexus.gateway.settings import load_settings
+
+TOKEN = "sk-test"
+SECRET = "s3cret"
+
+
+def make_instance(name: str, *, state: State = State.READY, at: str = "", reason: str = "", **card: Any) -> Instance:
+    given: dict[str, Any] = {"schema_version": "v1", "service": {"name": name, "version": "1.2"}, **card}
+    if "endpoints" not in card:
+        given.setdefault("capabilities", {"operations": ["chat.completions"]})
+    url = f"http://{at or name}:8000"
+    return Instance(url, "static", state, Card.model_validate(given), reason, url)
+
+
+@dataclass
+class Gateway:
+    """A running control plane. `client` sends the token; `records` and `logged` are what it told."""
+
+    parts: ApiParts
+    client: httpx.AsyncClient
+    records: list[dict[str, Any]]
+    logged: list[tuple[str, str, dict[str, object]]]
+    config: Config = field(default_factory=Config)
+
+    def show(self, *instances: Instance, settled: bool = True, **aliases: str) -> None:
+        """Have these instances known."""
+        self.config = Config(aliases=aliases)
+        self.parts.registry.snapshot = build(instances, aliases, settled=settled)
+        self.parts.registry.first_round_done = settled
+
+
+def check_token(authorization: bytes | None) -> str:
+    if authorization != f"Bearer {TOKEN}".encode():
+        raise ApiError(INVALID_API_KEY, "The API key is not a known one.")
+    return "admin"
+
+
+@pytest.fixture
+def instance() -> Callable[..., Instance]:
+    return make_instance
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    for name in list(os.environ):
+        if name.startswith("NEXUS_"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("NEXUS_REGISTRATION_SECRET", SECRET)
+    return monkeypatch
+
+
+@pytest.fixture
+async def start_gateway(environment: pytest.MonkeyPatch) -> AsyncIterator[Callable[..., Any]]:
+    """Starts a control plane with the environment as it is then; `routes` may add to the application."""
+    started: list[tuple[uvicorn.Server, asyncio.Task[None], Gateway]] = []
+
+    async def start(**changes: Any) -> Gateway:
+        settings = load_settings()
+        records: list[dict[str, Any]] = []
+
+        def record(**fields: Any) -> None:
+            records.append(fields)
+
+        logged: list[tuple[str, str, dict[str, object]]] = []
+
+        def log(level: str, event: str, **fields: object) -> None:
+            logged.append((level, event, fields))
+
+        announce = AnnounceSource(15, time.monotonic)
+        registry = Registry((announce,), resolver=Resolver(), discovery_interval=5, health_interval=2, log=log)
+        routes = changes.pop("routes", None)
+        parts = ApiParts(
+            registry=registry,
+            announce=announce,
+            settings=settings,
+            config=lambda: gateway.config,
+            metrics_text=lambda: b"nexus_up 1\n",
+            in_flight=len,  # a number that a test can tell from the URL
+            check_token=check_token,
+            record=record,
+            log=log,
+            instance="gateway-1",
+            started=1700000000.5,
+        )
+        parts = replace(parts, **changes)
+        app = create_api(parts)
+        if routes:
+            routes(app)
+        server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, lifespan="off", ws="none"))
+        task = asyncio.create_task(server.serve())
+        async with asyncio.timeout(10):
+            while not server.started:
+                await asyncio.sleep(0.005)
+        port = server.servers[0].sockets[0].getsockname()[1]
+        client = httpx.AsyncClient(
+            base_url=f"http://127.0.0.1:{port}", headers={"authorization": f"Bearer {TOKEN}"}, trust_env=False
+        )
+        gateway = Gateway(parts, client, records, logged)
+        started.append((server, task, gateway))
+        return gateway
+
+    yield start
+    for server, task, gateway in started:
+        await gateway.client.aclose()
+        await gateway.parts.registry.close()
+        server.should_exit = True
+        await task
+
+
+@pytest.fixture
+async def gateway(start_gateway: Callable[..., Any]) -> Gateway:
+    gateway: Gateway = await start_gateway()
+    return gateway

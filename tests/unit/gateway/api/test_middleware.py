@@ -1,0 +1,76 @@
+import re
+
+import pytest
+from fastapi import FastAPI
+
+
+@pytest.mark.parametrize("path", ["/v1/models", "/v1/services", "/v1/metadata", "/nowhere", "/v1/models/x", "/"])
+async def test_without_the_token_nothing_is_told(gateway, path: str) -> None:
+    for headers in ({"authorization": ""}, {"authorization": "Bearer wrong"}):
+        answer = await gateway.client.get(path, headers=headers)
+        assert answer.status_code == 401
+        assert answer.json()["error"]["code"] == "invalid_api_key"
+
+
+async def test_with_authentication_off_everyone_is_let_in(environment, start_gateway) -> None:
+    environment.setenv("NEXUS_AUTH", "off")
+    gateway = await start_gateway()
+    assert (await gateway.client.get("/v1/models", headers={"authorization": ""})).status_code == 200
+
+
+async def test_this_machine_may_read_the_metrics_unless_it_is_a_proxy(gateway) -> None:
+    assert (await gateway.client.get("/metrics", headers={"authorization": ""})).status_code == 200
+    for name in ("x-forwarded-for", "forwarded"):
+        answer = await gateway.client.get("/metrics", headers={"authorization": "", name: "203.0.113.9"})
+        assert answer.status_code == 401
+
+
+async def test_a_sane_request_id_is_kept_and_another_replaced(gateway) -> None:
+    for sane in ("a", "req-1.2_3", "x" * 128):
+        answer = await gateway.client.get("/health", headers={"x-request-id": sane})
+        assert answer.headers["x-request-id"] == sane
+    for odd in ("", "a b", "x" * 129, "é"):
+        answer = await gateway.client.get("/health", headers={"x-request-id": odd.encode()})
+        assert re.fullmatch(r"[A-Za-z0-9._-]{1,128}", answer.headers["x-request-id"])
+        assert answer.headers["x-request-id"] != odd
+    assert "x-request-id" in (await gateway.client.get("/v1/models", headers={"authorization": ""})).headers
+
+
+async def test_each_request_is_recorded_once(gateway) -> None:
+    await gateway.client.get("/v1/services/unknown?x=1", headers={"x-request-id": "mine"})
+    await gateway.client.get("/nowhere")
+    await gateway.client.get("/v1/models", headers={"authorization": ""})
+    await gateway.client.head("/v1/models")
+    told = [(one["method"], one["path"], one["status"]) for one in gateway.records]
+    assert told == [
+        ("GET", "/v1/services/{name}", 404),
+        ("GET", "unmatched", 404),
+        ("GET", "unmatched", 401),
+        ("HEAD", "/v1/models", 200),
+    ]
+    assert gateway.records[0]["request_id"] == "mine"
+    assert 0 <= gateway.records[0]["seconds"] < 10
+
+
+async def test_a_fault_is_a_500_in_the_envelope_and_is_logged(start_gateway) -> None:
+    def routes(app: FastAPI) -> None:
+        @app.get("/fault")
+        async def fault() -> None:
+            raise RuntimeError("secret detail")
+
+    gateway = await start_gateway(routes=routes)
+    answer = await gateway.client.get("/fault", headers={"x-request-id": "mine"})
+    assert answer.status_code == 500
+    assert answer.headers["x-request-id"] == "mine"
+    assert answer.json()["error"]["code"] == "internal_error"
+    assert "secret" not in answer.text
+    assert [(event, fields["request_id"]) for _, event, fields in gateway.logged] == [("request_failed", "mine")]
+    assert gateway.records[-1]["status"] == 500
+
+
+async def test_head_works_where_get_does(gateway) -> None:
+    for path in ("/health", "/readyz", "/metrics", "/v1/metadata", "/v1/models", "/v1/services"):
+        got, headed = await gateway.client.get(path), await gateway.client.head(path)
+        assert headed.status_code == got.status_code
+        assert headed.content == b""
+        assert headed.headers["content-length"] == str(len(got.content))
