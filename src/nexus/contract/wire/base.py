@@ -1,6 +1,6 @@
 """What all wire shapes share: unknown fields are kept, types are not bent, and nothing is changed after reading."""
 
-from typing import Annotated
+from typing import Annotated, cast
 
 from pydantic import BaseModel, ConfigDict, Field, StrictInt
 
@@ -15,6 +15,7 @@ ModelName = Annotated[str, Field(min_length=1, max_length=256)]
 Count = Annotated[StrictInt, Field(ge=0)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Tokens = tuple[Count, ...]
+Text = str | tuple[int, ...]
 Stop = str | Annotated[tuple[str, ...], Field(max_length=16)]
 
 
@@ -33,3 +34,10 @@ class Usage(Wire):
     completion_tokens: int | None = None
     total_tokens: int
     prompt_tokens_details: PromptTokensDetails | None = None
+
+
+def each_text(given: str | tuple[str, ...] | tuple[int, ...] | tuple[tuple[int, ...], ...]) -> tuple[Text, ...]:
+    """The texts of a `prompt` or `input`, one by one: a text, texts, the tokens of one text, or those of several."""
+    if isinstance(given, str) or (given and isinstance(given[0], int)):
+        return (cast(Text, given),)
+    return cast(tuple[Text, ...], given)

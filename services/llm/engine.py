@@ -1,0 +1,90 @@
+"""The llm service's engine: llama.cpp in this process, behind OpenAI's chat and completions."""
+
+import os
+import time
+import uuid
+from collections.abc import Iterator
+from itertools import chain
+from typing import Any, TypeVar
+
+from nexus_llm.answer import Answer, Head, chat_answer, chat_chunks
+from nexus_llm.chat import Chat
+from nexus_llm.completions import Completions, completion_answer, completion_chunks
+from nexus_llm.native import FINGERPRINT, Native, Settings
+from nexus_llm.options import read_options
+from nexus_llm.steps import Tally
+
+from nexus.contract.errors import NO_READY_SERVICE, ApiError
+from nexus.contract.wire.chat import ChatRequest
+from nexus.contract.wire.completions import CompletionRequest
+from nexus.sdk.engine import Call, Engine, Model
+
+_DEFAULT_CONTEXT = 4096
+_MOST_THREADS = 8
+_Item = TypeVar("_Item")
+
+
+class LlmEngine(Engine):
+    """Each model of the manifest is one native engine with as many sequences as NEXUS_LLM_PARALLEL says."""
+
+    def __init__(self, config: Any) -> None:
+        super().__init__(config)
+        self._natives: dict[str, Native] = {}
+
+    def load(self, model: Model) -> None:
+        """Read the model's file into memory. Raises RuntimeError when the engine cannot use it."""
+        if model.path is None:
+            raise RuntimeError(f"the manifest entry of {model.id} gives no file")
+        threads = int(self.config["NEXUS_LLM_THREADS"]) or min(_usable_cores(), _MOST_THREADS)
+        context = model.context_length or _DEFAULT_CONTEXT
+        settings = Settings(threads, int(self.config["NEXUS_LLM_PARALLEL"]), context, read_options(model.options))
+        self._natives[model.id] = Native(model.path, settings)
+
+    def unload(self, model: Model) -> None:
+        """Free the model's memory; generations that still run end first."""
+        native = self._natives.pop(model.id, None)
+        if native is not None:
+            native.close()
+
+    def chat_completions(self, request: ChatRequest, call: Call) -> Answer | Iterator[Answer]:
+        """A whole answer, or its chunks when the request says `stream`; either way at the engine's pace."""
+        chat = Chat(self._native(call.model), request, call, Tally())
+        head = _head("chatcmpl", call.model)
+        steps = _begun(chat.steps())
+        if not request.stream:
+            return chat_answer(steps, head, chat.tally.usage)
+        return chat_chunks(steps, head, chat.tally.usage if _wants_usage(request) else None)
+
+    def completions(self, request: CompletionRequest, call: Call) -> Answer | Iterator[Answer]:
+        """A whole completion, or its chunks when the request says `stream`."""
+        completions = Completions(self._native(call.model), request, call)
+        head = _head("cmpl", call.model)
+        steps = _begun(completions.steps())
+        if not request.stream:
+            return completion_answer(steps, head, completions)
+        return completion_chunks(steps, head, completions, _wants_usage(request))
+
+    def _native(self, model: Model) -> Native:
+        try:
+            return self._natives[model.id]
+        except KeyError as error:
+            raise ApiError(NO_READY_SERVICE, f"the model {model.id} is not loaded", retry_after=1) from error
+
+
+def _begun(items: Iterator[_Item]) -> Iterator[_Item]:
+    """The same items, the first already made: what is wrong with a request shows before an answer begins."""
+    return chain([next(items)], items)
+
+
+def _head(prefix: str, model: Model) -> Head:
+    return Head(f"{prefix}-{uuid.uuid4().hex}", int(time.time()), model.id, FINGERPRINT)
+
+
+def _wants_usage(request: ChatRequest | CompletionRequest) -> bool:
+    return bool(request.stream_options and request.stream_options.include_usage)
+
+
+def _usable_cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
