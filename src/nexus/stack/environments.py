@@ -93,9 +93,9 @@ def ensure_environment(
         return environment.python
     environment.path.parent.mkdir(parents=True, exist_ok=True)
     uv = uv or Uv()
-    with _locked(environment.path.parent / f"{recipe.folder.name}.lock", uv, on_progress) as lock:
+    with _locked(environment.path.parent / f"{recipe.folder.name}.lock", uv, on_progress):
         if not environment.complete:
-            _make(environment, recipe, on_progress, partial(uv.run, cwd=recipe.folder, keep_open=lock))
+            _make(environment, recipe, on_progress, partial(uv.run, cwd=recipe.folder))
             _remove_others(environment.path)
     return environment.python
 
@@ -132,12 +132,12 @@ def _folder_of(environment: Path) -> str | None:
 
 
 @contextmanager
-def _locked(path: Path, uv: Uv, on_progress: Progress) -> Iterator[int]:
+def _locked(path: Path, uv: Uv, on_progress: Progress) -> Iterator[None]:
     with path.open("w") as file:
         while not _try_lock(file.fileno()):
             on_progress("waiting for another process that makes this environment")
             uv.wait(_LOCK_POLL_SECONDS)
-        yield file.fileno()
+        yield
 
 
 def _try_lock(handle: int) -> bool:

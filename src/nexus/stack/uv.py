@@ -1,9 +1,12 @@
 """Running uv: where it is, with which environment, and what it said when it failed."""
 
+import contextlib
 import os
+import signal
 import subprocess
 import sys
 import threading
+import weakref
 from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,7 +14,7 @@ from typing import Final
 
 from uv import find_uv_bin
 
-from nexus.stack import pip_settings
+from nexus.stack import leash, pip_settings
 
 _TAIL: Final = 8
 _STOPPED: Final = "the installation was stopped"
@@ -24,7 +27,10 @@ class UvError(RuntimeError):
 
 
 class Uv:
-    """uv as a command. Several threads may run it at once; `stop` ends what runs and refuses the rest."""
+    """uv as a command. Several threads may run it at once; `stop` ends what runs and refuses the rest.
+
+    What it runs ends with this process, however that ends: a build may otherwise go on for half an hour.
+    """
 
     def __init__(self) -> None:
         self._binary = find_uv_bin()
@@ -34,18 +40,17 @@ class Uv:
         self._running: set[subprocess.Popen[str]] = set()
         self._lock = threading.Lock()
         self._stopped = threading.Event()
+        self._lifeline, write_end = os.pipe()
+        # The read end is handed to each leash; the write end is nobody's but ours, and closes with this process.
+        weakref.finalize(self, _close, self._lifeline, write_end)
 
-    def run(self, arguments: Sequence[str], cwd: Path, on_progress: Progress, keep_open: int) -> None:
-        """Run uv to its end, telling each line it says. Raises UvError.
-
-        `keep_open` is a file descriptor that uv holds while it runs: a lock on it outlives this process, should
-        it be killed, until uv has ended too.
-        """
+    def run(self, arguments: Sequence[str], cwd: Path, on_progress: Progress) -> None:
+        """Run uv to its end, telling each line it says. Raises UvError."""
         with self._lock:
             if self._stopped.is_set():
                 raise UvError(_STOPPED)
             process = subprocess.Popen(
-                [self._binary, *arguments],
+                [sys.executable, "-I", leash.__file__, str(self._lifeline), self._binary, *arguments],
                 cwd=cwd,
                 env=self._environ,
                 stdin=subprocess.DEVNULL,
@@ -53,7 +58,7 @@ class Uv:
                 stderr=subprocess.STDOUT,
                 text=True,
                 errors="replace",
-                pass_fds=[keep_open],
+                pass_fds=[self._lifeline],
                 start_new_session=True,
             )
             self._running.add(process)
@@ -75,7 +80,8 @@ class Uv:
         with self._lock:
             self._stopped.set()
             for process in self._running:
-                process.kill()
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
 
 
 def _follow(process: subprocess.Popen[str], on_progress: Progress) -> deque[str]:
@@ -86,3 +92,8 @@ def _follow(process: subprocess.Popen[str], on_progress: Progress) -> deque[str]
                 tail.append(text)
                 on_progress(text)
     return tail
+
+
+def _close(*descriptors: int) -> None:
+    for descriptor in descriptors:
+        os.close(descriptor)

@@ -1,0 +1,28 @@
+"""Runs a command and kills it, with all that it started, when the process that asked for it is gone.
+
+`python leash.py FD COMMAND…`: FD is the read end of a pipe whose write end only that process holds. This file is
+run by its path, as the leader of a process group, and imports nothing of Nexus.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+
+
+def main(lifeline: int, command: list[str]) -> None:
+    """Run the command to its end and exit with its status."""
+    process = subprocess.Popen(command)
+    threading.Thread(target=_watch, args=(lifeline,), daemon=True).start()
+    status = process.wait()
+    sys.exit(status if status >= 0 else 128 - status)
+
+
+def _watch(lifeline: int) -> None:
+    if not os.read(lifeline, 1):
+        os.killpg(0, signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), sys.argv[2:])
