@@ -27,7 +27,7 @@ class Operation:
 
     @property
     def engine_method(self) -> str:
-        """The name of the method with which an engine answers this operation: `chat.completions` → `chat_completions`."""
+        """The engine's method that answers this operation: `chat.completions` → `chat_completions`."""
         return self.name.replace(".", "_")
 
 

@@ -39,5 +39,5 @@ class Usage(Wire):
 def each_text(given: str | tuple[str, ...] | tuple[int, ...] | tuple[tuple[int, ...], ...]) -> tuple[Text, ...]:
     """The texts of a `prompt` or `input`, one by one: a text, texts, the tokens of one text, or those of several."""
     if isinstance(given, str) or (given and isinstance(given[0], int)):
-        return (cast(Text, given),)
+        return (given,)
     return cast(tuple[Text, ...], given)
