@@ -45,9 +45,6 @@ HEAD_SECONDS = 10.0
         pytest.param(b"GET /v1/models HTTP/3.7\r\nhost: x\r\n\r\n", id="unknown-version"),
         pytest.param(b"GET v1/models HTTP/1.1\r\nhost: x\r\n\r\n", id="path-without-slash"),
         pytest.param(b"FROBNICATE /v1/models HTTP/1.1\r\nhost: x\r\n\r\n", id="unknown-method"),
-        pytest.param(b"POST %b HTTP/1.1\r\n\r\n" % CHAT.encode(), id="no-host-for-the-lane"),
-        pytest.param(b"GET /v1/models HTTP/1.1\r\n\r\n", id="no-host"),
-        pytest.param(b"GET /health HTTP/1.1\r\nhost: a\r\nhost: b\r\n\r\n", id="two-hosts"),
         pytest.param(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", id="http2-preface"),
         pytest.param(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\x5a" * 200, id="tls-client-hello"),
         pytest.param(b"\0" * 300, id="nothing-but-nul"),
@@ -65,6 +62,23 @@ def test_what_is_not_http_is_400_and_ends_the_connection(
         assert answer.header("connection") == "close"
         client.finish_sending()
         assert client.closed()
+    assert not upstream.seen
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(b"POST %b HTTP/1.1\r\ncontent-length: 0\r\n\r\n" % CHAT.encode(), id="none-for-the-lane"),
+        pytest.param(b"GET /health HTTP/1.1\r\n\r\n", id="none"),
+        pytest.param(with_lines(LENGTH, b"host: other.test"), id="two-for-the-lane"),
+        pytest.param(b"GET /health HTTP/1.1\r\nhost: a\r\nhost: b\r\n\r\n", id="two"),
+    ],
+)
+def test_one_host_is_needed(gateway: Gateway, upstream: ScriptedUpstream, data: bytes) -> None:
+    """RFC 9112, 3.2: a request with none or several is answered 400."""
+    with RawClient(gateway.port) as client:
+        client.send(data)
+        assert client.answer().status == 400
     assert not upstream.seen
 
 

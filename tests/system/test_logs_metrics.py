@@ -45,7 +45,7 @@ def test_a_finished_request_is_one_line(gateway: Gateway, upstream: ScriptedUpst
     assert line["bytes_in"] == len(upstream.seen[0].body)
     assert line["bytes_out"] == len(answer.body)
     assert 0 < line["ttft_ms"] <= line["ms"] < 10_000
-    assert (line["prompt_tokens"], line["completion_tokens"]) == (7, 5)
+    assert (line["usage"]["prompt_tokens"], line["usage"]["completion_tokens"]) == (7, 5)
     assert line["attempts"] == 1
     assert line["token"]
     assert isinstance(line["ts"], float)

@@ -178,7 +178,7 @@ def test_a_client_that_does_not_read_stops_its_service(gateway: Gateway, upstrea
 def test_usage_of_a_stream_is_in_the_log(gateway: Gateway) -> None:
     answer = gateway.chat({"kind": "sse"}, stream=True, stream_options={"include_usage": True})
     line = gateway.request_line(answer.header("x-request-id") or "")
-    assert line["completion_tokens"] == USAGE["completion_tokens"]
+    assert line["usage"]["completion_tokens"] == USAGE["completion_tokens"]
     assert line["bytes_out"] == len(answer.body)
 
 
