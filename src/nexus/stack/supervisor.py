@@ -24,6 +24,7 @@ from nexus.stack.terminal import Terminal
 
 GATEWAY: Final = "gateway"
 _SCAN_SECONDS: Final = 1.0
+_HEAD_START_SECONDS: Final = 2.0
 _DRAW_SECONDS: Final = 0.125
 _INSTALLERS: Final = 8
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -81,6 +82,7 @@ class Supervisor:
         self._listing = ListingFile(plan.state.listing)
         self._stop = asyncio.Event()
         self._surroundings = Surroundings(lifeline, plan.drain_seconds, asyncio.Event())
+        self._gateway_answers = asyncio.Event()
         self._gateway = self._runner(GATEWAY, self._prepare_gateway)
         self._services: dict[Program, Runner] = {}
         self._seen: dict[Path, frozenset[tuple[str, int]]] = {}
@@ -91,7 +93,7 @@ class Supervisor:
         for number in _SIGNALS:
             loop.add_signal_handler(number, self._asked_to_end)
         try:
-            self._gateway_first()
+            await self._gateway_first()
             await asyncio.gather(self._scan(), self._draw())
         finally:
             await self._end()
@@ -104,10 +106,12 @@ class Supervisor:
             self._surroundings.hurry.set()
         self._stop.set()
 
-    def _gateway_first(self) -> None:
-        """The stack file is there before the gateway starts, and the gateway before what takes longer."""
+    async def _gateway_first(self) -> None:
+        """The stack file is there before the gateway starts, and the gateway before what takes the processors longer."""
         new = self._take_up(programs(self._plan.stack))
         self._gateway.start()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._gateway_answers.wait(), _HEAD_START_SECONDS)
         for program in new:
             self._services[program].start()
 
@@ -187,7 +191,7 @@ class Supervisor:
             self._terminal.text(f"nexus: {self._plan.state.listing} cannot be written: {error.strerror or error}")
 
     async def _prepare(self, program: Program) -> Launch:
-        report = partial(self._journal.report, program.name)
+        report = partial(self._report, program.name)
         report(Phase.INSTALLING)
         launch = await self._starter.prepare(program, partial(report, Phase.INSTALLING))
         self._list()
@@ -199,14 +203,18 @@ class Supervisor:
         return Launch(gateway.command, gateway.env, self._plan.workdir, host, port, "/health")
 
     def _runner(self, name: str, prepare: Prepare) -> Runner:
-        journal = self._journal
         return Runner(
             prepare,
-            report=partial(journal.report, name),
-            on_output=journal.output(name),
-            last_words=partial(journal.last_words, name),
+            report=partial(self._report, name),
+            on_output=self._journal.output(name),
+            last_words=partial(self._journal.last_words, name),
             surroundings=self._surroundings,
         )
+
+    def _report(self, name: str, phase: Phase, detail: str = "") -> None:
+        if name == GATEWAY and phase is Phase.READY:
+            self._gateway_answers.set()
+        self._journal.report(name, phase, detail)
 
 
 @contextlib.contextmanager

@@ -1,0 +1,46 @@
+# make up: everything from nothing to a first answer. make test: all tests. No step runs twice without a reason.
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input --quiet install
+
+.PHONY: up test lint bench lock clean
+.DELETE_ON_ERROR:
+
+up: .venv/.runtime
+	@exec $(BIN)/nexus up
+
+test: .venv/.dev
+	$(BIN)/python .ci/service_tests.py
+	$(BIN)/pytest
+
+lint: .venv/.dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	.ci/no-service-named
+
+bench: .venv/.dev
+	$(BIN)/python -m bench
+
+.venv/.runtime: pyproject.toml requirements/runtime.lock
+	@python=$$(.ci/find-python) && echo "Making the environment with $$python" && "$$python" -m venv .venv
+	@echo "Installing Nexus"
+	@$(PIP) --require-hashes -r requirements/runtime.lock
+	@$(PIP) --no-deps -e .
+	@touch $@
+
+.venv/.dev: .venv/.runtime requirements/dev.lock
+	@echo "Installing the tools for tests and checks"
+	@$(PIP) --require-hashes -r requirements/dev.lock
+	@touch $@
+
+# Pins every dependency anew. The files hold hashes and no addresses.
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header
+lock: .venv/.runtime
+	$(COMPILE) --upgrade pyproject.toml -o requirements/runtime.lock
+	$(COMPILE) --upgrade --group dev -c requirements/runtime.lock -o requirements/dev.lock
+	$(COMPILE) --upgrade requirements/service-tests.in -o requirements/service-tests.lock
+
+clean:
+	rm -rf .venv .nexus .bench dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
