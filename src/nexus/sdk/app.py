@@ -9,7 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from nexus.contract.errors import METHOD_NOT_ALLOWED, NOT_FOUND, ApiError, kind_of_status
+from nexus.contract.errors import INTERNAL_ERROR, METHOD_NOT_ALLOWED, NOT_FOUND, ApiError, kind_of_status
 from nexus.sdk.answering import JSON, encode_json
 from nexus.sdk.edge import Edge
 from nexus.sdk.model_routes import ModelRoutes
@@ -38,7 +38,7 @@ def build_app(service: Service) -> ASGIApp:
                 for endpoint in service.manifest.card_endpoints()
             ),
         ],
-        exception_handlers={HTTPException: _http_error, ApiError: _api_error},
+        exception_handlers={HTTPException: _http_error, ApiError: _api_error, Exception: _fault},
     )
     app.router.redirect_slashes = False
     return Edge(app)
@@ -89,3 +89,9 @@ async def _http_error(request: Request, error: Exception) -> Response:
 async def _api_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, ApiError)  # noqa: S101 - registered for it alone
     return Response(error.body(), error.status, error.headers(), JSON)
+
+
+async def _fault(_: Request, __: Exception) -> Response:
+    """What Starlette answers before it hands the fault on to the edge, which logs it."""
+    error = ApiError(INTERNAL_ERROR, "the service failed")
+    return Response(error.body(), error.status, media_type=JSON)

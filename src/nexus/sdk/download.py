@@ -16,7 +16,6 @@ from nexus.sdk.problems import ModelError
 
 ATTEMPTS: Final = 3
 _TIMEOUT: Final = httpx.Timeout(60, connect=10)
-_CHUNK: Final = 256 * 1024
 
 
 def fetch(url: str, sha256: str, cache: Path, stop: threading.Event, pause: float = 2.0) -> Path:
@@ -67,7 +66,7 @@ def _continue(part: Path, url: str, stop: threading.Event) -> None:
         response.raise_for_status()
         resumed = response.status_code == httpx.codes.PARTIAL_CONTENT
         with part.open("ab" if resumed else "wb") as stream:
-            for chunk in response.iter_bytes(_CHUNK):
+            for chunk in response.iter_bytes():
                 if stop.is_set():
                     raise ModelError(f"{url}: the fetch was stopped")
                 stream.write(chunk)

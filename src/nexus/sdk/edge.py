@@ -50,14 +50,19 @@ class Edge:
             request_id.reset(token)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        respond = Responder(send)
+        begun = False
+
+        async def send_noting(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
         try:
-            await self._app(scope, receive, send)
-        except ApiError as error:
-            await respond.error(error)
+            await self._app(scope, receive, send_noting)
         except Exception:  # noqa: BLE001 - the last place where a fault can become an answer
             _log.exception("a request failed", extra={"path": scope["path"]})
-            await respond.error(ApiError(INTERNAL_ERROR, "the service failed"))
+            if not begun:
+                await Responder(send).error(ApiError(INTERNAL_ERROR, "the service failed"))
 
 
 def choose_request_id(headers: list[tuple[bytes, bytes]]) -> str:

@@ -13,7 +13,7 @@ from typing import Any, Final
 from starlette.types import Receive, Scope, Send
 
 from nexus.contract.card import Endpoint
-from nexus.contract.errors import INTERNAL_ERROR, REQUEST_TOO_LARGE, UPSTREAM_TIMEOUT, ApiError
+from nexus.contract.errors import INTERNAL_ERROR, REQUEST_TIMEOUT, REQUEST_TOO_LARGE, UPSTREAM_TIMEOUT, ApiError
 from nexus.sdk.answering import Items, answer, closed, encode_item, encode_value, stream_type
 from nexus.sdk.binding import BoundOperation
 from nexus.sdk.calls import RunningCall
@@ -55,7 +55,7 @@ class OperationApp:
 
     async def _serve(self, scope: Scope, receive: Receive, respond: Responder) -> None:
         bound = self._service.bound(self._endpoint.operation)
-        received = await read_request(scope, receive, self._limits.max_request_bytes)
+        received = await self._received(scope, receive)
         request, name = await bound.request.read(received)
         resident = self._service.roster.choose(name, bound.name)
         running = RunningCall()
@@ -63,6 +63,13 @@ class OperationApp:
         work = self._work(bound, request, resident, running, respond)
         self._service.calls.add(running, asyncio.create_task(work))
         await self._watch(running, receive, respond)
+
+    async def _received(self, scope: Scope, receive: Receive) -> Received:
+        try:
+            async with asyncio.timeout(self._limits.timeout_seconds):
+                return await read_request(scope, receive, self._limits.max_request_bytes)
+        except TimeoutError as error:
+            raise ApiError(REQUEST_TIMEOUT, "the request's body did not come in time") from error
 
     async def _watch(self, running: RunningCall, receive: Receive, respond: Responder) -> None:
         """Wait for the call's end; bring it about when the caller leaves or the deadline passes."""

@@ -122,7 +122,9 @@ def bind(host: str, port: int) -> socket.socket:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         return socket.create_server((host, port), family=family, backlog=BACKLOG)
     except OSError as error:
-        raise ServiceError(f"cannot listen on {host} port {port}: {error.strerror}") from error
+        known = error.errno is not None and error.errno > 0  # look-ups that fail have numbers of their own
+        reason = os.strerror(error.errno) if known else error.strerror
+        raise ServiceError(f"cannot listen on {host} port {port}: {reason}") from error
 
 
 async def _until_ended(service: Service, ending: asyncio.Event, port: int) -> int:

@@ -1,0 +1,71 @@
+"""Which model answers a request, and what the card says of the models."""
+
+from pathlib import Path
+
+import pytest
+
+from nexus.contract.errors import ApiError
+from nexus.sdk.calls import RunningCall
+from nexus.sdk.engine import Model
+from nexus.sdk.models import ModelEntry
+from nexus.sdk.roster import Resident, Roster
+from nexus.sdk.sources import unresolved
+
+
+def resident(name: str, state: str = "ready", **fields: object) -> Resident:
+    entry = ModelEntry.model_validate({"file": Path("x"), "id": name, **fields})
+    return Resident(unresolved(entry), entry, state)  # type: ignore[arg-type]
+
+
+def roster(*residents: Resident) -> Roster:
+    made = Roster(("chat.completions", "completions"))
+    made.residents = {one.id: one for one in residents}
+    return made
+
+
+def refused(made: Roster, name: str | None, operation: str = "completions") -> ApiError:
+    with pytest.raises(ApiError) as caught:
+        made.choose(name, operation)
+    return caught.value
+
+
+def test_by_id_by_alias_and_the_first_ready_one() -> None:
+    made = roster(resident("a", "loading"), resident("b", aliases=["small"]), resident("c"))
+    assert made.choose("b", "completions").id == "b"
+    assert made.choose("small", "completions").id == "b"
+    assert made.choose(None, "completions").id == "b"
+
+
+def test_an_unknown_model_is_a_404_with_near_misses() -> None:
+    made = roster(resident("smollm2-135m"), resident("qwen", operations=["chat.completions"]))
+    error = refused(made, "smollm2-153m")
+    assert (error.status, error.code, error.param) == (404, "model_not_found", "model")
+    assert "'smollm2-135m'" in error.message
+    assert refused(made, "qwen").status == 404
+    assert made.choose("qwen", "chat.completions").id == "qwen"
+
+
+@pytest.mark.parametrize("state", ["loading", "unloaded", "failed"])
+def test_a_model_that_is_not_ready_is_a_503_to_try_again(state: str) -> None:
+    error = refused(roster(resident("a", state)), "a")
+    assert (error.status, error.code) == (503, "no_ready_service")
+    assert error.retry_after
+    assert refused(roster(resident("a", state)), None).status == 503
+    assert refused(roster(), None).status == 503
+
+
+def test_the_implicit_model_is_not_on_the_card() -> None:
+    made = roster(resident("a", "failed"))
+    made.residents["s"] = Resident(Model("s"), None, "ready")
+    assert [(model.id, model.state) for model in made.on_card()] == [("a", "failed")]
+
+
+async def test_a_lease_counts_its_call() -> None:
+    one = resident("a")
+    made = roster(one)
+    with made.lease(one, RunningCall()):
+        assert len(one.calls) == 1
+    assert not one.calls
+    one.state = "unloaded"
+    with pytest.raises(ApiError), made.lease(one, RunningCall()):
+        pass
