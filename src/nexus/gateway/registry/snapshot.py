@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 
 from nexus.contract.card import Card
 
@@ -17,7 +18,7 @@ class State(StrEnum):
     UNREACHABLE = "unreachable"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Instance:
     """One running copy of a service, as last seen.
 
@@ -35,23 +36,30 @@ class Instance:
     data_url: str = ""
     authorization: str | None = None
 
-    @property
+    @cached_property
     def service(self) -> str:
         """The service's name; for an instance whose card was never read, the host and port it is listed under."""
         return self.card.service.name if self.card else self.url.partition("://")[2]
 
-    @property
+    @cached_property
     def label(self) -> str:
         """The instance's own name for itself; its URL where it gives none."""
         return (self.card.instance if self.card else "") or self.url
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Target:
     """A model at an instance: `model` is the id under which that instance knows it, or None where it has no models."""
 
     instance: Instance
     model: str | None
+
+    @cached_property
+    def head(self) -> bytes:
+        """The header lines that name the target in an answer; made once, as they are sent with each."""
+        model = f"x-nexus-model: {self.model}\r\n" if self.model else ""
+        names = f"x-nexus-service: {self.instance.service}\r\nx-nexus-instance: {self.instance.label}\r\n"
+        return (names + model).encode()
 
 
 @dataclass(frozen=True, slots=True)

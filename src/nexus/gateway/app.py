@@ -1,0 +1,157 @@
+"""The composition root: makes the gateway's parts, joins them, runs them under uvicorn and ends them."""
+
+import asyncio
+import gc
+import logging
+import secrets
+import signal
+import socket
+from functools import partial
+from pathlib import Path
+from time import time
+from typing import Final
+
+import uvicorn
+import uvloop
+
+from nexus.gateway.admit.slots import Slots
+from nexus.gateway.api.app import create_api
+from nexus.gateway.api.parts import ApiParts
+from nexus.gateway.config import ConfigFile
+from nexus.gateway.dispatch.send import Dispatcher
+from nexus.gateway.edge.auth import Keyring, digest
+from nexus.gateway.edge.context import Edge, Limits
+from nexus.gateway.edge.protocol import EdgeProtocol
+from nexus.gateway.edge.sweeper import Sweeper
+from nexus.gateway.endpoints import find
+from nexus.gateway.inference import Inference
+from nexus.gateway.log import JsonHandler, Log, json_log
+from nexus.gateway.record.lines import LineWriter
+from nexus.gateway.record.metrics import Metrics
+from nexus.gateway.record.recorder import Recorder
+from nexus.gateway.registry.composition import create_registry
+from nexus.gateway.settings import Settings, SettingsError, ensure_api_key
+from nexus.gateway.upstream.upstreams import Upstreams
+from nexus.process import lifeline
+
+STATE: Final = Path(".nexus")
+ADMINISTRATOR: Final = "administrator"
+DRAIN_SECONDS: Final = 10
+BACKLOG: Final = 4096
+CONFIG_INTERVAL: Final = 1.0  # seconds between two looks at nexus.yaml
+
+
+def run(settings: Settings) -> None:
+    """Run the gateway until SIGINT or SIGTERM. Raises SettingsError and ConfigError before it listens."""
+    key = settings.api_key.get_secret_value() if settings.api_key else ensure_api_key(STATE)
+    lines = LineWriter()
+    log = json_log(lines.write)
+    configuration = ConfigFile(settings.config or Path("nexus.yaml"), log)
+    configuration.load()
+    listener = _listen(settings)
+    logging.basicConfig(handlers=[JsonHandler(log)], level=logging.WARNING, force=True)
+    lines.start()
+    try:
+        uvloop.run(_serve(settings, configuration, key, listener, lines, log))
+    finally:
+        lines.close()
+
+
+def _listen(settings: Settings) -> socket.socket:
+    """The bound socket. Raises SettingsError when the address cannot be had."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.host, settings.port))
+    except OSError as error:
+        listener.close()
+        reason = error.strerror or str(error)
+        raise SettingsError(f"NEXUS_PORT: {settings.host}:{settings.port} cannot be listened on: {reason}") from error
+    return listener
+
+
+async def _serve(
+    settings: Settings, configuration: ConfigFile, key: str, listener: socket.socket, lines: LineWriter, log: Log
+) -> None:
+    loop = asyncio.get_running_loop()
+    instance = f"gateway-{secrets.token_hex(2)}"
+    registry, announce = create_registry(settings, configuration.config, log, instance=instance)
+    upstreams = Upstreams(loop)
+    metrics = Metrics(lambda: upstreams.in_flight)
+    recorder = Recorder(metrics, lines)
+    keyring = Keyring({digest(key): ADMINISTRATOR}, required=settings.auth == "required")
+    inference = Inference(
+        snapshot=lambda: registry.snapshot,
+        timeouts=configuration.timeouts_for,
+        in_flight=upstreams.in_flight,
+        slots=Slots(),
+        dispatcher=Dispatcher(upstreams, registry.report_refused),
+        record=recorder.record,
+    )
+    edge = Edge(
+        limits=Limits(body_bytes=settings.max_request_bytes, head_seconds=settings.head_timeout),
+        keyring=keyring,
+        find=lambda method, path: find(method, path, registry.snapshot),
+        story=inference.serve,
+        record=recorder.record,
+    )
+    api = create_api(
+        ApiParts(
+            registry=registry,
+            announce=announce,
+            settings=settings,
+            config=lambda: configuration.config,
+            metrics_text=metrics.text,
+            in_flight=lambda url: upstreams.in_flight.get(url, 0),
+            check_token=keyring.check,
+            record=recorder.record_control,
+            log=log,
+            instance=instance,
+            started=time(),
+        )
+    )
+    server = uvicorn.Server(
+        uvicorn.Config(
+            api,
+            http=partial(EdgeProtocol, edge=edge),  # type: ignore[arg-type]  # it is called, as a class would be
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            backlog=BACKLOG,
+            timeout_graceful_shutdown=DRAIN_SECONDS,
+            ssl_certfile=settings.tls_cert,
+            ssl_keyfile=settings.tls_key,
+        )
+    )
+
+    if settings.lifeline_fd is not None:
+        lifeline.watch(settings.lifeline_fd, lambda: server.handle_exit(signal.SIGTERM, None))
+    sweeper = Sweeper(edge, loop)
+    watching = asyncio.create_task(configuration.watch(CONFIG_INTERVAL, registry.apply_config), name="nexus.yaml")
+    upstreams.start()
+    sweeper.start()
+    await registry.start()
+    host, port = listener.getsockname()[:2]
+    log("info", "gateway_started", host=host, port=port, tls=settings.tls_cert is not None, instance=instance)
+    _settle_memory()
+    try:
+        await server.serve(sockets=[listener])
+    finally:
+        watching.cancel()
+        sweeper.stop()
+        await registry.close()
+        upstreams.close()
+        log("info", "gateway_stopped", instance=instance)
+
+
+def _settle_memory() -> None:
+    """What was made at the start stays: the collector need not walk over it again and again.
+
+    Finished requests are freed by their reference counts; the collector is there for the control plane's cycles.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)

@@ -1,0 +1,100 @@
+"""Runs one coroutine by hand, in the callbacks that bring what it waits for: no task, no future, no extra loop turn.
+
+The lane's coroutines await nothing but a `Signal`. Whoever sets the signal resumes the coroutine on the spot and
+gets control back at its next wait. Laws:
+
+- One coroutine waits for one signal at a time, and a signal has one waiter.
+- `interrupt` raises inside the coroutine at its wait; its `finally` blocks run before `interrupt` returns,
+  unless it is running right now: then at its next wait.
+- What a coroutine lets escape is handed to `failed`, never to the callback that resumed it.
+- A coroutine that has ended is let go of, so that finished requests are freed without the garbage collector.
+"""
+
+from collections.abc import Callable, Coroutine, Generator
+from typing import Any
+
+
+class Signal:
+    """Something that happens; remembered until it is waited for."""
+
+    __slots__ = ("_drive", "_is_set")
+
+    def __init__(self) -> None:
+        self._drive: Drive | None = None
+        self._is_set = False
+
+    def set(self) -> None:
+        """It happened: resume the coroutine that waits for it, or let the next wait pass at once."""
+        drive = self._drive
+        if drive is None:
+            self._is_set = True
+        else:
+            self._drive = None
+            drive.resume()
+
+    def clear(self) -> None:
+        """Forget that it happened."""
+        self._is_set = False
+
+    def __await__(self) -> Generator["Signal", None, None]:
+        if not self._is_set:
+            yield self
+        self._is_set = False
+
+    def attach(self, drive: "Drive | None") -> None:
+        """Name the one to resume. For `Drive` alone."""
+        self._drive = drive
+
+
+class Drive:
+    """One coroutine on its way from signal to signal. A subclass says in `failed` what becomes of its exceptions."""
+
+    _coroutine: Coroutine[Signal, None, None] | None = None
+    _signal: Signal | None = None
+    _interruption: BaseException | None = None
+    _running = False
+
+    def failed(self, error: BaseException) -> None:
+        """The coroutine let `error` escape."""
+        raise NotImplementedError
+
+    def drive(self, coroutine: Coroutine[Signal, None, None]) -> None:
+        """Start `coroutine`; it runs to its first wait."""
+        self._coroutine = coroutine
+        self._advance(coroutine.send, None)
+
+    def resume(self) -> None:
+        """Go on after the signal that the coroutine waited for."""
+        coroutine = self._coroutine
+        if coroutine is not None:
+            self._advance(coroutine.send, None)
+
+    def interrupt(self, error: BaseException) -> None:
+        """Raise `error` where the coroutine waits. Nothing happens if it has ended."""
+        coroutine = self._coroutine
+        if coroutine is None:
+            return
+        if self._running:
+            self._interruption = error
+            return
+        if self._signal is not None:
+            self._signal.attach(None)
+        self._advance(coroutine.throw, error)
+
+    def _advance(self, step: Callable[[Any], Signal], value: BaseException | None) -> None:
+        self._running = True
+        try:
+            signal = step(value)
+        except StopIteration:
+            self._coroutine = self._signal = None
+        except BaseException as error:  # noqa: BLE001 - the resuming callback belongs to another connection
+            self._coroutine = self._signal = None
+            self.failed(error)
+        else:
+            self._signal = signal
+            signal.attach(self)
+        finally:
+            self._running = False
+        if self._interruption is not None:
+            interruption, self._interruption = self._interruption, None
+            self.interrupt(interruption)

@@ -1,0 +1,36 @@
+"""Who calls: a bearer token is known by its SHA-256, so that looking it up tells nothing about it by its timing."""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Final
+
+from nexus.contract.errors import INVALID_API_KEY, ApiError
+
+ANONYMOUS: Final = "anonymous"
+
+
+def digest(token: str) -> bytes:
+    """What is kept of a token."""
+    return hashlib.sha256(token.encode()).digest()
+
+
+class Keyring:
+    """The tokens that are let in, by digest → name. With `required` False everyone is, as `anonymous`."""
+
+    def __init__(self, tokens: Mapping[bytes, str], *, required: bool = True) -> None:
+        self._tokens = dict(tokens)
+        self._required = required
+
+    def check(self, authorization: bytes | None) -> str:
+        """The token's name, from the value of the `authorization` header. Raises ApiError (401)."""
+        if authorization is None:
+            if self._required:
+                raise ApiError(INVALID_API_KEY, "No API key was given: send the header 'Authorization: Bearer <key>'.")
+            return ANONYMOUS
+        scheme, _, token = authorization.partition(b" ")
+        name = self._tokens.get(hashlib.sha256(token.strip()).digest())
+        if name is not None and scheme.lower() == b"bearer":
+            return name
+        if not self._required:
+            return ANONYMOUS
+        raise ApiError(INVALID_API_KEY, "The API key is not a known one.")

@@ -1,0 +1,205 @@
+"""One request of the lane on its connection, and the answer to it: the caller, as the stages see it.
+
+To uvicorn's protocol it is one more request-response cycle (`keep_alive`, `response_complete`, `disconnected`).
+Laws: one answer a request; after `finish`, `cut` or a whole answer nothing more is written; whatever ends the
+story, an answer that was begun is either finished or cut.
+"""
+
+from __future__ import annotations
+
+import logging
+from time import perf_counter, time
+from typing import TYPE_CHECKING, Final
+
+from nexus.contract.errors import INTERNAL_ERROR, UPSTREAM_TIMEOUT, ApiError
+from nexus.gateway.drive import Drive, Signal
+from nexus.gateway.edge import wire
+from nexus.gateway.endpoints import Endpoint
+from nexus.gateway.values import ClientGoneError, Headers, Outcome, Request
+
+if TYPE_CHECKING:
+    from nexus.gateway.edge.protocol import EdgeProtocol
+
+NEVER: Final = float("inf")
+_BODILESS: Final = (204, 304)
+_log = logging.getLogger(__name__)
+
+
+class Exchange(Drive):
+    """See the module. `arrived`: the whole request has come; `refusal`: why it will not be served.
+
+    Most attributes keep the class's values for most requests, so they are set only where they differ.
+    """
+
+    token = ""
+    content_type = b""
+    http10 = False
+    keep_alive = True
+    wants_continue = False
+    refusal: ApiError | None = None
+    arrived = False
+    deadline = NEVER
+    head_sent = False
+    response_complete = False
+    disconnected = False
+    write_paused = False
+    _begun = False
+    _chunked = False
+    last_deadline = NEVER
+    _waiting_for = ""
+
+    def __init__(
+        self, protocol: EdgeProtocol, endpoint: Endpoint, query: bytes, headers: Headers, request_id: str
+    ) -> None:
+        self.protocol = protocol
+        self.endpoint = endpoint
+        self.query = query
+        self.headers = headers
+        self.request_id = request_id
+        self.started = perf_counter()
+        self.parts: list[bytes] = []
+        self._writable = Signal()
+
+    # --- the request
+
+    def begin(self) -> None:
+        """The request is whole and first in line: tell its story, or refuse it."""
+        if self.refusal is not None:
+            self.refuse(self.refusal)
+            return
+        parts, self.parts = self.parts, []
+        request = Request(
+            self.endpoint,
+            self.query,
+            self.headers,
+            self.content_type,
+            parts[0] if len(parts) == 1 else b"".join(parts),
+            self.request_id,
+            self.token,
+            self.started,
+        )
+        self._begun = True
+        self.drive(self.protocol.edge.story(request, self))
+
+    def refuse(self, error: ApiError) -> None:
+        """Answer with `error` without telling the story, and record it."""
+        received = sum(map(len, self.parts))
+        self.parts = []
+        self.send_whole(error.status, wire.error_head(error, self.request_id), error.body())
+        self.protocol.edge.record(
+            Outcome(
+                ts=time(),
+                level="info",
+                event="request",
+                request_id=self.request_id,
+                token=self.token,
+                operation=self.endpoint.operation,
+                status=error.status,
+                ms=int((perf_counter() - self.started) * 100_000) / 100,
+                bytes_in=received,
+                error=error.code,
+            )
+        )
+
+    @property
+    def begun(self) -> bool:
+        """True once the request was handed on or answered."""
+        return self._begun or self.head_sent
+
+    def gone(self) -> None:
+        """The client has left: end the story at once, in whatever phase it is."""
+        self.disconnected = True
+        self.interrupt(ClientGoneError("the client closed the connection"))
+
+    def is_late(self, now: float) -> bool:
+        """True once something that was to happen has not."""
+        return self.deadline < now or self.last_deadline < now
+
+    def expire(self) -> None:
+        """The deadline has passed: interrupt the story with what did not happen in time."""
+        self.deadline = self.last_deadline = NEVER
+        self.interrupt(ApiError(UPSTREAM_TIMEOUT, f"The service did not {self._waiting_for} in time."))
+
+    def failed(self, error: BaseException) -> None:
+        _log.error("the request path failed", exc_info=error, extra={"request_id": self.request_id})
+        if self.response_complete or self.disconnected:
+            return
+        if self.head_sent:
+            self.cut()
+        else:
+            self.refuse(ApiError(INTERNAL_ERROR, "The gateway failed on this request; its log says why."))
+
+    # --- bounds
+
+    def expect_within(self, seconds: float, what: str) -> None:
+        self._waiting_for = what
+        self.deadline = self.protocol.loop.time() + seconds
+
+    def end_within(self, seconds: float) -> None:
+        self.last_deadline = self.protocol.loop.time() + seconds
+
+    # --- the answer
+
+    def pause(self) -> None:
+        """The connection's write buffer is full."""
+        self.write_paused = True
+
+    def proceed(self) -> None:
+        """There is room again."""
+        if self.write_paused:
+            self.write_paused = False
+            self._writable.set()
+
+    async def drain(self) -> None:
+        while self.write_paused:
+            await self._writable
+
+    def send_whole(self, status: int, head: bytes, body: bytes) -> None:
+        self.head_sent = True
+        framing = b"" if status in _BODILESS else b"content-length: %d\r\n" % len(body)
+        protocol = self.protocol
+        connection = b"" if self.keep_alive and self.arrived and not self.http10 else self._connection()
+        lines = (wire.status_line(status), protocol.date_line(), head, framing, connection, b"\r\n", body)
+        protocol.transport.write(b"".join(lines))
+        self._complete()
+
+    def send_head(self, status: int, head: bytes, length: int | None) -> None:
+        self.head_sent = True
+        framing = b""
+        if length is not None:
+            framing = b"content-length: %d\r\n" % length
+        elif self.http10:
+            self.keep_alive = False  # the end of the connection is the end of the body
+        elif status not in _BODILESS:
+            self._chunked = True
+            framing = wire.CHUNKED
+        protocol = self.protocol
+        lines = (wire.status_line(status), protocol.date_line(), head, framing, self._connection(), b"\r\n")
+        protocol.transport.write(b"".join(lines))
+
+    def send(self, data: bytes) -> None:
+        self.protocol.transport.write(wire.chunk(data) if self._chunked else data)
+
+    def finish(self) -> None:
+        if self._chunked:
+            self.protocol.transport.write(wire.LAST_CHUNK)
+        self._complete()
+
+    def finish_and_close(self) -> None:
+        self.keep_alive = False
+        self.finish()
+
+    def cut(self) -> None:
+        self.response_complete = True
+        self.protocol.transport.abort()
+
+    def _connection(self) -> bytes:
+        if not self.arrived:
+            self.keep_alive = False  # the rest of the request is still on its way and will not be read
+        if not self.keep_alive:
+            return wire.CLOSE
+        return wire.KEEP_ALIVE if self.http10 else b""
+
+    def _complete(self) -> None:
+        self.response_complete = True
+        self.protocol.on_exchange_complete(self)

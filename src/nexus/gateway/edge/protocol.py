@@ -1,0 +1,377 @@
+"""The seam to uvicorn: its httptools protocol, with limits, and with the inference lane beside the ASGI application.
+
+Requests whose path is in the lane become an `Exchange`; all others go through uvicorn's own cycle to FastAPI.
+What uvicorn leaves open is bounded here: the size of a head, the time a head or body may take, the number of
+pipelined requests, the size of a body. Answers keep the order of their requests.
+"""
+
+import asyncio
+import logging
+from typing import Any, Final
+
+import httptools
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from nexus.contract.errors import (
+    HEADERS_TOO_LARGE,
+    INTERNAL_ERROR,
+    INVALID_REQUEST,
+    METHOD_NOT_ALLOWED,
+    REQUEST_TIMEOUT,
+    REQUEST_TOO_LARGE,
+    ApiError,
+)
+from nexus.gateway.edge import wire
+from nexus.gateway.edge.context import Edge
+from nexus.gateway.edge.exchange import NEVER, Exchange
+from nexus.gateway.edge.identity import request_id
+from nexus.gateway.endpoints import STANDARD, Endpoint
+
+_DRAINED_BODY: Final = 65_536  # a refused request's body up to this size is read, so that the connection lives on
+_NOWHERE: Final = Endpoint("unknown", "", "")
+_log = logging.getLogger(__name__)
+
+
+class EdgeProtocol(HttpToolsProtocol):
+    """One client connection. `deadline` (loop time) is when the client must have moved on; the sweeper looks at it."""
+
+    cycle: Any  # the newest: uvicorn's own, or an Exchange
+
+    def __init__(self, *args: Any, edge: Edge, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.edge = edge
+        self.deadline = NEVER
+        self.active: Exchange | RequestResponseCycle | None = None
+        self._incomplete = ""  # what of a request is still to come: "head", "body" or nothing
+        self._fed = 0  # bytes of the head that is being read
+        self._body_size = 0
+        self._afterwards: ApiError | None = None
+        self._discarding = False
+        self._dated: list[tuple[bytes, bytes]] | None = None
+        self._date_line = b""
+
+    # --- the connection
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.edge.connections.add(self)
+        self.deadline = self.loop.time() + self.edge.limits.head_seconds
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.edge.connections.discard(self)
+        active = self.active
+        if isinstance(active, Exchange) and not active.response_complete:
+            active.gone()
+        newest = self.cycle
+        if isinstance(newest, Exchange):
+            self.cycle = None
+        for cycle, _ in self.pipeline:
+            cycle.disconnected = True
+        if isinstance(active, RequestResponseCycle) and active is not newest:
+            active.disconnected = True
+            active.message_event.set()
+        super().connection_lost(exc)
+
+    def eof_received(self) -> bool | None:  # type: ignore[override]
+        """A client that sends no more has left, unless FastAPI is answering it: inference is not done for nobody."""
+        active = self.active
+        if active is None or active.response_complete or self._discarding:
+            return None
+        if isinstance(active, Exchange):
+            active.gone()
+            self.transport.abort()
+            return None
+        active.keep_alive = False
+        return True
+
+    def sweep(self, now: float) -> None:
+        """Called several times a second: end what has taken too long."""
+        active = self.active
+        if isinstance(active, Exchange) and not active.response_complete and active.is_late(now):
+            active.expire()
+        elif self.deadline < now:
+            self.deadline = NEVER
+            self._client_too_slow()
+
+    def _client_too_slow(self) -> None:
+        if self._incomplete and not self._discarding:
+            self._reject(ApiError(REQUEST_TIMEOUT, f"The request's {self._incomplete} did not come in time."))
+        else:
+            self.transport.abort() if self._discarding else self.transport.close()
+
+    # --- reading
+
+    def data_received(self, data: bytes) -> None:
+        if self._discarding:
+            return
+        self._fed += len(data)
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._ignore_upgrade(data[upgrade.args[0] :])
+            return
+        except httptools.HttpParserCallbackError as error:
+            _log.error("reading a request failed", exc_info=error.__context__ or error)
+            self._reject(ApiError(INTERNAL_ERROR, "The gateway failed on this request; its log says why."))
+            return
+        except httptools.HttpParserError as error:
+            self._reject(ApiError(INVALID_REQUEST, f"This is not a valid HTTP/1.1 request: {error}."))
+            return
+        if self._incomplete and not self._discarding:
+            self._watch(len(data))
+
+    def _watch(self, size: int) -> None:
+        """A request has begun but is not whole: its head must come in time as a whole, its body must keep coming."""
+        limits = self.edge.limits
+        if self._incomplete == "body":
+            self.deadline = self.loop.time() + limits.body_idle_seconds
+        elif self._fed > limits.head_bytes:
+            self._reject(self._head_too_large())
+        elif self._fed == size:
+            self.deadline = self.loop.time() + limits.head_seconds
+
+    def _ignore_upgrade(self, rest: bytes) -> None:
+        """No protocol is switched to: the request was read as plain HTTP, and so is what follows it."""
+        self.parser = httptools.HttpRequestParser(self)
+        if rest:
+            self.data_received(rest)
+
+    def on_message_begin(self) -> None:
+        self.url = b""
+        self.headers = []
+        self._incomplete = "head"
+        self._body_size = 0
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.headers.append((name.lower(), value))
+
+    def on_headers_complete(self) -> None:
+        if self._discarding:
+            return
+        self._incomplete = "body"
+        edge, headers = self.edge, self.headers
+        head = dict(headers)
+        target, query = self.url, b""
+        refusal: ApiError | None = None
+        length = head.get(b"content-length", b"0")
+        if (
+            self._fed > edge.limits.head_bytes
+            or target[:1] != b"/"
+            or b"host" not in head
+            or int(length) > edge.limits.body_bytes
+        ):
+            try:
+                target = self._inspect(head, int(length))
+            except ApiError as error:
+                refusal = error
+        self._fed = 0
+        if b"?" in target:
+            target, _, query = target.partition(b"?")
+        method = self.parser.get_method()
+        endpoint = _NOWHERE if refusal is not None else STANDARD.get(target) or edge.find(method, target)
+        if endpoint is None:
+            self._to_application()
+            return
+        exchange = Exchange(self, endpoint, query, headers, request_id(head.get(b"x-request-id")))
+        exchange.refusal = refusal or self._refusal(exchange, head, method)
+        self._open(exchange, head)
+
+    def _refusal(self, exchange: Exchange, head: dict[bytes, bytes], method: bytes) -> ApiError | None:
+        """Why the lane will not serve this request, as far as its head tells: the caller, the method."""
+        try:
+            exchange.token = self.edge.keyring.check(head.get(b"authorization"))
+        except ApiError as error:
+            return error
+        endpoint = exchange.endpoint
+        if method != endpoint.verb:
+            return ApiError(METHOD_NOT_ALLOWED, f"{endpoint.path} takes {endpoint.method} only.")
+        return None
+
+    def _inspect(self, head: dict[bytes, bytes], length: int) -> bytes:
+        """A head that is not an everyday one: its target in origin form. Raises ApiError for what is out of bounds."""
+        if self._fed > self.edge.limits.head_bytes:
+            self._measure_head()
+        if length > self.edge.limits.body_bytes:
+            raise self._too_large()
+        if b"host" not in head and self.parser.get_http_version() == "1.1":
+            raise ApiError(INVALID_REQUEST, "An HTTP/1.1 request needs a Host header.")
+        return self.url if self.url[:1] == b"/" else _origin_form(self.url)
+
+    def _measure_head(self) -> None:
+        """What was fed may hold a body too: count the head alone. Raises ApiError (431)."""
+        size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+        if size > self.edge.limits.head_bytes:
+            raise self._head_too_large()
+
+    def _head_too_large(self) -> ApiError:
+        return ApiError(HEADERS_TOO_LARGE, f"The request's head is larger than {self.edge.limits.head_bytes} bytes.")
+
+    def _too_large(self) -> ApiError:
+        return ApiError(REQUEST_TOO_LARGE, f"The body is larger than {self.edge.limits.body_bytes} bytes.")
+
+    def _to_application(self) -> None:
+        """Hand the request to uvicorn's own cycle and FastAPI."""
+        url, headers = self.url, self.headers
+        super().on_message_begin()
+        self.url, self.headers = url, headers
+        self.scope["headers"] = headers
+        self.expect_100_continue = any(
+            name == b"expect" and value.lower() == b"100-continue" for name, value in headers
+        )
+        super().on_headers_complete()
+
+    def _open(self, exchange: Exchange, head: dict[bytes, bytes]) -> None:
+        """The head of a request for the lane is here: let its body come, refuse it, or queue it."""
+        parser = self.parser
+        exchange.content_type = head.get(b"content-type", b"")
+        if parser.get_http_version() == "1.0":
+            exchange.http10 = True
+        if not parser.should_keep_alive():
+            exchange.keep_alive = False
+        if b"expect" in head:
+            exchange.wants_continue = head[b"expect"].lower() == b"100-continue"
+        self.cycle = exchange
+        active = self.active
+        if active is None or active.response_complete:
+            self.active = exchange
+            if exchange.refusal is not None:
+                self._refuse_early(exchange, head)
+            elif exchange.wants_continue:
+                self.transport.write(wire.CONTINUE)
+        else:
+            self.pipeline.appendleft((exchange, self.app))  # type: ignore[arg-type]
+            if len(self.pipeline) >= self.edge.limits.queued_requests:
+                self.flow.pause_reading()
+
+    def _refuse_early(self, exchange: Exchange, head: dict[bytes, bytes]) -> None:
+        """Answer at once where the body is large or not sent yet; a small one is read: the connection lives on."""
+        small = int(head.get(b"content-length", b"0")) <= _DRAINED_BODY and b"transfer-encoding" not in head
+        if exchange.refusal is not None and (exchange.wants_continue or not small):
+            exchange.refuse(exchange.refusal)
+
+    def on_body(self, body: bytes) -> None:
+        cycle = self.cycle
+        self._body_size += len(body)
+        if self._body_size > self.edge.limits.body_bytes:
+            if not self._discarding:
+                self._reject(self._too_large())
+        elif not isinstance(cycle, Exchange):
+            super().on_body(body)
+        elif cycle.refusal is None and not cycle.response_complete:
+            cycle.parts.append(body)
+
+    def on_message_complete(self) -> None:
+        self._incomplete = ""
+        self._fed = 0
+        cycle = self.cycle
+        if not isinstance(cycle, Exchange):
+            super().on_message_complete()
+            return
+        cycle.arrived = True
+        if cycle is self.active and not cycle.begun:
+            self.deadline = NEVER
+            cycle.begin()
+
+    # --- answering
+
+    def date_line(self) -> bytes:
+        """The `date` header, which uvicorn makes anew once a second."""
+        headers = self.server_state.default_headers
+        if headers is not self._dated:
+            self._dated = headers
+            self._date_line = b"".join(b"%b: %b\r\n" % header for header in headers)
+        return self._date_line
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        if isinstance(self.active, Exchange):
+            self.active.pause()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if isinstance(self.active, Exchange):
+            self.active.proceed()
+
+    def _start_asgi_task(self, cycle: Any, app: Any) -> None:
+        """uvicorn calls this for the request that is first in line: one of its own, or one of the lane's."""
+        self.active = cycle
+        self.deadline = NEVER
+        if not isinstance(cycle, Exchange):
+            super()._start_asgi_task(cycle, app)
+            return
+        if cycle.arrived:
+            cycle.begin()
+        elif cycle.refusal is not None:
+            cycle.refuse(cycle.refusal)
+        elif cycle.wants_continue:
+            self.transport.write(wire.CONTINUE)
+
+    def on_exchange_complete(self, exchange: Exchange) -> None:
+        """An answer of the lane is whole: close, or go on with the next request."""
+        if not exchange.keep_alive:
+            self._linger_and_close() if not exchange.arrived else self.transport.close()
+        self.on_response_complete()
+
+    def on_response_complete(self) -> None:
+        self.server_state.total_requests += 1
+        if self._discarding or self.transport.is_closing():
+            return
+        if self.flow.read_paused:
+            self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+        elif self._afterwards is not None:
+            error, self._afterwards = self._afterwards, None
+            self._write_error_and_close(error)
+        elif not self._incomplete:
+            self.deadline = self.loop.time() + self.edge.limits.keep_alive_seconds
+
+    def _reject(self, error: ApiError) -> None:
+        """The connection's bytes make no sense any more (or come too slowly): tell so in turn, and close."""
+        active = self.active
+        if active is None or active.response_complete:
+            self._write_error_and_close(error)
+        elif active is self.cycle and self._incomplete == "body":
+            self._refuse_unfinished(active, error)
+        else:
+            self._afterwards = error
+            self.flow.pause_reading()
+
+    def _refuse_unfinished(self, active: Exchange | RequestResponseCycle, error: ApiError) -> None:
+        """The request whose body broke off is the one to be answered: with the error, unless an answer has begun."""
+        if isinstance(active, Exchange):
+            active.refuse(error)
+        elif active.response_started:
+            self.transport.close()
+        else:
+            self._write_error_and_close(error)
+
+    def _write_error_and_close(self, error: ApiError) -> None:
+        if self.transport.is_closing():
+            return
+        self.transport.write(wire.error_answer(error, request_id(None), self.date_line()))
+        self._linger_and_close()
+
+    def _linger_and_close(self) -> None:
+        """Close so that the client can still read the answer: what it goes on sending is discarded for a moment.
+
+        A plain close with unread bytes makes the kernel reset the connection, answer and all (RFC 9112, 9.6).
+        """
+        self._discarding = True
+        self.deadline = self.loop.time() + self.edge.limits.linger_seconds
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        else:
+            self.transport.close()
+
+
+def _origin_form(url: bytes) -> bytes:
+    """Path and query of an absolute-form target. Raises ApiError for any other form than `http(s)://host/path`."""
+    try:
+        parsed = httptools.parse_url(url)
+    except httptools.HttpParserInvalidURLError:
+        parsed = None
+    if parsed is None or not parsed.schema or not parsed.path:
+        raise ApiError(INVALID_REQUEST, "The request's target must be a path or an absolute URL.")
+    query: bytes = b"?" + parsed.query if parsed.query else b""
+    return bytes(parsed.path) + query

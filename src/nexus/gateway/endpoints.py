@@ -1,0 +1,76 @@
+"""The table of what the lane serves: path, operation, encodings of the body, where a model must be named."""
+
+from typing import Final
+
+import msgspec
+
+from nexus.contract.operations import OPERATIONS
+from nexus.gateway.registry.snapshot import Snapshot
+
+SERVICE_PREFIX: Final = "/v1/services/"
+_OWN_PAGES: Final = ("/health", "/readyz", "/metrics", "/v1/metadata", "/v1/models")
+
+
+class Endpoint(msgspec.Struct, frozen=True):
+    """One row. `bodies` empty means: whatever the service takes. `service`, when set, is the only one to be asked.
+
+    `path` is the path at the service. `done_marker`: a whole event stream ends with `data: [DONE]`.
+    """
+
+    operation: str
+    method: str
+    path: str
+    bodies: tuple[str, ...] = ()
+    needs_model: bool = False
+    done_marker: bool = False
+    service: str | None = None
+
+    @property
+    def verb(self) -> bytes:
+        """The method as it goes over the wire."""
+        return self.method.encode()
+
+
+STANDARD: Final[dict[bytes, Endpoint]] = {
+    operation.path.encode(): Endpoint(
+        operation.name,
+        operation.method,
+        operation.path,
+        operation.bodies,
+        operation.needs_model,
+        operation.done_marker,
+    )
+    for operation in OPERATIONS
+}
+
+
+def find(method: bytes, path: bytes, snapshot: Snapshot) -> Endpoint | None:
+    """The row for a request, or None where the path is not the lane's.
+
+    The caller compares the row's method: a standard path with another method is the lane's too (405).
+    """
+    endpoint = STANDARD.get(path)
+    if endpoint is not None:
+        return endpoint
+    verb, where = method.decode("ascii", "replace"), path.decode("ascii", "replace")
+    dynamic = snapshot.endpoints.get((verb, where))
+    if dynamic is not None:
+        return Endpoint(dynamic.operation, dynamic.method, dynamic.path)
+    if where.startswith(SERVICE_PREFIX):
+        return _of_service(verb, where, snapshot)
+    return None
+
+
+def _of_service(method: str, path: str, snapshot: Snapshot) -> Endpoint | None:
+    """A service's own endpoint, or one of its standard pages, under `/v1/services/{name}/…`."""
+    name, slash, rest = path.removeprefix(SERVICE_PREFIX).partition("/")
+    if not slash:
+        return None
+    rest = "/" + rest
+    for instance in snapshot.of_service(name):
+        for endpoint in instance.card.all_endpoints() if instance.card else ():
+            if endpoint.path == rest and endpoint.method == method:
+                return Endpoint(endpoint.operation, method, rest, service=name)
+    if method == "GET" and rest in _OWN_PAGES:
+        return Endpoint("service.page", method, rest, service=name)
+    return None

@@ -1,0 +1,100 @@
+"""The story of a request, the gateway's table of contents: intake, admit, plan, dispatch, relay, record."""
+
+from collections.abc import Callable, Mapping
+from time import perf_counter, time
+
+from nexus.contract.errors import INTERNAL_ERROR, ApiError
+from nexus.gateway.admit.slots import Permit, Slots
+from nexus.gateway.dispatch.send import Dispatcher, Lease
+from nexus.gateway.edge.wire import error_head
+from nexus.gateway.intake.body import read
+from nexus.gateway.plan.targets import plan
+from nexus.gateway.registry.snapshot import Snapshot
+from nexus.gateway.relay.relay import relay
+from nexus.gateway.relay.result import Relayed
+from nexus.gateway.values import Call, Client, ClientGoneError, Outcome, Request, Timeouts
+
+CLIENT_CLOSED = 499  # nginx's word for a request whose client left; it is seen in logs and metrics alone
+
+
+class Inference:
+    """Serves requests of the lane. What it holds is handed in; what it reads of others it reads afresh each time."""
+
+    def __init__(
+        self,
+        snapshot: Callable[[], Snapshot],
+        timeouts: Callable[[str, str | None], Timeouts],
+        in_flight: Mapping[str, int],
+        slots: Slots,
+        dispatcher: Dispatcher,
+        record: Callable[[Outcome], None],
+    ) -> None:
+        self._snapshot = snapshot
+        self._timeouts = timeouts
+        self._in_flight = in_flight
+        self._slots = slots
+        self._dispatcher = dispatcher
+        self._record = record
+        self._turn = 0
+
+    async def serve(self, request: Request, client: Client) -> None:
+        """Answer one request. Whatever ends it, its permit and lease are given back and it is recorded, once."""
+        call: Call | None = None
+        permit: Permit | None = None
+        lease = self._dispatcher.lease()
+        result = Relayed()
+        try:
+            call = read(request)
+            permit = self._slots.admit(call)
+            timeouts = self._timeouts(request.endpoint.operation, call.model)
+            client.end_within(timeouts.total)
+            self._turn += 1
+            course = plan(call, self._snapshot(), self._in_flight, self._turn, timeouts)
+            reply = await self._dispatcher.send(call, course, client, lease)
+            await relay(call, course, reply, client, result)
+        except ClientGoneError:
+            result.status, result.error = CLIENT_CLOSED, "client_closed"
+        except ApiError as error:
+            _answer(error, request, lease, client, result)
+        finally:
+            outcome = _outcome(request, call, lease, result)
+            lease.release()
+            if permit is not None:
+                permit.release()
+            self._record(outcome)
+
+
+def _outcome(request: Request, call: Call | None, lease: Lease, result: Relayed) -> Outcome:
+    target = lease.target
+    status, error, first_byte = result.status or INTERNAL_ERROR.status, result.error, result.first_byte
+    started = request.started
+    return Outcome(
+        time(),
+        "error" if status >= 500 or (error and status < 400) else "info",
+        "request",
+        request.request_id,
+        request.token,
+        request.endpoint.operation,
+        status,
+        int((perf_counter() - started) * 100_000) / 100,
+        (target.model or "") if target else "",
+        target.instance.service if target else "",
+        target.instance.label if target else "",
+        call.stream if call else False,
+        len(request.body),
+        result.bytes_out,
+        None if first_byte is None else int((first_byte - started) * 100_000) / 100,
+        result.usage,
+        lease.attempts,
+        error,
+    )
+
+
+def _answer(error: ApiError, request: Request, lease: Lease, client: Client, result: Relayed) -> None:
+    """Tell the client what went wrong before its answer began, and whom the gateway had asked."""
+    head = error_head(error, request.request_id)
+    if lease.target is not None:
+        head += f"x-nexus-service: {lease.target.instance.service}\r\nx-nexus-attempts: {lease.attempts}\r\n".encode()
+    body = error.body()
+    result.status, result.error, result.bytes_out = error.status, error.code, len(body)
+    client.send_whole(error.status, head, body)

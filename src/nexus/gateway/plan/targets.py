@@ -1,0 +1,52 @@
+"""Chooses the targets for a call: those that can answer it, least busy first."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from nexus.gateway.plan.refusal import refusal
+from nexus.gateway.registry.snapshot import Route, Snapshot, State, Target
+from nexus.gateway.values import Call, Plan, Timeouts
+
+MAX_ATTEMPTS: Final = 3
+_NO_ROUTE: Final = Route()
+
+
+def plan(call: Call, snapshot: Snapshot, in_flight: Mapping[str, int], turn: int, timeouts: Timeouts) -> Plan:
+    """The plan for `call`; `turn`, a running number, decides among equally busy targets. Raises ApiError (404, 503)."""
+    endpoint = call.request.endpoint
+    if endpoint.service is not None:
+        route = _of_service(call, snapshot, endpoint.service)
+    elif call.model is not None:
+        route = snapshot.by_model.get((endpoint.operation, call.model), _NO_ROUTE)
+    else:
+        route = snapshot.by_operation.get(endpoint.operation, _NO_ROUTE)
+    ready = route.ready
+    if not ready:
+        raise refusal(call, route, snapshot)
+    if len(ready) > 1:
+        ready = least_busy(ready, in_flight, turn)[:MAX_ATTEMPTS]
+    return Plan(ready, timeouts)
+
+
+def least_busy(targets: tuple[Target, ...], in_flight: Mapping[str, int], turn: int) -> tuple[Target, ...]:
+    """`targets` by calls in flight; equals in rotation, so that they take turns."""
+    start = turn % len(targets)
+    rotated = targets[start:] + targets[:start]
+    return tuple(sorted(rotated, key=lambda target: in_flight.get(target.instance.url, 0)))
+
+
+def _of_service(call: Call, snapshot: Snapshot, service: str) -> Route:
+    """The instances of one service; where the call names a model that they know, those that have it."""
+    instances = snapshot.of_service(service)
+    if call.model is not None:
+        named = snapshot.by_model.get((call.request.endpoint.operation, call.model))
+        if named is not None:
+            urls = {instance.url for instance in instances}
+            return Route(
+                tuple(target for target in named.ready if target.instance.url in urls),
+                tuple(target for target in named.waiting if target.instance.url in urls),
+            )
+    return Route(
+        tuple(Target(instance, None) for instance in instances if instance.state is State.READY),
+        tuple(Target(instance, None) for instance in instances if instance.state is not State.READY),
+    )

@@ -1,0 +1,113 @@
+"""Counters of the request path, kept as plain numbers and turned into Prometheus' words only when scraped.
+
+Seam of prometheus-client. A request costs two dictionary look-ups and a few additions; labels are bounded: models
+and services are those that exist, never what a client made up.
+"""
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Final
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.process_collector import ProcessCollector
+
+from nexus.gateway.values import Outcome
+
+BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
+_ROUTE: Final = ("operation", "service", "model")
+
+
+class _Histogram:
+    __slots__ = ("counts", "total")
+
+    def __init__(self) -> None:
+        self.counts = [0] * (len(BUCKETS) + 1)
+        self.total = 0.0
+
+    def observe(self, seconds: float) -> None:
+        self.counts[bisect_left(BUCKETS, seconds)] += 1
+        self.total += seconds
+
+    def buckets(self) -> list[tuple[str, float]]:
+        """Cumulative, as Prometheus wants them."""
+        running, rows = 0, []
+        for bound, count in zip((*map(str, BUCKETS), "+Inf"), self.counts, strict=True):
+            running += count
+            rows.append((bound, float(running)))
+        return rows
+
+
+class _Route:
+    """The numbers of one (operation, service, model)."""
+
+    __slots__ = ("attempts", "completion_tokens", "first_byte", "prompt_tokens", "seconds", "statuses")
+
+    def __init__(self) -> None:
+        self.statuses: dict[int, int] = {}
+        self.seconds = _Histogram()
+        self.first_byte = _Histogram()
+        self.prompt_tokens = 0
+        self.completion_tokens = 0
+        self.attempts = 0
+
+
+class Metrics:
+    """Add outcomes, scrape text. `in_flight` gives the running calls by instance."""
+
+    def __init__(self, in_flight: Callable[[], Mapping[str, int]]) -> None:
+        self._in_flight = in_flight
+        self._routes: dict[tuple[str, str, str], _Route] = {}
+        self._registry = CollectorRegistry()
+        self._registry.register(self)
+        ProcessCollector(registry=self._registry)
+
+    def add(self, outcome: Outcome) -> None:
+        """Count one finished request."""
+        key = (outcome.operation, outcome.service, outcome.model)
+        route = self._routes.get(key)
+        if route is None:
+            route = self._routes[key] = _Route()
+        statuses = route.statuses
+        statuses[outcome.status] = statuses.get(outcome.status, 0) + 1
+        route.seconds.observe(outcome.ms / 1000)
+        if outcome.ttft_ms is not None:
+            route.first_byte.observe(outcome.ttft_ms / 1000)
+        if outcome.usage is not None:
+            route.prompt_tokens += outcome.usage.prompt_tokens
+            route.completion_tokens += outcome.usage.completion_tokens
+        if outcome.attempts > 1:
+            route.attempts += outcome.attempts - 1
+
+    def text(self) -> bytes:
+        """The exposition text."""
+        return generate_latest(self._registry)
+
+    def collect(self) -> Iterator[Metric]:
+        """Called by prometheus-client at every scrape."""
+        yield from self._requests()
+        yield self._histogram("nexus_request_seconds", "Time to the end of the answer.", lambda route: route.seconds)
+        yield self._histogram("nexus_first_byte_seconds", "Time to its first byte.", lambda route: route.first_byte)
+        running = GaugeMetricFamily("nexus_in_flight", "Calls in flight at an instance.", labels=("instance",))
+        for url, count in self._in_flight().items():
+            running.add_metric((url,), count)
+        yield running
+
+    def _requests(self) -> Iterable[Metric]:
+        requests = CounterMetricFamily("nexus_requests", "Requests ended, by status.", labels=(*_ROUTE, "status"))
+        tokens = CounterMetricFamily("nexus_tokens", "Tokens, as engines count them.", labels=(*_ROUTE, "kind"))
+        again = CounterMetricFamily("nexus_further_attempts", "Attempts after the first.", labels=_ROUTE)
+        for key, route in self._routes.items():
+            for status, count in route.statuses.items():
+                requests.add_metric((*key, str(status)), count)
+            tokens.add_metric((*key, "prompt"), route.prompt_tokens)
+            tokens.add_metric((*key, "completion"), route.completion_tokens)
+            again.add_metric(key, route.attempts)
+        return requests, tokens, again
+
+    def _histogram(self, name: str, text: str, pick: Callable[[_Route], _Histogram]) -> Metric:
+        family = HistogramMetricFamily(name, text, labels=_ROUTE)
+        for key, route in self._routes.items():
+            histogram = pick(route)
+            family.add_metric(key, histogram.buckets(), histogram.total)
+        return family

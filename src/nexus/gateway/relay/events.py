@@ -1,0 +1,60 @@
+"""Watches an event stream pass: holds back half events, reads usage, and knows whether the end was the end."""
+
+from typing import Final
+
+from nexus.contract.sse import DONE, whole_events
+from nexus.contract.usage import Usage, read_usage
+
+HELD_LIMIT: Final = 8 * 1024 * 1024
+
+
+class EventTooLargeError(Exception):
+    """One event grew past all reason."""
+
+
+class EventGate:
+    """Lets whole events through as they come, byte for byte. What is held when a stream breaks off is never sent."""
+
+    __slots__ = ("_held", "_last", "usage")
+
+    def __init__(self) -> None:
+        self._held = b""
+        self._last = b""
+        self.usage: Usage | None = None
+
+    def pass_on(self, data: bytes) -> bytes:
+        """The bytes that may go on now. Raises EventTooLargeError."""
+        if self._held:
+            data = self._held + data
+            self._held = b""
+        if not data.endswith(b"\n\n"):
+            end = whole_events(data)
+            self._held = data[end:]
+            data = data[:end]
+            if len(self._held) > HELD_LIMIT:
+                raise EventTooLargeError(f"an event is larger than {HELD_LIMIT} bytes")
+        if data:
+            self._last = data
+            if b'"usage"' in data:
+                self._read_usage(data)
+        return data
+
+    def rest(self) -> bytes:
+        """At the stream's regular end: a last event whose empty line was left out, made whole."""
+        held, self._held = self._held, b""
+        if not held.strip():
+            return b""
+        self._last = held
+        return held + b"\n\n"
+
+    @property
+    def done(self) -> bool:
+        """True if the last event that passed was `data: [DONE]`."""
+        return self._last.rstrip().endswith(DONE)
+
+    def _read_usage(self, data: bytes) -> None:
+        for line in data.splitlines():
+            if line.startswith(b"data:") and b'"usage"' in line:
+                usage = read_usage(line[5:])
+                if usage is not None:
+                    self.usage = usage

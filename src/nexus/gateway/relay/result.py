@@ -1,0 +1,15 @@
+"""What relaying an answer came to."""
+
+import msgspec
+
+from nexus.contract.usage import Usage
+
+
+class Relayed(msgspec.Struct):
+    """Filled in while the answer passes; `error` is the code of what went wrong, `first_byte` a loop time."""
+
+    status: int = 0
+    bytes_out: int = 0
+    usage: Usage | None = None
+    error: str = ""
+    first_byte: float | None = None

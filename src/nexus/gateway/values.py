@@ -1,0 +1,154 @@
+"""The frozen values that a request turns into on its way: Request → Call → Permit → Plan → Reply → Outcome.
+
+Times are seconds of the loop's monotonic clock, sizes bytes. The stages share these words and nothing else.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import msgspec
+
+from nexus.contract.usage import Usage
+from nexus.gateway.drive import Signal
+from nexus.gateway.endpoints import Endpoint
+from nexus.gateway.registry.snapshot import Target
+
+Headers = Sequence[tuple[bytes, bytes]]
+
+
+class ClientGoneError(Exception):
+    """The caller closed its connection before its answer was whole."""
+
+
+class Request(msgspec.Struct, frozen=True):
+    """One whole HTTP request to the lane, its caller already known. Header names are lower-case."""
+
+    endpoint: Endpoint
+    query: bytes
+    headers: Headers
+    content_type: bytes
+    body: bytes
+    request_id: str
+    token: str
+    started: float
+
+
+class Call(msgspec.Struct, frozen=True):
+    """What is asked: `model` as the client wrote it (None where the operation needs none)."""
+
+    request: Request
+    model: str | None
+    stream: bool
+    form_model_span: tuple[int, int] | None = None  # where a multipart body has the model's name
+
+
+class Timeouts(msgspec.Struct, frozen=True):
+    """How long each phase may take, in seconds; `first_byte` runs until the first byte of the body."""
+
+    connect: float = 2.0
+    first_byte: float = 60.0
+    idle: float = 30.0
+    total: float = 600.0
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """The targets to try, best first, and how long they may take. Never empty."""
+
+    targets: tuple[Target, ...]
+    timeouts: Timeouts
+
+
+class Upstream(Protocol):
+    """The connection that an answer comes over, as relaying sees it."""
+
+    arrival: Signal
+    complete: bool
+    failure: str
+
+    def take(self) -> bytes:
+        """The bytes of the body that have come since the last call, in order; empty if none."""
+
+    def pause(self) -> None:
+        """Read no more for now."""
+
+    def proceed(self) -> None:
+        """Read on."""
+
+    def release(self) -> None:
+        """The answer is whole or given up: keep the connection for the next one or close it."""
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """The head of an answer, and the connection that its body comes over. The first bytes of the body have come.
+
+    `length` is the body's, None where the service does not say it beforehand.
+    """
+
+    status: int
+    headers: Headers
+    content_type: bytes
+    length: int | None
+    upstream: Upstream
+    target: Target
+    attempts: int
+
+
+class Client(Protocol):
+    """The caller, as the stages see it. Bounds are set in absolute loop time; passing one interrupts the story."""
+
+    write_paused: bool
+    head_sent: bool
+
+    async def drain(self) -> None:
+        """Wait until the client has taken enough of what was sent."""
+
+    def end_within(self, seconds: float) -> None:
+        """Bound the whole answer: no later bound reaches further."""
+
+    def expect_within(self, seconds: float, what: str) -> None:
+        """The service must do `what` within `seconds` from now, or the story is interrupted with UPSTREAM_TIMEOUT."""
+
+    def send_whole(self, status: int, head: bytes, body: bytes) -> None:
+        """Send a whole answer. `head` is header lines, each with its CR LF, without framing headers."""
+
+    def send_head(self, status: int, head: bytes, length: int | None) -> None:
+        """Send the head of an answer whose body follows: of `length` bytes, or until `finish`."""
+
+    def send(self, data: bytes) -> None:
+        """Send a piece of the body."""
+
+    def finish(self) -> None:
+        """The body is whole."""
+
+    def finish_and_close(self) -> None:
+        """The body's framing is whole but what it tells is not: end it and the connection with it."""
+
+    def cut(self) -> None:
+        """The body will not become whole: close the connection so that nobody takes it for finished."""
+
+
+class Outcome(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """How a request ended: what metrics count and, in this very shape, a line of the log.
+
+    `ts` is Unix seconds; `ms` and `ttft_ms` (until the first byte of the answer) are milliseconds. `status` 499: the
+    client left before its answer was whole. Everything a client could have made up is left out, but for its request id.
+    """
+
+    ts: float
+    level: str
+    event: str
+    request_id: str
+    token: str
+    operation: str
+    status: int
+    ms: float
+    model: str = ""
+    service: str = ""
+    instance: str = ""
+    stream: bool = False
+    bytes_in: int = 0
+    bytes_out: int = 0
+    ttft_ms: float | None = None
+    usage: Usage | None = None
+    attempts: int = 0
+    error: str = ""

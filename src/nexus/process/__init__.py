@@ -1,0 +1,1 @@
+"""What every long-running process of Nexus needs of the machine it runs on."""
