@@ -122,8 +122,8 @@ def bind(host: str, port: int) -> socket.socket:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         return socket.create_server((host, port), family=family, backlog=BACKLOG)
     except OSError as error:
-        known = error.errno is not None and error.errno > 0  # look-ups that fail have numbers of their own
-        reason = os.strerror(error.errno) if known else error.strerror
+        number = error.errno or 0  # below zero: a look-up that failed, with words of its own
+        reason = os.strerror(number) if number > 0 else error.strerror
         raise ServiceError(f"cannot listen on {host} port {port}: {reason}") from error
 
 
