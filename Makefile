@@ -1,6 +1,6 @@
 # make up: everything from nothing to a first answer. make test: all tests. No step runs twice without a reason.
 BIN := .venv/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input --quiet install
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -qq install
 
 .PHONY: up test lint bench lock clean
 .DELETE_ON_ERROR:

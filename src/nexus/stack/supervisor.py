@@ -107,7 +107,7 @@ class Supervisor:
         self._stop.set()
 
     async def _gateway_first(self) -> None:
-        """The stack file is there before the gateway starts, and the gateway before what takes the processors longer."""
+        """The stack file is there before the gateway starts, and the gateway before what keeps the machine busy."""
         new = self._take_up(programs(self._plan.stack))
         self._gateway.start()
         with contextlib.suppress(TimeoutError):
