@@ -30,7 +30,8 @@ def test_the_commands_status_and_output_are_passed_on() -> None:
 
 def test_the_end_of_the_owner_ends_the_command_and_its_children() -> None:
     read_end, write_end = os.pipe()
-    nested = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'import time; print(1, flush=True); time.sleep(600)'])"
+    endless = "import time; print(1, flush=True); time.sleep(600)"
+    nested = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {endless!r}])"
     with leashed(sys.executable, "-c", nested, lifeline=read_end) as process:
         assert process.stdout
         assert process.stdout.readline() == "1\n"
