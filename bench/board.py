@@ -33,7 +33,7 @@ MEASURES: tuple[Measure, ...] = (
     Measure("token_cpu", "stream: core time a token, µs", ".1f"),
     Measure("relay", "saturated streams, tokens/s", ",.0f", relative=True),
     Measure("relay_cpu", "… core in use, %", ".0f"),
-    Measure("broken", "… streams not whole", ".0f"),
+    Measure("broken", "… streams not whole, paced and saturated", ".0f"),
     Measure("many_whole", "streams at once that ended whole", ",.0f"),
     Measure("many_idle", "… memory before, MB", ".1f"),
     Measure("many_peak", "… memory during, MB", ".1f"),

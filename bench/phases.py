@@ -96,20 +96,23 @@ def measure_streams(bench: Bench, found: Found, upstream_port: int) -> None:
     repeat = max(1, round(bench.plan.seconds * 1000 / (_PACED_TOKENS * _PACED_INTERVAL_MS)))
     with bench.ground.all_of(found, upstream_port) as subjects:
         for number in range(bench.plan.rounds):
-            direct = _paced(bench, direct_url, repeat)
+            direct, paced = _paced(bench, direct_url, repeat), {}
             for one in subjects:
-                paced, spent = _with_cpu(one.child, partial(_paced, bench, one.url, repeat))
-                bench.board.add(one.name, "token_cpu", ratio(spent.seconds * 1e6, paced["tokens"]))
-                bench.board.add(one.name, "first", added(paced["first_p50_ms"], direct["first_p50_ms"]))
-                bench.board.add(one.name, "between", added(paced["delay_p50_ms"], direct["delay_p50_ms"]))
-                bench.board.add(one.name, "between_p99", added(paced["delay_p99_ms"], direct["delay_p99_ms"]))
+                result, spent = _with_cpu(one.child, partial(_paced, bench, one.url, repeat))
+                bench.board.add(one.name, "token_cpu", ratio(spent.seconds * 1e6, result["tokens"]))
+                bench.board.add(one.name, "first", added(result["first_p50_ms"], direct["first_p50_ms"]))
+                bench.board.add(one.name, "between", added(result["delay_p50_ms"], direct["delay_p50_ms"]))
+                bench.board.add(one.name, "between_p99", added(result["delay_p99_ms"], direct["delay_p99_ms"]))
+                paced[one.name] = result
             bench.board.add(DIRECT, "relay", _rate(_saturated(bench, direct_url)))
             for one in subjects:
                 result, spent = _with_cpu(one.child, partial(_saturated, bench, one.url))
                 bench.say(f"streams {number + 1}/{bench.plan.rounds} {one.name}: {_rate(result):,.0f} tokens/s")
                 bench.board.add(one.name, "relay", _rate(result))
                 bench.board.add(one.name, "relay_cpu", spent.percent)
-                bench.board.add(one.name, "broken", result["broken"])
+                bench.board.add(one.name, "broken", paced[one.name]["broken"] + result["broken"])
+                _note_broken(bench, one.name, "paced streams", paced[one.name])
+                _note_broken(bench, one.name, "saturated streams", result)
 
 
 def measure_many(bench: Bench, found: Found, upstream_port: int) -> None:
@@ -128,8 +131,7 @@ def measure_many(bench: Bench, found: Found, upstream_port: int) -> None:
         bench.board.add(subject.name, "many_whole", result["whole"])
         bench.board.add(subject.name, "many_idle", idle / 1e6)
         bench.board.add(subject.name, "many_peak", peak.bytes / 1e6)
-        if result["broken"]:
-            bench.ground.notes.append(f"{subject.name}, {bench.plan.many} streams at once: {result['reasons']}")
+        _note_broken(bench, subject.name, f"{bench.plan.many} streams at once", result)
         bench.ground.end(running)
 
 
@@ -210,6 +212,11 @@ def _paced(bench: Bench, url: str, repeat: int) -> dict[str, Any]:
 def _saturated(bench: Bench, url: str) -> dict[str, Any]:
     tokens = round(1500 * bench.plan.seconds)
     return _stream_load(bench, url, stream_body(tokens, 0), streams=_SATURATED_STREAMS, tokens=tokens)
+
+
+def _note_broken(bench: Bench, name: str, what: str, result: dict[str, Any]) -> None:
+    if result["broken"]:
+        bench.ground.notes.append(f"{name}, {what}: {result['reasons']}")
 
 
 def _rate(result: dict[str, Any]) -> float:

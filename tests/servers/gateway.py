@@ -84,7 +84,8 @@ class Gateway:
             told = self.stderr.read_text(errors="replace")
             assert crashed is None, f"the gateway ended by itself with {crashed}: {told[-2000:]}"
             assert "Traceback" not in told, told[-4000:]
-            assert "Traceback" not in self.stdout.read_text(errors="replace")
+            failures = [line for line in self.stdout.read_text(errors="replace").splitlines() if "Traceback" in line]
+            assert not failures, failures[0][:4000]
 
     def wait_until_alive(self, within: float = 20.0) -> None:
         """Until /health answers."""

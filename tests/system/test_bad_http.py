@@ -165,6 +165,17 @@ def test_garbage_behind_a_good_request_waits_its_turn(gateway: Gateway) -> None:
         assert client.closed()
 
 
+def test_what_follows_a_refused_request_is_not_read(gateway: Gateway) -> None:
+    """It is refused at its head, and the rest is not waited for, however wrong it is."""
+    head = request(CHAT, b"", headers={"content-length": "", "transfer-encoding": "chunked"})
+    for rest in (b"zz\r\n", b"1\r\na\r\nzz", b"0\r\n\r\n\x00garbage\r\n\r\n"):
+        with RawClient(gateway.port) as client:
+            client.send(head + rest)
+            assert client.answer().status == 401
+            client.finish_sending()
+            assert client.closed()
+
+
 def test_bodies_past_the_limit_are_413(start_gateway, stack) -> None:  # type: ignore[no-untyped-def]
     upstream = stack.enter_context(ScriptedUpstream())
     gateway = start_gateway(upstream, env={"NEXUS_MAX_REQUEST_BYTES": "10000"})
