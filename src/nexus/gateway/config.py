@@ -190,7 +190,8 @@ class ConfigFile:
 
     def timeouts_for(self, operation: str, model: str | None) -> Timeouts:
         """The timeouts of one call, by the configuration that holds now."""
-        return self.config.timeouts_for(operation, model)
+        config = self.config
+        return config.timeouts_for(operation, model) if config.operations or config.models else config.timeouts
 
     async def watch(self, interval: float, changed: Callable[[Config], None]) -> None:
         """Look at the file every `interval` seconds for ever, and hand over each good edit."""

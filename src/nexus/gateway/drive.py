@@ -15,35 +15,27 @@ from typing import Any
 
 
 class Signal:
-    """Something that happens; remembered until it is waited for."""
+    """Something that happens; remembered until it is waited for. `waiting` is set and read by `Drive` and `set`."""
 
-    __slots__ = ("_drive", "_is_set")
+    __slots__ = ("_is_set", "waiting")
 
     def __init__(self) -> None:
-        self._drive: Drive | None = None
+        self.waiting: Drive | None = None
         self._is_set = False
 
     def set(self) -> None:
         """It happened: resume the coroutine that waits for it, or let the next wait pass at once."""
-        drive = self._drive
+        drive = self.waiting
         if drive is None:
             self._is_set = True
         else:
-            self._drive = None
+            self.waiting = None
             drive.resume()
-
-    def clear(self) -> None:
-        """Forget that it happened."""
-        self._is_set = False
 
     def __await__(self) -> Generator["Signal", None, None]:
         if not self._is_set:
             yield self
         self._is_set = False
-
-    def attach(self, drive: "Drive | None") -> None:
-        """Name the one to resume. For `Drive` alone."""
-        self._drive = drive
 
 
 class Drive:
@@ -78,7 +70,7 @@ class Drive:
             self._interruption = error
             return
         if self._signal is not None:
-            self._signal.attach(None)
+            self._signal.waiting = None
         self._advance(coroutine.throw, error)
 
     def _advance(self, step: Callable[[Any], Signal], value: BaseException | None) -> None:
@@ -87,14 +79,14 @@ class Drive:
             signal = step(value)
         except StopIteration:
             self._coroutine = self._signal = None
+            return
         except BaseException as error:  # noqa: BLE001 - the resuming callback belongs to another connection
             self._coroutine = self._signal = None
             self.failed(error)
-        else:
-            self._signal = signal
-            signal.attach(self)
-        finally:
-            self._running = False
+            return
+        self._running = False
+        self._signal = signal
+        signal.waiting = self
         if self._interruption is not None:
             interruption, self._interruption = self._interruption, None
             self.interrupt(interruption)

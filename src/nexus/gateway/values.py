@@ -9,9 +9,9 @@ from typing import Protocol
 import msgspec
 
 from nexus.contract.usage import Usage
-from nexus.gateway.drive import Signal
 from nexus.gateway.endpoints import Endpoint
 from nexus.gateway.registry.snapshot import Target
+from nexus.gateway.upstream.connection import Answer
 
 Headers = Sequence[tuple[bytes, bytes]]
 
@@ -58,37 +58,10 @@ class Plan(msgspec.Struct, frozen=True):
     timeouts: Timeouts
 
 
-class Upstream(Protocol):
-    """The connection that an answer comes over, as relaying sees it."""
-
-    arrival: Signal
-    complete: bool
-    failure: str
-
-    def take(self) -> bytes:
-        """The bytes of the body that have come since the last call, in order; empty if none."""
-
-    def pause(self) -> None:
-        """Read no more for now."""
-
-    def proceed(self) -> None:
-        """Read on."""
-
-    def release(self) -> None:
-        """The answer is whole or given up: keep the connection for the next one or close it."""
-
-
 class Reply(msgspec.Struct, frozen=True):
-    """The head of an answer, and the connection that its body comes over. The first bytes of the body have come.
+    """An answer whose first bytes (or whose end) have come, and who gives it at which attempt."""
 
-    `length` is the body's, None where the service does not say it beforehand.
-    """
-
-    status: int
-    headers: Headers
-    content_type: bytes
-    length: int | None
-    upstream: Upstream
+    answer: Answer
     target: Target
     attempts: int
 

@@ -13,36 +13,30 @@ class Slots:
 
     def __init__(self, limit: int = CALLS_AT_ONCE) -> None:
         self._limit = limit
-        self._taken = 0
+        self._permit = Permit()
 
     @property
     def taken(self) -> int:
-        return self._taken
+        """The permits that are out."""
+        return self._permit.count
 
     def admit(self, call: Call) -> "Permit":
         """A permit for `call`. Raises ApiError (503) when all are out."""
-        if self._taken >= self._limit:
+        permit = self._permit
+        if permit.count >= self._limit:
             message = (
                 f"The gateway already has {self._limit} calls in flight; {call.request.endpoint.operation} must wait."
             )
             raise ApiError(OVERLOADED, message, retry_after=1)
-        self._taken += 1
-        return Permit(self)
-
-    def give_back(self) -> None:
-        """For `Permit` alone."""
-        self._taken -= 1
+        permit.count += 1
+        return permit
 
 
 class Permit:
-    """Leave to go on. `release` gives it back, once, however often it is called."""
+    """Leave to go on; all calls share one object that counts them, as a permit says nothing but that it was given."""
 
-    __slots__ = ("_slots",)
-
-    def __init__(self, slots: Slots) -> None:
-        self._slots: Slots | None = slots
+    count = 0
 
     def release(self) -> None:
-        if self._slots is not None:
-            self._slots.give_back()
-            self._slots = None
+        """Give it back: exactly once a call, which is the story's law."""
+        self.count -= 1

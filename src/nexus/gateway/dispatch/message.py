@@ -46,24 +46,18 @@ def body_for(call: Call, target: Target) -> bytes:
     return msgspec.json.encode(fields)
 
 
-def head_for(call: Call, target: Target, address: Address, body: bytes) -> bytes:
-    """Request line and header lines, with the empty line after them."""
+def head_for(call: Call, target: Target, address: Address, length: int) -> bytes:
+    """Request line and header lines for a body of `length` bytes, with the empty line after them."""
     request = call.request
-    query = b"?" + request.query if request.query else b""
-    lines = [
-        b"%b %b%b HTTP/1.1\r\nhost: %b\r\nx-request-id: %b\r\n"
-        % (
-            request.endpoint.method.encode(),
-            (address.prefix + request.endpoint.path).encode(),
-            query,
-            address.authority.encode(),
-            request.request_id.encode(),
-        )
-    ]
-    if body or request.endpoint.method != "GET":
-        lines.append(b"content-length: %d\r\n" % len(body))
+    endpoint = request.endpoint
+    lines = [b"%b: %b\r\n" % header for header in request.headers if header[0] not in _NOT_FORWARDED]
     if target.instance.authorization is not None:
         lines.append(b"authorization: %b\r\n" % target.instance.authorization.encode())
-    lines += [b"%b: %b\r\n" % header for header in request.headers if header[0] not in _NOT_FORWARDED]
-    lines.append(b"\r\n")
-    return b"".join(lines)
+    if length or endpoint.method != "GET":
+        lines.append(b"content-length: %d\r\n" % length)
+    query = f"?{request.query.decode('latin-1')}" if request.query else ""
+    start = (
+        f"{endpoint.method} {address.prefix}{endpoint.path}{query} HTTP/1.1\r\n"
+        f"host: {address.authority}\r\nx-request-id: {request.request_id}\r\n"
+    )
+    return b"%b%b\r\n" % (start.encode("latin-1"), b"".join(lines))

@@ -47,6 +47,8 @@ class EdgeProtocol(HttpToolsProtocol):
         self._body_size = 0
         self._afterwards: ApiError | None = None
         self._discarding = False
+        self._authorization: bytes | None = None  # the last one that was let in on this connection, and whose it is
+        self._token = ""
         self._dated: list[tuple[bytes, bytes]] | None = None
         self._date_line = b""
 
@@ -178,10 +180,14 @@ class EdgeProtocol(HttpToolsProtocol):
 
     def _refusal(self, exchange: Exchange, head: dict[bytes, bytes], method: bytes) -> ApiError | None:
         """Why the lane will not serve this request, as far as its head tells: the caller, the method."""
-        try:
-            exchange.token = self.edge.keyring.check(head.get(b"authorization"))
-        except ApiError as error:
-            return error
+        authorization = head.get(b"authorization")
+        if authorization != self._authorization or authorization is None:
+            try:
+                self._token = self.edge.keyring.check(authorization)
+            except ApiError as error:
+                return error
+            self._authorization = authorization
+        exchange.token = self._token
         endpoint = exchange.endpoint
         if method != endpoint.verb:
             return ApiError(METHOD_NOT_ALLOWED, f"{endpoint.path} takes {endpoint.method} only.")

@@ -71,7 +71,7 @@ class Metrics:
         statuses = route.statuses
         statuses[outcome.status] = statuses.get(outcome.status, 0) + 1
         route.seconds.observe(outcome.ms / 1000)
-        if outcome.ttft_ms is not None:
+        if outcome.ttft_ms is not None and outcome.stream:
             route.first_byte.observe(outcome.ttft_ms / 1000)
         if outcome.usage is not None:
             route.prompt_tokens += outcome.usage.prompt_tokens
@@ -87,7 +87,9 @@ class Metrics:
         """Called by prometheus-client at every scrape."""
         yield from self._requests()
         yield self._histogram("nexus_request_seconds", "Time to the end of the answer.", lambda route: route.seconds)
-        yield self._histogram("nexus_first_byte_seconds", "Time to its first byte.", lambda route: route.first_byte)
+        yield self._histogram(
+            "nexus_first_byte_seconds", "Time to the first byte of a streamed answer.", lambda route: route.first_byte
+        )
         running = GaugeMetricFamily("nexus_in_flight", "Calls in flight at an instance.", labels=("instance",))
         for url, count in self._in_flight().items():
             running.add_metric((url,), count)

@@ -22,30 +22,33 @@ _USAGE_LIMIT = 262_144  # bytes of a JSON answer that are kept to read its usage
 
 async def relay(call: Call, plan: Plan, reply: Reply, client: Client, result: Relayed) -> None:
     """Send `reply` to `client`, filling in `result`. Raises ApiError as long as nothing was sent."""
-    result.status = reply.status
+    answer = reply.answer
+    result.status = answer.status
     result.first_byte = perf_counter()
-    if reply.status >= 400:
+    if answer.status >= 400:
         await _relay_error(call, plan, reply, client, result)
-    elif reply.content_type.startswith(b"text/event-stream"):
+    elif answer.content_type.startswith(b"text/event-stream"):
         await _relay_events(call, plan, reply, client, result)
-    elif reply.upstream.complete:
+    elif answer.complete:
         _send_whole(call, reply, client, result)
     else:
         await _relay_bytes(call, plan, reply, client, result)
 
 
 def _send_whole(call: Call, reply: Reply, client: Client, result: Relayed) -> None:
-    body = reply.upstream.take()
-    client.send_whole(reply.status, answer_head(reply.headers, call.request.request_id, reply), body)
+    answer = reply.answer
+    body = answer.take()
+    client.send_whole(answer.status, answer_head(answer.headers, call.request.request_id, reply), body)
     result.bytes_out = len(body)
-    if b'"usage"' in body and reply.content_type.startswith(_JSON):
+    if b'"usage"' in body and answer.content_type.startswith(_JSON):
         result.usage = read_usage(body)
 
 
 async def _relay_bytes(call: Call, plan: Plan, reply: Reply, client: Client, result: Relayed) -> None:
-    json = reply.content_type.startswith(_JSON)
-    head = answer_head(reply.headers, call.request.request_id, reply)
-    client.send_head(reply.status, head, reply.length)
+    answer = reply.answer
+    json = answer.content_type.startswith(_JSON)
+    head = answer_head(answer.headers, call.request.request_id, reply)
+    client.send_head(answer.status, head, answer.length)
     seen: list[bytes] = []
     try:
         async for data in _pieces(plan, reply, client):
@@ -64,7 +67,8 @@ async def _relay_bytes(call: Call, plan: Plan, reply: Reply, client: Client, res
 
 async def _relay_events(call: Call, plan: Plan, reply: Reply, client: Client, result: Relayed) -> None:
     gate = EventGate()
-    client.send_head(reply.status, answer_head(reply.headers, call.request.request_id, reply), None)
+    answer = reply.answer
+    client.send_head(answer.status, answer_head(answer.headers, call.request.request_id, reply), None)
     try:
         async for data in _pieces(plan, reply, client):
             _send(client, gate.pass_on(data), result)
@@ -90,41 +94,41 @@ def _send(client: Client, data: bytes, result: Relayed) -> None:
 
 async def _pieces(plan: Plan, reply: Reply, client: Client) -> AsyncGenerator[bytes]:
     """The body as it comes and as the client takes it. Raises ApiError if it breaks off or stalls."""
-    upstream = reply.upstream
+    answer = reply.answer
     while True:
-        data = upstream.take()
+        data = answer.take()
         if data:
             yield data
-        elif upstream.failure:
-            raise ApiError(UPSTREAM_ERROR, upstream.failure)
-        elif upstream.complete:
+        elif answer.failure:
+            raise ApiError(UPSTREAM_ERROR, answer.failure)
+        elif answer.complete:
             return
         if client.write_paused:
-            upstream.pause()
+            answer.pause()
             client.expect_within(plan.timeouts.total, "find a reader for its answer")
             await client.drain()
-            upstream.proceed()
-        elif not (upstream.complete or upstream.failure):
+            answer.proceed()
+        elif not (answer.complete or answer.failure):
             client.expect_within(plan.timeouts.idle, "go on with its answer")
-            await upstream.arrival
+            await answer.arrival
 
 
 async def _relay_error(call: Call, plan: Plan, reply: Reply, client: Client, result: Relayed) -> None:
     """A service's error, whole: passed on where it is in the envelope, else told in it."""
-    upstream = reply.upstream
-    body = upstream.take()
-    while not (upstream.complete or upstream.failure) and len(body) < errors.LIMIT:
+    answer = reply.answer
+    body = answer.take()
+    while not (answer.complete or answer.failure) and len(body) < errors.LIMIT:
         client.expect_within(plan.timeouts.idle, "go on with its answer")
-        await upstream.arrival
-        body += upstream.take()
-    if upstream.complete and errors.is_envelope(body):
+        await answer.arrival
+        body += answer.take()
+    if answer.complete and errors.is_envelope(body):
         body, result.error = errors.complete_envelope(body)
-        kept = [(name, value) for name, value in reply.headers if name != b"content-type"]
+        kept = [(name, value) for name, value in answer.headers if name != b"content-type"]
         head = b"content-type: application/json\r\n" + answer_head(kept, call.request.request_id, reply)
     else:
-        error = errors.translate(reply.status, body, reply.target.instance.service)
+        error = errors.translate(answer.status, body, reply.target.instance.service)
         result.status, result.error, body = error.status, error.code, error.body()
-        kept = [(name, value) for name, value in reply.headers if name == b"retry-after"]
+        kept = [(name, value) for name, value in answer.headers if name == b"retry-after"]
         lines = b"".join(b"%b: %b\r\n" % line for line in kept)
         head = b"content-type: application/json\r\n" + lines + own_head(call.request.request_id, reply)
     client.send_whole(result.status, head, body)

@@ -12,57 +12,32 @@ import httptools
 from nexus.gateway.drive import Signal
 
 _BODILESS = (204, 304)
+_ONE_WRITE = 65_536  # bytes of a body up to which it is worth copying behind its head
 
 
-class Connection(asyncio.Protocol):
-    """An answer's state: `status` is 0 until its head came; `failure` says why it will never be whole.
+class Answer:
+    """One answer while it comes in. `arrival` is set whenever something of it has come, or its end.
 
-    `touched` is False as long as no byte of the answer has come; `parts` are the bytes of its body that nobody has
-    taken; `length` is None where the answer does not say it. `give_back` is told when the connection may be used
-    again, `lost` when it is gone.
+    `status` is 0 until the head is here; `parts` are the bytes of the body that nobody has taken; `length` is None
+    where the service does not say it; `touched` is False as long as no byte has come; `failure` says why it will never
+    be `complete`.
     """
 
-    def __init__(self, give_back: Callable[["Connection"], None], lost: Callable[["Connection"], None]) -> None:
-        self._give_back = give_back
-        self._lost = lost
-        self._transport: asyncio.Transport | None = None
-        self.arrival = Signal()
-        self.idle_since = 0.0
-        self.reused = False
-        self.closed = False
-        self.busy = False
-        self._parser = httptools.HttpResponseParser(self)
-        self._expect_answer()
+    status = 0
+    content_type = b""
+    length: int | None = None
+    touched = False
+    complete = False
+    failure = ""
 
-    def _expect_answer(self) -> None:
-        self.parts: list[bytes] = []
-        self._framed = False
-        self._surplus = False
-        self._keep_alive = False
+    def __init__(self, connection: "Connection") -> None:
+        self._connection = connection
         self.headers: list[tuple[bytes, bytes]] = []
-        self.content_type = b""
-        self.length: int | None = None
-        self.status = 0
-        self.touched = False
-        self.complete = False
-        self.failure = ""
-
-    # --- for the story
-
-    def request(self, head: bytes, body: bytes) -> None:
-        """Send a request. Its answer is told by `arrival`, `status`, `headers`, `take`, `complete` and `failure`."""
-        self.busy = True
-        transport = self._transport
-        if transport is None or transport.is_closing():
-            self.failure = "the connection was closed"
-            self.arrival.set()
-        elif len(body) < 65_536:
-            transport.write(head + body)
-        else:
-            transport.write(head)
-            transport.write(body)
+        self.parts: list[bytes] = []
+        self.arrival = Signal()
 
     def take(self) -> bytes:
+        """The bytes of the body that have come since the last call, in order; empty if none."""
         parts = self.parts
         if not parts:
             return b""
@@ -70,24 +45,78 @@ class Connection(asyncio.Protocol):
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def pause(self) -> None:
+        """Read no more for now."""
+        self._connection.pause()
+
+    def proceed(self) -> None:
+        """Read on."""
+        self._connection.proceed()
+
+    def fail(self, reason: str) -> None:
+        """Nothing more will come."""
+        if not self.complete and not self.failure:
+            self.failure = reason
+        self.arrival.set()
+
+
+class Connection(asyncio.Protocol):
+    """`give_back` is told when the connection may be used again, `lost` when it is gone."""
+
+    reused = False
+    closed = False
+    idle_since = 0.0
+    _answer: Answer | None = None
+    _framed = False
+    _surplus = False
+    _keep_alive = False
+
+    def __init__(self, give_back: Callable[["Connection"], None], lost: Callable[["Connection"], None]) -> None:
+        self._give_back = give_back
+        self._lost = lost
+        self._transport: asyncio.Transport | None = None
+        self._parser = httptools.HttpResponseParser(self)
+
+    # --- for the story
+
+    @property
+    def busy(self) -> bool:
+        """True from a request until its answer is released."""
+        return self._answer is not None
+
+    def request(self, head: bytes, body: bytes) -> Answer:
+        """Send a request; its answer, of which nothing has come yet."""
+        self._answer = answer = Answer(self)
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            answer.fail("the connection was closed")
+        elif len(body) < _ONE_WRITE:
+            transport.write(head + body)
+        else:
+            transport.write(head)
+            transport.write(body)
+        return answer
+
+    def release(self) -> None:
+        """The answer is done with: keep the connection for the next one, or close it if it was not whole."""
+        answer = self._answer
+        if answer is None:
+            return
+        self._answer = None
+        if answer.complete and self._keep_alive and not self._surplus and not self.closed:
+            self.reused = True
+            self._give_back(self)
+        else:
+            self.abort()
+
+    def pause(self) -> None:
+        """Read no more for now."""
         if self._transport is not None and not self.closed:
             self._transport.pause_reading()
 
     def proceed(self) -> None:
+        """Read on."""
         if self._transport is not None and not self.closed:
             self._transport.resume_reading()
-
-    def release(self) -> None:
-        if not self.busy:
-            return
-        self.busy = False
-        self.arrival.clear()
-        if self.complete and self._keep_alive and self._framed and not self._surplus and not self.closed:
-            self.reused = True
-            self._expect_answer()
-            self._give_back(self)
-        else:
-            self.abort()
 
     def abort(self) -> None:
         """Close at once; the service sees that nobody waits any more."""
@@ -100,58 +129,62 @@ class Connection(asyncio.Protocol):
         self._transport = transport
 
     def data_received(self, data: bytes) -> None:
-        if not self.busy:
+        answer = self._answer
+        if answer is None:
             self.abort()  # nobody asked: an answer to nothing would become the answer to the next request
             return
-        self.touched = True
+        answer.touched = True
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
-            self.failure = "the service switched protocols"
+            answer.failure = "the service switched protocols"
         except httptools.HttpParserError as error:
-            self.failure = f"the service's answer is not valid HTTP ({error})"
-        self.arrival.set()
+            answer.failure = f"the service's answer is not valid HTTP ({error})"
+        answer.arrival.set()
 
     def eof_received(self) -> None:
         return None
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.closed = True
-        if self.busy and not self.complete and not self.failure:
-            if self.status >= 200 and not self._framed and exc is None:
-                self.complete = True  # an answer without a length ends with its connection
-            else:
-                self.failure = f"the service closed the connection{f' ({exc})' if exc else ''}"
-            self.arrival.set()
+        answer = self._answer
+        if answer is not None:
+            if answer.status and not self._framed and exc is None:
+                answer.complete = True  # an answer without a length ends with its connection
+            answer.fail(f"the service closed the connection{f' ({exc})' if exc else ''}")
         self._lost(self)
 
     # --- httptools
 
     def on_message_begin(self) -> None:
-        self._surplus = self.complete
+        if self._answer is None or self._answer.complete:
+            self._surplus = True
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self.headers.append((name.lower(), value))
+        if self._answer is not None and not self._surplus:
+            self._answer.headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
-        if self._surplus:
+        answer = self._answer
+        if answer is None or self._surplus:
             return
         status = self._parser.get_status_code()
         if status < 200:
-            self.headers = []
+            answer.headers = []
             return
-        self.status = status
-        self._keep_alive = self._parser.should_keep_alive()
-        head = dict(self.headers)
+        answer.status = status
+        head = dict(answer.headers)
         length = head.get(b"content-length")
-        self.length = None if length is None else int(length)
-        self.content_type = head.get(b"content-type", b"")
+        if length is not None:
+            answer.length = int(length)
+        answer.content_type = head.get(b"content-type", b"")
         self._framed = length is not None or b"transfer-encoding" in head or status in _BODILESS
+        self._keep_alive = self._framed and self._parser.should_keep_alive()
 
     def on_body(self, body: bytes) -> None:
-        if not self._surplus:
-            self.parts.append(body)
+        if self._answer is not None and not self._surplus:
+            self._answer.parts.append(body)
 
     def on_message_complete(self) -> None:
-        if self.status >= 200:
-            self.complete = True
+        if self._answer is not None and self._answer.status:
+            self._answer.complete = True
