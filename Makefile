@@ -39,7 +39,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 lock: .venv/.runtime
 	$(COMPILE) --upgrade pyproject.toml -o requirements/runtime.lock
 	$(COMPILE) --upgrade --group dev -c requirements/runtime.lock -o requirements/dev.lock
-	$(COMPILE) --upgrade requirements/service-tests.in -o requirements/service-tests.lock
+	$(COMPILE) --upgrade services/requirements-test.txt -o requirements/service-tests.lock
 
 clean:
 	rm -rf .venv .nexus .bench dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage

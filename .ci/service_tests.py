@@ -20,8 +20,8 @@ def main() -> int:
         sys.stdout.write(f"\n{folder.name}: its own tests\n")
         sys.stdout.flush()
         python = ensure_environment(folder, ROOT / ".nexus" / "tests", extra=TOOLS)
-        command = [str(python), "-m", "pytest", "-c", str(ROOT / "pyproject.toml"), "--rootdir", str(folder)]
-        if subprocess.run([*command, "-p", "no:cacheprovider", "tests"], cwd=folder, check=False).returncode:  # noqa: S603
+        command = [str(python), "-m", "pytest", "-p", "no:cacheprovider", str(folder / "tests")]
+        if subprocess.run(command, cwd=ROOT, check=False).returncode:  # noqa: S603
             failed.append(folder.name)
     if failed:
         sys.stdout.write(f"failed: {', '.join(failed)}\n")

@@ -100,9 +100,11 @@ class Up:
 
     def greet(self, name: str) -> httpx.Response:
         token = (self.folder / ".nexus" / "api_key").read_text().strip()
-        return httpx.post(
-            f"{self.url}/v1/{name}/greet", json={"name": "you"}, headers={"authorization": f"Bearer {token}"}
-        )
+        headers = {"authorization": f"Bearer {token}"}
+        try:
+            return httpx.post(f"{self.url}/v1/{name}/greet", json={"name": "you"}, headers=headers)
+        except httpx.TransportError as error:
+            raise AssertionError("\n".join([f"the gateway does not answer: {error}", *self.lines])) from error
 
     def answers(self, name: str) -> dict[str, Any]:
         """Wait until a service answers through the gateway."""

@@ -22,6 +22,7 @@ class Journal:
         self._rows: dict[str, Row] = {}
         self._logs: dict[str, LogFile] = {}
         self._last_words: dict[str, str] = {}
+        self.last_change = time.monotonic()
 
     def report(self, name: str, phase: Phase, detail: str = "") -> None:
         """A part has come to a phase, or is still in it with something new to tell."""
@@ -30,6 +31,7 @@ class Journal:
         now = time.monotonic()
         before = self._rows.get(name)
         row = before.moved(phase, detail, now) if before else Row(name, phase, detail, now)
+        self.last_change = now
         self._rows[name] = row
         self._terminal.show(row, changed=before is None or before.phase is not phase)
 

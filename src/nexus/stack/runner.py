@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from nexus.stack.backoff import Backoff
-from nexus.stack.probe import Answer, ask
+from nexus.stack.probe import Answer, Endpoint, ask
 from nexus.stack.process import ChildProcess, describe_exit
 from nexus.stack.progress import Phase
 
@@ -29,8 +29,7 @@ class Launch:
     command: Sequence[str]
     env: Mapping[str, str]
     cwd: Path
-    host: str
-    port: int
+    endpoint: Endpoint
     ready_path: str
 
 
@@ -125,7 +124,7 @@ class Runner:
         before: tuple[Phase, str] | None = None
         while before is None or before[0] is not Phase.READY:
             await asyncio.sleep(_SLOW_POLL_SECONDS if before and before[0] is Phase.FAILED else _POLL_SECONDS)
-            answer = await ask(launch.host, launch.port, launch.ready_path)
+            answer = await ask(launch.endpoint, launch.ready_path)
             now = phase_of(answer) if answer else before
             if now and now != before:
                 self._report(*now)

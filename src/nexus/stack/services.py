@@ -13,6 +13,7 @@ from nexus.stack.config import Stack
 from nexus.stack.environments import ensure_environment
 from nexus.stack.listing import Listed, promised_card
 from nexus.stack.ports import PortBook
+from nexus.stack.probe import Endpoint
 from nexus.stack.runner import Launch, LaunchError
 from nexus.stack.state import StateFolder
 from nexus.stack.uv import Progress, Uv, UvError
@@ -124,7 +125,7 @@ class ServiceStarter:
             "NEXUS_SERVICE_INSTANCE": program.name,
         }
         env = {**self._environment(program), **variables}
-        return Launch(command, env, self._workdir, HOST, port, "/readyz")
+        return Launch(command, env, self._workdir, Endpoint(HOST, port), "/readyz")
 
     def stop_installing(self) -> None:
         """End the installations that run."""

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -11,11 +12,11 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from nexus.contract.card import Card
 from nexus.stack.config import Stack
 from nexus.stack.greeting import greeting
 from nexus.stack.journal import Journal
-from nexus.stack.listing import ListingFile
+from nexus.stack.listing import Listed, ListingFile
+from nexus.stack.probe import Endpoint, ready_instances
 from nexus.stack.progress import Phase
 from nexus.stack.runner import Launch, LaunchError, Prepare, Runner, Surroundings
 from nexus.stack.services import Program, ServiceStarter, fingerprint, programs
@@ -25,6 +26,7 @@ from nexus.stack.terminal import Terminal
 GATEWAY: Final = "gateway"
 _SCAN_SECONDS: Final = 1.0
 _HEAD_START_SECONDS: Final = 2.0
+_KNOWN_SECONDS: Final = 10.0
 _DRAW_SECONDS: Final = 0.125
 _INSTALLERS: Final = 8
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -39,13 +41,14 @@ class Address:
     scheme: str = "http"
 
     @property
-    def reachable_host(self) -> str:
-        return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)
+    def endpoint(self) -> Endpoint:
+        """Where it can be asked from this machine."""
+        reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)
+        return Endpoint(reachable, self.port, tls=self.scheme == "https")
 
     @property
     def url(self) -> str:
-        host = self.reachable_host
-        return f"{self.scheme}://{f'[{host}]' if ':' in host else host}:{self.port}"
+        return f"{self.scheme}://{self.endpoint.authority}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,9 +141,18 @@ class Supervisor:
         greeted = False
         while not await self._stopped_within(_DRAW_SECONDS):
             self._terminal.tick()
-            if not greeted and self._journal.settled and self._journal.phase(GATEWAY) is Phase.READY:
+            if not greeted and await self._is_up():
                 self._greet()
                 greeted = True
+
+    async def _is_up(self) -> bool:
+        """Whether nothing is on its way any more, and what is ready can be reached through the gateway."""
+        if not self._journal.settled or self._journal.phase(GATEWAY) is not Phase.READY:
+            return False
+        gateway = self._plan.gateway
+        known = await ready_instances(gateway.address.endpoint, gateway.token)
+        waited = time.monotonic() - self._journal.last_change
+        return {one.url for one in self._ready()} <= known or waited > _KNOWN_SECONDS
 
     async def _stopped_within(self, seconds: float) -> bool:
         try:
@@ -152,11 +164,11 @@ class Supervisor:
     def _greet(self) -> None:
         gateway = self._plan.gateway
         self._terminal.follow()
-        self._terminal.text(greeting(gateway.address.url, gateway.token, self._ready_cards()))
+        self._terminal.text(greeting(gateway.address.url, gateway.token, [one.card for one in self._ready()]))
 
-    def _ready_cards(self) -> list[Card]:
+    def _ready(self) -> list[Listed]:
         ready = [program for program in self._services if self._journal.phase(program.name) is Phase.READY]
-        return [one.card for program in ready if (one := self._starter.listed(program))]
+        return [one for program in ready if (one := self._starter.listed(program))]
 
     def _is_at_rest(self, program: Program) -> bool:
         """Whether a new folder has not changed since the last look: whoever makes it has then finished."""
@@ -199,8 +211,7 @@ class Supervisor:
 
     async def _prepare_gateway(self) -> Launch:
         gateway = self._plan.gateway
-        host, port = gateway.address.reachable_host, gateway.address.port
-        return Launch(gateway.command, gateway.env, self._plan.workdir, host, port, "/health")
+        return Launch(gateway.command, gateway.env, self._plan.workdir, gateway.address.endpoint, "/health")
 
     def _runner(self, name: str, prepare: Prepare) -> Runner:
         return Runner(
