@@ -103,7 +103,7 @@ def _python(folder: Path, here: bool) -> Path:
     from nexus.stack.uv import UvError  # noqa: PLC0415
 
     try:
-        return ensure_environment(folder, Path(".nexus"))
+        return ensure_environment(folder, Path(".nexus"), lambda line: typer.echo(f"{folder.name}: {line}", err=True))
     except (UvError, OSError) as error:
         _refuse(f"{folder}: its environment cannot be made: {error}")
 

@@ -12,7 +12,8 @@ A plain method may also return an (async) iterator instead of a value: so one me
 The annotation of the first parameter decides what the request is: a pydantic model (validated, and its JSON
 Schema goes on the card), `dict[str, Any]` (any JSON object) or `Form` (multipart fields and files).
 Values are pydantic models, dicts or `Content` (bytes with a media type); items of a stream are pydantic models
-or dicts (sent as events) or bytes (sent as they are).
+or dicts (sent as events) or bytes (sent as they are); in a stream of bytes the first may be `Content`, to say the
+media type. `data: [DONE]` is never an engine's to send: it is added after a whole stream where the operation has it.
 """
 
 import threading

@@ -35,16 +35,13 @@ class _Named(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class RequestType:
-    """What one engine method takes: `kind` is a pydantic model's class, dict or Form."""
+    """What one engine method takes: `kind` is a pydantic model's class, dict or Form.
+
+    `schema` is the JSON Schema of the request, as far as the annotation tells; empty for a form.
+    """
 
     kind: type[Any]
-
-    @property
-    def schema(self) -> dict[str, Any]:
-        """The JSON Schema of the request, as far as the annotation tells; empty for a form."""
-        if issubclass(self.kind, BaseModel):
-            return self.kind.model_json_schema()
-        return {} if self.kind is Form else {"type": "object"}
+    schema: dict[str, Any]
 
     async def read(self, received: Received) -> tuple[Any, str | None]:
         """The request's value, and the model that it names. Raises ApiError (400, 415)."""
@@ -79,7 +76,13 @@ def request_type(method: Callable[..., Any]) -> RequestType:
     kind = get_origin(annotation) or annotation
     if not isinstance(kind, type) or not (kind in (dict, Form) or issubclass(kind, BaseModel)):
         raise ServiceError(f"{name}: annotate {parameters[0].name!r} with a pydantic model, dict[str, Any] or Form")
-    return RequestType(kind)
+    return RequestType(kind, _schema(kind))
+
+
+def _schema(kind: type[Any]) -> dict[str, Any]:
+    if issubclass(kind, BaseModel):
+        return kind.model_json_schema()
+    return {} if kind is Form else {"type": "object"}
 
 
 def _expect_json(headers: Mapping[str, str]) -> None:

@@ -67,10 +67,6 @@ class Service:
         self._promised = provisional_card(manifest, read_entries(self._folders()), settings.instance)
         self._draining_since: float | None = None
 
-    @property
-    def draining(self) -> bool:
-        return self._draining_since is not None
-
     async def run(self) -> None:
         """Bring the engine up and keep the models, until cancelled. Raises ServiceError when there is no engine."""
         engine, self._bound = await asyncio.to_thread(self._make_engine)
@@ -80,7 +76,7 @@ class Service:
             self._folders,
             implicit=self.manifest.name,
             cache=self.settings.models_cache,
-            grace=self.settings.drain_seconds,
+            grace=self.manifest.limits.timeout_seconds,
         )
         await keeper.look()
         self.keeper = keeper
@@ -124,7 +120,7 @@ class Service:
         checks = {"engine": "ready" if self.keeper else "loading"}
         checks |= {f"model {one.id}": f"{one.state}: {one.reason}" if one.reason else one.state for one in residents}
         checks |= {f"entry {problem.file.name}": f"{problem.key}: {problem.reason}" for problem in self.roster.problems}
-        if self.draining:
+        if self._draining_since is not None:
             return Readiness("draining", "the service is about to end", checks)
         if any(one.state == "ready" for one in residents):
             return Readiness("ready", "", checks)
@@ -143,4 +139,4 @@ class Service:
         return manifest_folders(self.manifest.folder, self.manifest.name, self.settings.models_dir)
 
     def _levels(self) -> Levels:
-        return Levels(self.admission.in_flight, self.admission.queued, self.card().models)
+        return Levels(self.admission.in_flight, self.admission.queued, self.roster.on_card())

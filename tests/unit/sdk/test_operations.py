@@ -74,6 +74,9 @@ class Probe(Engine):
     def odd(self, request: Ask, call: Call) -> Any:
         return object()
 
+    def resigned(self, request: Ask, call: Call) -> Any:
+        raise asyncio.CancelledError
+
     def content(self, request: Ask, call: Call) -> Content:
         return Content(b"\x00\x01", "image/png")
 
@@ -207,6 +210,17 @@ def test_an_engines_fault_is_a_500_without_details(running, how: str) -> None:
     assert code(running.ask(how=how)) == (500, "internal_error")
 
 
+def test_an_engine_that_gives_up_by_itself_is_a_500(running) -> None:
+    assert code(running.ask(how="resigned")) == (500, "internal_error")
+
+
+def test_a_caller_that_leaves_in_its_request_is_no_fault(running) -> None:
+    caller = socket.create_connection(("127.0.0.1", running.port), timeout=10)
+    caller.sendall(b"POST /v1/probe/ask HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n{")
+    caller.close()
+    running.until(lambda: 'operation="probe.ask",status="499"} 1.0' in running.get("/metrics").text)
+
+
 def test_requests_are_refused_in_the_envelope(running) -> None:
     json_type = {"content-type": "application/json"}
     post = running.post
@@ -246,6 +260,15 @@ def send_raw(running, body: dict[str, Any], path: str = "/v1/probe/ask") -> sock
     return connection
 
 
+def received_until(connection: socket.socket, end: bytes) -> bytes:
+    data = b""
+    while not data.endswith(end):
+        piece = connection.recv(4096)
+        assert piece, data
+        data += piece
+    return data
+
+
 def test_the_queue_is_bounded_and_a_leaver_gives_its_place_back(running) -> None:
     admission = running.service.admission
     holders = [send_raw(running, {"how": "wait"}) for _ in range(2)]
@@ -260,7 +283,7 @@ def test_the_queue_is_bounded_and_a_leaver_gives_its_place_back(running) -> None
     assert engine().seen.count("begun") == 2
     engine().go.set()
     for holder in holders:
-        assert b'{"done":true}' in holder.recv(4096)
+        assert b'{"done":true}' in received_until(holder, b"}")
         holder.close()
     assert running.ask().status_code == 200
     assert (admission.in_flight, len(running.service.calls)) == (0, 0)

@@ -96,7 +96,8 @@ def _streaming(target: Target) -> list[tuple[Endpoint, Sample]]:
 
 
 def _can_stream(endpoint: Endpoint) -> bool:
-    return endpoint.streaming in ("sse", True) and "stream" in endpoint.request_schema.get("properties", {})
+    told = "stream" in endpoint.request_schema.get("properties", {}) or endpoint.operation in BY_NAME
+    return endpoint.streaming in ("sse", True) and told
 
 
 def _events(response: httpx.Response) -> list[sse.Event]:

@@ -2,7 +2,21 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Final
+
+STANDARD: Final[Mapping[str, Mapping[str, Any]]] = MappingProxyType(
+    {
+        "chat.completions": {"messages": [{"role": "user", "content": "Say hello."}], "max_tokens": 8},
+        "completions": {"prompt": "Once upon a time", "max_tokens": 8},
+        "responses": {"input": "Say hello.", "max_output_tokens": 16},
+        "messages": {"messages": [{"role": "user", "content": "Say hello."}], "max_tokens": 8},
+        "embeddings": {"input": "hello"},
+        "rerank": {"query": "fruit", "documents": ["an apple", "a car"]},
+        "moderations": {"input": "hello"},
+    }
+)
+"""Small requests that every service of these operations must take; `model` is added where the card gives one."""
 
 _DEPTH: Final = 12
 _WORD: Final = "hello"
@@ -16,8 +30,10 @@ class Sample:
     invented: bool
 
 
-def sample_of(schema: Mapping[str, Any]) -> Sample:
-    """A request that fits the schema. Raises ValueError where none can be made."""
+def sample_of(operation: str, schema: Mapping[str, Any]) -> Sample:
+    """A request for the operation: the standard one, else one made from the schema. Raises ValueError."""
+    if operation in STANDARD:
+        return Sample(dict(STANDARD[operation]), invented=False)
     if not schema:
         raise ValueError("it is empty")
     maker = _Maker(schema)

@@ -80,7 +80,7 @@ class Target:
         if not self.ready:
             skip("the service is not ready")
         try:
-            sample = sample_of(endpoint.request_schema)
+            sample = sample_of(endpoint.operation, endpoint.request_schema)
         except ValueError as error:
             raise CheckSkippedError(f"{endpoint.path}: no request can be made from its schema: {error}") from error
         model = next(

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, Field
 
-from nexus.sdk.conformance.sample import sample_of
+from nexus.contract.operations import BY_NAME
+from nexus.sdk.conformance.sample import STANDARD, Sample, sample_of
 
 
 class Message(BaseModel):
@@ -27,14 +28,20 @@ class Count(BaseModel):
 
 
 def test_examples_come_first() -> None:
-    sample = sample_of(Count.model_json_schema())
+    sample = sample_of("x.y", Count.model_json_schema())
     assert (sample.body, sample.invented) == ({"text": "to be", "size": 3}, False)
 
 
 def test_what_has_no_example_is_invented() -> None:
-    sample = sample_of(Chat.model_json_schema())
+    sample = sample_of("x.y", Chat.model_json_schema())
     assert (sample.body, sample.invented) == ({"messages": [{"role": "user", "content": "hello"}]}, True)
     Chat.model_validate(sample.body)
+
+
+def test_standard_operations_have_requests_that_are_known_to_be_right() -> None:
+    for operation, body in STANDARD.items():
+        assert operation in BY_NAME
+        assert sample_of(operation, {}) == Sample(dict(body), invented=False)
 
 
 @pytest.mark.parametrize(
@@ -50,7 +57,7 @@ def test_what_has_no_example_is_invented() -> None:
 )
 def test_where_none_can_be_made_it_says_so(schema: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r".+"):
-        sample_of(schema)
+        sample_of("x.y", schema)
 
 
 LEAVES = st.sampled_from(
@@ -81,4 +88,4 @@ SCHEMAS = st.recursive(
 @given(st.dictionaries(st.sampled_from("xyz"), SCHEMAS))
 def test_what_is_made_fits_the_schema(properties: dict[str, Any]) -> None:
     schema = {"type": "object", "properties": properties, "required": sorted(properties)}
-    jsonschema.validate(sample_of(schema).body, schema)
+    jsonschema.validate(sample_of("x.y", schema).body, schema)
