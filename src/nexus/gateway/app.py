@@ -78,7 +78,7 @@ async def _serve(
     instance = f"gateway-{secrets.token_hex(2)}"
     registry, announce = create_registry(settings, configuration.config, log, instance=instance)
     upstreams = Upstreams(loop)
-    metrics = Metrics(lambda: upstreams.in_flight)
+    metrics = Metrics(upstreams.loads)
     recorder = Recorder(metrics, lines)
     keyring = Keyring({digest(key): ADMINISTRATOR}, required=settings.auth == "required")
     inference = Inference(
@@ -103,7 +103,7 @@ async def _serve(
             settings=settings,
             config=lambda: configuration.config,
             metrics_text=metrics.text,
-            in_flight=lambda url: upstreams.in_flight.get(url, 0),
+            in_flight=upstreams.in_flight,
             check_token=keyring.check,
             record=recorder.record_control,
             log=log,

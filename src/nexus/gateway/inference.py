@@ -1,9 +1,9 @@
 """The story of a request, the gateway's table of contents: intake, admit, plan, dispatch, relay, record."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from time import perf_counter, time
 
-from nexus.contract.errors import INTERNAL_ERROR, ApiError
+from nexus.contract.errors import ApiError
 from nexus.gateway.admit.slots import Permit, Slots
 from nexus.gateway.dispatch.send import Dispatcher, Lease
 from nexus.gateway.edge.wire import error_head
@@ -24,7 +24,7 @@ class Inference:
         self,
         snapshot: Callable[[], Snapshot],
         timeouts: Callable[[str, str | None], Timeouts],
-        in_flight: Mapping[str, int],
+        in_flight: Callable[[str], int],
         slots: Slots,
         dispatcher: Dispatcher,
         record: Callable[[Outcome], None],
@@ -41,14 +41,13 @@ class Inference:
         """Answer one request. Whatever ends it, its permit and lease are given back and it is recorded, once."""
         call: Call | None = None
         permit: Permit | None = None
-        lease = self._dispatcher.lease()
+        lease = Lease()
         result = Relayed()
         try:
             call = read(request)
             permit = self._slots.admit(call)
-            timeouts = self._timeouts(request.endpoint.operation, call.model)
-            client.end_within(timeouts.total)
             self._turn += 1
+            timeouts = self._timeouts(request.endpoint.operation, call.model)
             course = plan(call, self._snapshot(), self._in_flight, self._turn, timeouts)
             reply = await self._dispatcher.send(call, course, client, lease)
             await relay(call, course, reply, client, result)
@@ -65,9 +64,10 @@ class Inference:
 
 
 def _outcome(request: Request, call: Call | None, lease: Lease, result: Relayed) -> Outcome:
-    target = lease.target
-    status, error, first_byte = result.status or INTERNAL_ERROR.status, result.error, result.first_byte
-    started = request.started
+    status, error, started, first_byte = result.status, result.error, request.started, result.first_byte
+    model = service = instance = ""
+    if lease.target is not None:
+        model, service, instance = lease.target.names
     return Outcome(
         time(),
         "error" if status >= 500 or (error and status < 400) else "info",
@@ -77,10 +77,10 @@ def _outcome(request: Request, call: Call | None, lease: Lease, result: Relayed)
         request.endpoint.operation,
         status,
         int((perf_counter() - started) * 100_000) / 100,
-        (target.model or "") if target else "",
-        target.instance.service if target else "",
-        target.instance.label if target else "",
-        call.stream if call else False,
+        model,
+        service,
+        instance,
+        call is not None and call.stream,
         len(request.body),
         result.bytes_out,
         None if first_byte is None else int((first_byte - started) * 100_000) / 100,

@@ -23,17 +23,16 @@ class Lease:
     connection: Connection | None = None
     target: Target | None = None
     attempts = 0
+    _pool: Pool | None = None
 
-    def __init__(self, upstreams: Upstreams) -> None:
-        self._upstreams = upstreams
-
-    def take(self, target: Target) -> None:
+    def take(self, target: Target, pool: Pool) -> None:
         """Count the call at `target` and no longer at the one before."""
-        if self.target is not None:
+        if self._pool is not None:
             self.release()
         self.target = target
         self.attempts += 1
-        self._upstreams.enter(target.instance.url)
+        self._pool = pool
+        pool.in_flight += 1
 
     def drop(self) -> None:
         """Give up the connection: kept for the next call if its answer is whole, closed if it is not."""
@@ -43,11 +42,14 @@ class Lease:
             connection.release()
 
     def release(self) -> None:
-        """Give everything back. May be called again."""
-        self.drop()
-        if self.target is not None:
-            self._upstreams.leave(self.target.instance.url)
-            self.target = None
+        """Give everything back; `target` stays to be told. May be called again."""
+        connection, pool = self.connection, self._pool
+        if connection is not None:
+            self.connection = None
+            connection.release()
+        if pool is not None:
+            self._pool = None
+            pool.in_flight -= 1
 
 
 class Dispatcher:
@@ -57,16 +59,15 @@ class Dispatcher:
         self._upstreams = upstreams
         self._report_refused = report_refused
 
-    def lease(self) -> Lease:
-        return Lease(self._upstreams)
-
     async def send(self, call: Call, plan: Plan, client: Client, lease: Lease) -> Reply:
         """The answer, once the first byte of its body (or its end) is there. Raises ApiError (502, 503)."""
         failure: ApiError | None = None
+        client.end_within(plan.timeouts.total)
         for target in plan.targets:
-            lease.take(target)
+            pool = self._upstreams.pool(target.instance)
+            lease.take(target, pool)
             try:
-                answer = await self._ask(call, plan, target, client, lease)
+                answer = await self._ask(call, plan, target, client, lease, pool)
             except ConnectError as error:
                 self._report_refused(target.instance.url, str(error))
                 message = f"{target.instance.service} takes no connections: {error}"
@@ -82,9 +83,8 @@ class Dispatcher:
             raise AssertionError("a plan has at least one target")
         raise failure
 
-    async def _ask(self, call: Call, plan: Plan, target: Target, client: Client, lease: Lease) -> Answer:
+    async def _ask(self, call: Call, plan: Plan, target: Target, client: Client, lease: Lease, pool: Pool) -> Answer:
         """Send the call to one target and wait for the first byte. Raises ConnectError."""
-        pool = self._upstreams.pool(target.instance.data_url or target.instance.url)
         body = body_for(call, target)
         head = head_for(call, target, pool.address, len(body))
         connection = pool.take()

@@ -26,7 +26,8 @@ _log = logging.getLogger(__name__)
 
 
 class Exchange(Drive):
-    """See the module. `arrived`: the whole request has come; `refusal`: why it will not be served.
+    """See the module. `arrived`: the whole request has come; `refusal`: why it will not be served;
+    `begun`: it was handed on or answered.
 
     Most attributes keep the class's values for most requests, so they are set only where they differ.
     """
@@ -43,7 +44,7 @@ class Exchange(Drive):
     response_complete = False
     disconnected = False
     write_paused = False
-    _begun = False
+    begun = False
     _chunked = False
     last_deadline = NEVER
     _waiting_for = ""
@@ -78,11 +79,12 @@ class Exchange(Drive):
             self.token,
             self.started,
         )
-        self._begun = True
+        self.begun = True
         self.drive(self.protocol.edge.story(request, self))
 
     def refuse(self, error: ApiError) -> None:
         """Answer with `error` without telling the story, and record it."""
+        self.begun = True
         received = sum(map(len, self.parts))
         self.parts = []
         self.send_whole(error.status, wire.error_head(error, self.request_id), error.body())
@@ -100,11 +102,6 @@ class Exchange(Drive):
                 error=error.code,
             )
         )
-
-    @property
-    def begun(self) -> bool:
-        """True once the request was handed on or answered."""
-        return self._begun or self.head_sent
 
     def gone(self) -> None:
         """The client has left: end the story at once, in whatever phase it is."""

@@ -47,7 +47,8 @@ class EdgeProtocol(HttpToolsProtocol):
         self._body_size = 0
         self._afterwards: ApiError | None = None
         self._discarding = False
-        self._authorization: bytes | None = None  # the last one that was let in on this connection, and whose it is
+        self._parts: list[bytes] | None = None  # where the body goes that comes now, if to the lane
+        self._authorization = b""  # the last one that was let in on this connection, and whose it is
         self._token = ""
         self._dated: list[tuple[bytes, bytes]] | None = None
         self._date_line = b""
@@ -175,19 +176,31 @@ class EdgeProtocol(HttpToolsProtocol):
             self._to_application()
             return
         exchange = Exchange(self, endpoint, query, headers, request_id(head.get(b"x-request-id")))
-        exchange.refusal = refusal or self._refusal(exchange, head, method)
-        self._open(exchange, head)
+        exchange.content_type = head.get(b"content-type", b"")
+        exchange.token = self._token
+        if b"connection" in head or not self.parser.should_keep_alive():
+            exchange.keep_alive = self.parser.should_keep_alive()
+            exchange.http10 = self.parser.get_http_version() == "1.0"
+        if refusal is None and (
+            head.get(b"authorization") != self._authorization or method != endpoint.method.encode()
+        ):
+            refusal = self._refusal(exchange, head, method)
+        self.cycle = exchange
+        active = self.active
+        if refusal is None and b"expect" not in head and (active is None or active.response_complete):
+            self.active = exchange
+            self._parts = exchange.parts
+        else:
+            self._open(exchange, head, refusal)
 
     def _refusal(self, exchange: Exchange, head: dict[bytes, bytes], method: bytes) -> ApiError | None:
         """Why the lane will not serve this request, as far as its head tells: the caller, the method."""
         authorization = head.get(b"authorization")
-        if authorization != self._authorization or authorization is None:
-            try:
-                self._token = self.edge.keyring.check(authorization)
-            except ApiError as error:
-                return error
-            self._authorization = authorization
-        exchange.token = self._token
+        try:
+            exchange.token = self._token = self.edge.keyring.check(authorization)
+        except ApiError as error:
+            return error
+        self._authorization = authorization or b""
         endpoint = exchange.endpoint
         if method != endpoint.verb:
             return ApiError(METHOD_NOT_ALLOWED, f"{endpoint.path} takes {endpoint.method} only.")
@@ -226,28 +239,22 @@ class EdgeProtocol(HttpToolsProtocol):
         )
         super().on_headers_complete()
 
-    def _open(self, exchange: Exchange, head: dict[bytes, bytes]) -> None:
-        """The head of a request for the lane is here: let its body come, refuse it, or queue it."""
-        parser = self.parser
-        exchange.content_type = head.get(b"content-type", b"")
-        if parser.get_http_version() == "1.0":
-            exchange.http10 = True
-        if not parser.should_keep_alive():
-            exchange.keep_alive = False
-        if b"expect" in head:
-            exchange.wants_continue = head[b"expect"].lower() == b"100-continue"
-        self.cycle = exchange
-        active = self.active
-        if active is None or active.response_complete:
-            self.active = exchange
-            if exchange.refusal is not None:
-                self._refuse_early(exchange, head)
-            elif exchange.wants_continue:
-                self.transport.write(wire.CONTINUE)
-        else:
+    def _open(self, exchange: Exchange, head: dict[bytes, bytes], refusal: ApiError | None) -> None:
+        """A request that is refused, waits for its turn or wants to be asked for its body."""
+        exchange.refusal = refusal
+        exchange.wants_continue = head.get(b"expect", b"").lower() == b"100-continue"
+        if refusal is None:
+            self._parts = exchange.parts
+        if self.active is not None and not self.active.response_complete:
             self.pipeline.appendleft((exchange, self.app))  # type: ignore[arg-type]
             if len(self.pipeline) >= self.edge.limits.queued_requests:
                 self.flow.pause_reading()
+            return
+        self.active = exchange
+        if refusal is not None:
+            self._refuse_early(exchange, head)
+        elif exchange.wants_continue:
+            self.transport.write(wire.CONTINUE)
 
     def _refuse_early(self, exchange: Exchange, head: dict[bytes, bytes]) -> None:
         """Answer at once where the body is large or not sent yet; a small one is read: the connection lives on."""
@@ -256,19 +263,19 @@ class EdgeProtocol(HttpToolsProtocol):
             exchange.refuse(exchange.refusal)
 
     def on_body(self, body: bytes) -> None:
-        cycle = self.cycle
         self._body_size += len(body)
         if self._body_size > self.edge.limits.body_bytes:
             if not self._discarding:
                 self._reject(self._too_large())
-        elif not isinstance(cycle, Exchange):
+        elif self._parts is not None:
+            self._parts.append(body)
+        elif not isinstance(self.cycle, Exchange):
             super().on_body(body)
-        elif cycle.refusal is None and not cycle.response_complete:
-            cycle.parts.append(body)
 
     def on_message_complete(self) -> None:
         self._incomplete = ""
         self._fed = 0
+        self._parts = None
         cycle = self.cycle
         if not isinstance(cycle, Exchange):
             super().on_message_complete()

@@ -1,6 +1,6 @@
 """Chooses the targets for a call: those that can answer it, least busy first."""
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from typing import Final
 
 from nexus.gateway.plan.refusal import refusal
@@ -11,7 +11,7 @@ MAX_ATTEMPTS: Final = 3
 _NO_ROUTE: Final = Route()
 
 
-def plan(call: Call, snapshot: Snapshot, in_flight: Mapping[str, int], turn: int, timeouts: Timeouts) -> Plan:
+def plan(call: Call, snapshot: Snapshot, in_flight: Callable[[str], int], turn: int, timeouts: Timeouts) -> Plan:
     """The plan for `call`; `turn`, a running number, decides among equally busy targets. Raises ApiError (404, 503)."""
     endpoint = call.request.endpoint
     if endpoint.service is not None:
@@ -28,11 +28,11 @@ def plan(call: Call, snapshot: Snapshot, in_flight: Mapping[str, int], turn: int
     return Plan(ready, timeouts)
 
 
-def least_busy(targets: tuple[Target, ...], in_flight: Mapping[str, int], turn: int) -> tuple[Target, ...]:
+def least_busy(targets: tuple[Target, ...], in_flight: Callable[[str], int], turn: int) -> tuple[Target, ...]:
     """`targets` by calls in flight; equals in rotation, so that they take turns."""
     start = turn % len(targets)
     rotated = targets[start:] + targets[:start]
-    return tuple(sorted(rotated, key=lambda target: in_flight.get(target.instance.url, 0)))
+    return tuple(sorted(rotated, key=lambda target: in_flight(target.instance.url)))
 
 
 def _of_service(call: Call, snapshot: Snapshot, service: str) -> Route:

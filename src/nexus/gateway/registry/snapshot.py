@@ -42,6 +42,11 @@ class Instance:
         return self.card.service.name if self.card else self.url.partition("://")[2]
 
     @cached_property
+    def data_path(self) -> str:
+        """The base URL that requests go to."""
+        return self.data_url or self.url
+
+    @cached_property
     def label(self) -> str:
         """The instance's own name for itself; its URL where it gives none."""
         return (self.card.instance if self.card else "") or self.url
@@ -53,6 +58,11 @@ class Target:
 
     instance: Instance
     model: str | None
+
+    @cached_property
+    def names(self) -> tuple[str, str, str]:
+        """Model, service and instance, as logs and metrics call them."""
+        return self.model or "", self.instance.service, self.instance.label
 
     @cached_property
     def head(self) -> bytes:

@@ -8,7 +8,7 @@ from nexus.contract.usage import Usage
 class Relayed(msgspec.Struct):
     """Filled in while the answer passes; `error` is the code of what went wrong, `first_byte` a loop time."""
 
-    status: int = 0
+    status: int = 500
     bytes_out: int = 0
     usage: Usage | None = None
     error: str = ""

@@ -1,4 +1,4 @@
-"""The idle connections to one address, and the opening of new ones. Newest first: old ones end by themselves."""
+"""The connections to one instance: the idle ones, newest first, the opening of new ones, and its calls in flight."""
 
 import asyncio
 import ssl
@@ -19,10 +19,15 @@ class ConnectError(OSError):
 
 
 class Pool:
-    """Connections to one address; at most `IDLE_CONNECTIONS` are kept for later, each for `IDLE_SECONDS`."""
+    """Connections to one address; at most `IDLE_CONNECTIONS` are kept for later, each for `IDLE_SECONDS`.
 
-    def __init__(self, address: Address, tls: Callable[[], ssl.SSLContext], loop: asyncio.AbstractEventLoop) -> None:
-        self.address = address
+    `in_flight` is the number of calls that run there: what least-busy planning reads.
+    """
+
+    def __init__(self, url: str, tls: Callable[[], ssl.SSLContext], loop: asyncio.AbstractEventLoop) -> None:
+        self.url = url
+        self.address = Address.of(url)
+        self.in_flight = 0
         self._tls = tls
         self._loop = loop
         self._idle: deque[Connection] = deque()
@@ -31,11 +36,7 @@ class Pool:
 
     def take(self) -> Connection | None:
         """An idle connection, or None."""
-        while self._idle:
-            connection = self._idle.pop()
-            if not connection.closed:
-                return connection
-        return None
+        return self._idle.pop() if self._idle else None
 
     async def open(self) -> Connection:
         """A new connection. Raises ConnectError; an interruption ends the attempt."""
@@ -71,11 +72,10 @@ class Pool:
         opening.done.set()
 
     def _keep(self, connection: Connection) -> None:
-        if len(self._idle) >= IDLE_CONNECTIONS:
-            connection.abort()
-            return
         connection.idle_since = self._loop.time()
         self._idle.append(connection)
+        if len(self._idle) > IDLE_CONNECTIONS:
+            self._idle.popleft().abort()
 
     def _drop(self, connection: Connection) -> None:
         self._connections.discard(connection)
@@ -86,7 +86,7 @@ class Pool:
         """Close what has been idle too long; True if nothing is left to keep the pool for."""
         while self._idle and self._idle[0].idle_since < now - IDLE_SECONDS:
             self._idle.popleft().abort()
-        return not self._connections and not self._opening
+        return not self._connections and not self._opening and not self.in_flight
 
     def close(self) -> None:
         """Close all connections and give up the opening ones."""

@@ -1,48 +1,39 @@
-"""All pools by base URL, and how many calls each instance has in flight."""
+"""All pools, by the instances that they lead to."""
 
 import asyncio
 import ssl
-from collections.abc import Mapping
 from typing import Final
 
-from nexus.gateway.upstream.address import Address
+from nexus.gateway.registry.snapshot import Instance
 from nexus.gateway.upstream.pool import Pool
 
 _EXPIRY_INTERVAL: Final = 5.0
 
 
 class Upstreams:
-    """`in_flight` maps an instance's URL to its running calls: what least-busy planning reads."""
+    """One pool for each instance and the address that its requests go to, made at its first use."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._pools: dict[str, Pool] = {}
         self._tls_context: ssl.SSLContext | None = None
-        self._in_flight: dict[str, int] = {}
         self._timer: asyncio.TimerHandle | None = None
 
-    @property
-    def in_flight(self) -> Mapping[str, int]:
-        return self._in_flight
-
-    def pool(self, url: str) -> Pool:
-        """The pool for a base URL, made at its first use."""
-        pool = self._pools.get(url)
-        if pool is None:
-            pool = self._pools[url] = Pool(Address.of(url), self._tls, self._loop)
+    def pool(self, instance: Instance) -> Pool:
+        """The pool of an instance; a new one when its data path has moved."""
+        pool = self._pools.get(instance.url)
+        if pool is None or pool.url != instance.data_path:
+            pool = self._pools[instance.url] = Pool(instance.data_path, self._tls, self._loop)
         return pool
 
-    def enter(self, url: str) -> None:
-        """One more call runs at this instance."""
-        self._in_flight[url] = self._in_flight.get(url, 0) + 1
+    def in_flight(self, url: str) -> int:
+        """How many calls run at the instance with this URL."""
+        pool = self._pools.get(url)
+        return pool.in_flight if pool else 0
 
-    def leave(self, url: str) -> None:
-        """One call fewer; an instance without any leaves no trace."""
-        left = self._in_flight[url] - 1
-        if left:
-            self._in_flight[url] = left
-        else:
-            del self._in_flight[url]
+    def loads(self) -> dict[str, int]:
+        """The calls in flight of all instances, by URL."""
+        return {url: pool.in_flight for url, pool in self._pools.items()}
 
     def start(self) -> None:
         """Begin to close connections that have been idle too long."""
