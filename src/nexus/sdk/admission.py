@@ -3,7 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Final
 
 from nexus.contract.errors import CONCURRENCY_EXCEEDED, ApiError
@@ -55,7 +55,8 @@ class Admission:
             await turn
         except asyncio.CancelledError:
             if turn.cancelled():
-                self._waiting.remove(turn)
+                with suppress(ValueError):  # it may have been passed over already
+                    self._waiting.remove(turn)
             else:  # the place was handed over in the very turn of the loop in which the caller left
                 self._leave()
             raise

@@ -66,26 +66,46 @@ async def test_a_place_handed_to_one_that_leaves_goes_on_to_the_next() -> None:
         assert admission.in_flight == 1
 
 
-@given(st.lists(st.tuples(st.integers(0, 9), st.booleans()), max_size=60))
-def test_no_order_of_comings_and_goings_loses_a_place(steps: list[tuple[int, bool]]) -> None:
+async def test_one_that_leaves_as_its_turn_comes_up_is_passed_over() -> None:
+    admission, log, release = Admission(1, 2), [], asyncio.Event()
+    first = asyncio.create_task(hold(admission, log, "a", release))
+    second = asyncio.create_task(hold(admission, log, "b", release))
+    await turns()
+    release.set()
+    second.cancel()  # it hears of it only after the first has gone
+    with pytest.raises(asyncio.CancelledError):
+        await second
+    await first
+    async with admission.place():
+        assert (admission.in_flight, admission.queued) == (1, 0)
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.booleans(), st.booleans()), max_size=60))
+def test_no_order_of_comings_and_goings_loses_a_place(steps: list[tuple[int, bool, bool]]) -> None:
     async def play() -> None:
         admission = Admission(2, 3)
         tasks: dict[int, tuple[asyncio.Task[None], asyncio.Event]] = {}
-        for name, cancel in steps:
+        left: list[asyncio.Task[None]] = []
+        for name, cancel, breathe in steps:
             if name not in tasks:
                 release = asyncio.Event()
                 tasks[name] = (asyncio.create_task(hold(admission, [], str(name), release)), release)
             elif cancel:
-                tasks.pop(name)[0].cancel()
+                left.append(tasks.pop(name)[0])
+                left[-1].cancel()
             else:
-                tasks.pop(name)[1].set()
-            await asyncio.sleep(0)
+                task, release = tasks.pop(name)
+                release.set()
+                left.append(task)
+            if breathe:
+                await asyncio.sleep(0)
             assert admission.in_flight <= 2
             assert admission.queued <= 3
         for task, release in tasks.values():
             release.set()
             await asyncio.gather(task, return_exceptions=True)
-        await turns(5)
+        for ended in await asyncio.gather(*left, return_exceptions=True):
+            assert ended is None or isinstance(ended, asyncio.CancelledError | ApiError)
         assert (admission.in_flight, admission.queued) == (0, 0)
         async with admission.place(), admission.place():
             pass
