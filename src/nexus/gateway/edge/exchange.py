@@ -48,6 +48,7 @@ class Exchange(Drive):
     _chunked = False
     last_deadline = NEVER
     _waiting_for = ""
+    _writable: Signal | None = None  # made by the first one to wait for it
 
     def __init__(
         self, protocol: EdgeProtocol, endpoint: Endpoint, query: bytes, headers: Headers, request_id: str
@@ -59,7 +60,6 @@ class Exchange(Drive):
         self.request_id = request_id
         self.started = perf_counter()
         self.parts: list[bytes] = []
-        self._writable = Signal()
 
     # --- the request
 
@@ -145,9 +145,12 @@ class Exchange(Drive):
         """There is room again."""
         if self.write_paused:
             self.write_paused = False
-            self._writable.set()
+            if self._writable is not None:
+                self._writable.set()
 
     async def drain(self) -> None:
+        if self._writable is None:
+            self._writable = Signal()
         while self.write_paused:
             await self._writable
 

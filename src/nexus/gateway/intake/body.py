@@ -24,7 +24,7 @@ def read(request: Request) -> Call:
     endpoint = request.endpoint
     if not endpoint.bodies:
         return _read_any(request)
-    kind = _kind(request.content_type)
+    kind = _JSON if request.content_type == b"application/json" else _kind(request.content_type)
     if kind not in endpoint.bodies:
         wanted = " or ".join(_MEDIA_TYPES[body] for body in endpoint.bodies)
         got = request.content_type.decode("latin-1") or "none"
@@ -36,8 +36,6 @@ def read(request: Request) -> Call:
 
 
 def _kind(content_type: bytes) -> str:
-    if content_type == b"application/json":
-        return _JSON
     media_type = content_type.partition(b";")[0].strip().lower()
     if media_type == b"application/json" or not media_type or media_type.endswith(b"+json"):
         return _JSON
@@ -53,7 +51,7 @@ def _read_json(request: Request) -> Call:
         raise ApiError(INVALID_REQUEST, f"{param or 'The body'}: {what}.", param=param) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ApiError(INVALID_REQUEST, f"The body is not valid JSON: {error}.") from error
-    return Call(request, _named(peek.model), bool(peek.stream))
+    return Call(request, peek.model or _unnamed(peek.model), bool(peek.stream))
 
 
 def _read_form(request: Request) -> Call:
@@ -61,7 +59,7 @@ def _read_form(request: Request) -> Call:
     model, stream = fields.get(b"model"), fields.get(b"stream")
     return Call(
         request,
-        _named(model.text) if model else None,
+        (model.text or _unnamed(model.text)) if model else None,
         bool(stream and stream.text.lower() in ("true", "1")),
         model.span if model else None,
     )
@@ -74,7 +72,7 @@ def _read_any(request: Request) -> Call:
     return Call(request, None, stream=False)
 
 
-def _named(model: str | None) -> str | None:
-    if model == "":
+def _unnamed(model: str | None) -> None:
+    """No model is named, which may be allowed; an empty name never is. Raises ApiError."""
+    if model is not None:
         raise ApiError(INVALID_REQUEST, "The model's name is empty.", param="model")
-    return model

@@ -73,9 +73,10 @@ class Metrics:
         route.seconds.observe(outcome.ms / 1000)
         if outcome.ttft_ms is not None and outcome.stream:
             route.first_byte.observe(outcome.ttft_ms / 1000)
-        if outcome.usage is not None:
-            route.prompt_tokens += outcome.usage.prompt_tokens
-            route.completion_tokens += outcome.usage.completion_tokens
+        usage = outcome.usage
+        if usage is not None:
+            route.prompt_tokens += usage.prompt_tokens
+            route.completion_tokens += usage.completion_tokens
         if outcome.attempts > 1:
             route.attempts += outcome.attempts - 1
 

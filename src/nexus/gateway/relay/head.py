@@ -27,8 +27,7 @@ _NOT_FORWARDED: Final = frozenset(
 def answer_head(headers: Headers, request_id: str, reply: Reply) -> bytes:
     """The lines for an answer with the service's `headers`."""
     lines = [b"%b: %b\r\n" % header for header in headers if header[0] not in _NOT_FORWARDED]
-    lines.append(own_head(request_id, reply))
-    return b"".join(lines)
+    return b"".join(lines) + own_head(request_id, reply)
 
 
 def own_head(request_id: str, reply: Reply) -> bytes:
