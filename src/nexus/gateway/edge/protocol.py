@@ -323,7 +323,12 @@ class EdgeProtocol(HttpToolsProtocol):
         """An answer of the lane is whole: close, or go on with the next request."""
         if not exchange.keep_alive:
             self._linger_and_close() if not exchange.arrived else self.transport.close()
-        self.on_response_complete()
+            self.server_state.total_requests += 1
+        elif self.pipeline or self._incomplete or self._afterwards is not None or self.flow.read_paused:
+            self.on_response_complete()
+        else:
+            self.server_state.total_requests += 1
+            self.deadline = self.loop.time() + self.edge.limits.keep_alive_seconds
 
     def on_response_complete(self) -> None:
         self.server_state.total_requests += 1

@@ -51,7 +51,7 @@ def _read_json(request: Request) -> Call:
         raise ApiError(INVALID_REQUEST, f"{param or 'The body'}: {what}.", param=param) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ApiError(INVALID_REQUEST, f"The body is not valid JSON: {error}.") from error
-    return Call(request, peek.model or _unnamed(peek.model), bool(peek.stream))
+    return Call(request, peek.model or _none(peek.model), bool(peek.stream))
 
 
 def _read_form(request: Request) -> Call:
@@ -59,7 +59,7 @@ def _read_form(request: Request) -> Call:
     model, stream = fields.get(b"model"), fields.get(b"stream")
     return Call(
         request,
-        (model.text or _unnamed(model.text)) if model else None,
+        (model.text or _none(model.text)) if model else None,
         bool(stream and stream.text.lower() in ("true", "1")),
         model.span if model else None,
     )
@@ -72,7 +72,8 @@ def _read_any(request: Request) -> Call:
     return Call(request, None, stream=False)
 
 
-def _unnamed(model: str | None) -> None:
-    """No model is named, which may be allowed; an empty name never is. Raises ApiError."""
+def _none(model: str | None) -> str | None:
+    """To name no model may be allowed; an empty name never is. Raises ApiError."""
     if model is not None:
         raise ApiError(INVALID_REQUEST, "The model's name is empty.", param="model")
+    return None

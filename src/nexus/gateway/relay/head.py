@@ -2,7 +2,8 @@
 
 from typing import Final
 
-from nexus.gateway.values import Headers, Reply
+from nexus.gateway.upstream.connection import Lines
+from nexus.gateway.values import Reply
 
 # Hop-by-hop, framing (the relay frames anew) and what only one of the two may say.
 _NOT_FORWARDED: Final = frozenset(
@@ -24,10 +25,11 @@ _NOT_FORWARDED: Final = frozenset(
 )
 
 
-def answer_head(headers: Headers, request_id: str, reply: Reply) -> bytes:
+def answer_head(headers: Lines, request_id: str, reply: Reply) -> bytes:
     """The lines for an answer with the service's `headers`."""
-    lines = [b"%b: %b\r\n" % header for header in headers if header[0] not in _NOT_FORWARDED]
-    return b"".join(lines) + own_head(request_id, reply)
+    lines = [line for name, line in headers if name not in _NOT_FORWARDED]
+    lines.append(own_head(request_id, reply))
+    return b"\r\n".join(lines)
 
 
 def own_head(request_id: str, reply: Reply) -> bytes:

@@ -123,13 +123,12 @@ async def _relay_error(call: Call, plan: Plan, reply: Reply, client: Client, res
         body += answer.take()
     if answer.complete and errors.is_envelope(body):
         body, result.error = errors.complete_envelope(body)
-        kept = [(name, value) for name, value in answer.headers if name != b"content-type"]
+        kept = [(name, line) for name, line in answer.headers if name != b"content-type"]
         head = b"content-type: application/json\r\n" + answer_head(kept, call.request.request_id, reply)
     else:
         error = errors.translate(answer.status, body, reply.target.instance.service)
         result.status, result.error, body = error.status, error.code, error.body()
-        kept = [(name, value) for name, value in answer.headers if name == b"retry-after"]
-        lines = b"".join(b"%b: %b\r\n" % line for line in kept)
-        head = b"content-type: application/json\r\n" + lines + own_head(call.request.request_id, reply)
+        waits = [line + b"\r\n" for name, line in answer.headers if name == b"retry-after"]
+        head = b"content-type: application/json\r\n" + b"".join(waits) + own_head(call.request.request_id, reply)
     client.send_whole(result.status, head, body)
     result.bytes_out = len(body)

@@ -1,11 +1,12 @@
 """One connection to a service: requests out, one answer at a time in, told to the waiting story by one signal.
 
 Laws: parser callbacks only note what came, the story is resumed once a read, after parsing; a connection is used
-again only after an answer that was whole, framed and followed by nothing.
+again only after an answer that was whole, framed and followed by nothing. llhttp decides whether a head is valid and
+what frames the body; the lines of a valid head are taken from the bytes themselves and go to the client as they are.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import httptools
 
@@ -15,15 +16,24 @@ _BODILESS = (204, 304)
 _ONE_WRITE = 65_536  # bytes of a body up to which it is worth copying behind its head
 
 
+Lines = Sequence[tuple[bytes, bytes]]
+
+
+def value_of(line: bytes) -> bytes:
+    """The value of a header line."""
+    return line.partition(b":")[2].strip()
+
+
 class Answer:
     """One answer while it comes in. `arrival` is set whenever something of it has come, or its end.
 
-    `status` is 0 until the head is here; `parts` are the bytes of the body that nobody has taken; `length` is None
-    where the service does not say it; `touched` is False as long as no byte has come; `failure` says why it will never
-    be `complete`.
+    `status` is 0 until the head is here; `headers` are its lines, each with its lower-case name; `parts` are the bytes
+    of the body that nobody has taken; `length` is None where the service does not say it; `touched` is False as long
+    as no byte has come; `failure` says why it will never be `complete`.
     """
 
     status = 0
+    headers: Lines = ()
     content_type = b""
     length: int | None = None
     touched = False
@@ -32,7 +42,6 @@ class Answer:
 
     def __init__(self, connection: "Connection") -> None:
         self._connection = connection
-        self.headers: list[tuple[bytes, bytes]] = []
         self.parts: list[bytes] = []
         self.arrival = Signal()
 
@@ -66,6 +75,7 @@ class Connection(asyncio.Protocol):
     closed = False
     idle_since = 0.0
     _answer: Answer | None = None
+    _head = b""
     _framed = False
     _surplus = False
     _keep_alive = False
@@ -134,6 +144,8 @@ class Connection(asyncio.Protocol):
             self.abort()  # nobody asked: an answer to nothing would become the answer to the next request
             return
         answer.touched = True
+        if not answer.status:
+            self._head += data
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -160,25 +172,24 @@ class Connection(asyncio.Protocol):
         if self._answer is None or self._answer.complete:
             self._surplus = True
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        if self._answer is not None and not self._surplus:
-            self._answer.headers.append((name.lower(), value))
-
     def on_headers_complete(self) -> None:
         answer = self._answer
         if answer is None or self._surplus:
             return
+        head, _, rest = self._head.partition(b"\r\n\r\n")
         status = self._parser.get_status_code()
         if status < 200:
-            answer.headers = []
+            self._head = rest
             return
+        self._head = b""
         answer.status = status
-        head = dict(answer.headers)
-        length = head.get(b"content-length")
-        if length is not None:
-            answer.length = int(length)
-        answer.content_type = head.get(b"content-type", b"")
-        self._framed = length is not None or b"transfer-encoding" in head or status in _BODILESS
+        answer.headers = [(line.partition(b":")[0].lower(), line) for line in head.split(b"\r\n")[1:]]
+        fields = dict(answer.headers)
+        if b"content-length" in fields:
+            answer.length = int(value_of(fields[b"content-length"]))
+        if b"content-type" in fields:
+            answer.content_type = value_of(fields[b"content-type"])
+        self._framed = answer.length is not None or b"transfer-encoding" in fields or status in _BODILESS
         self._keep_alive = self._framed and self._parser.should_keep_alive()
 
     def on_body(self, body: bytes) -> None:
