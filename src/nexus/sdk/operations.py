@@ -51,7 +51,7 @@ class OperationApp:
             except ClientGoneError:
                 outcome.status = CLIENT_GONE
                 return
-            outcome.status = respond.status or CLIENT_GONE
+            outcome.status = respond.outcome or CLIENT_GONE
 
     async def _serve(self, scope: Scope, receive: Receive, respond: Responder) -> None:
         bound = self._service.bound(self._endpoint.operation)

@@ -6,7 +6,7 @@ from typing import Final
 from starlette.types import Send
 
 from nexus.contract import sse
-from nexus.contract.errors import ApiError
+from nexus.contract.errors import REQUEST_TIMEOUT, ApiError
 from nexus.sdk.answering import EVENTS, JSON
 from nexus.sdk.engine import Content
 
@@ -14,12 +14,17 @@ _STREAM_HEADERS: Final = {"cache-control": "no-cache", "x-accel-buffering": "no"
 
 
 class Responder:
-    """Sends one answer. `status` is what was sent (None before), `finished` whether the answer went out whole."""
+    """Sends one answer.
+
+    `status` is the status that was sent (None before), `outcome` the one to count: an error inside a stream has its
+    own. `finished` tells whether the answer went out to its end.
+    """
 
     def __init__(self, send: Send) -> None:
         self._send = send
         self._media_type = ""
         self.status: int | None = None
+        self.outcome: int | None = None
         self.finished = False
 
     async def whole(self, content: Content, status: int = 200, headers: Mapping[str, str] | None = None) -> None:
@@ -43,13 +48,17 @@ class Responder:
     async def error(self, error: ApiError) -> None:
         """The error: as the answer; inside a stream of events as its last one; else nothing can be said, and the
         answer stays unfinished, so that the connection is broken off."""
+        self.outcome = error.status
         if self.status is None:
-            await self.whole(Content(error.body(), JSON), error.status, error.headers())
+            headers = error.headers()
+            if error.kind is REQUEST_TIMEOUT:  # what is left of the request will not be waited for
+                headers["connection"] = "close"
+            await self.whole(Content(error.body(), JSON), error.status, headers)
         elif self._media_type == EVENTS and not self.finished:
             await self._body(sse.encode(error.body()), more=False)
 
     async def _start(self, status: int, media_type: str, headers: Mapping[str, str]) -> None:
-        self.status = status
+        self.status = self.outcome = status
         self._media_type = media_type
         pairs = [(b"content-type", media_type.encode("latin-1"))]
         pairs += [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]

@@ -198,6 +198,7 @@ def test_an_error_in_a_stream_is_its_last_event(running) -> None:
     assert "[DONE]" not in broken.text
     assert "internal_error" in broken.text
     assert "secret" not in broken.text
+    assert 'operation="chat.completions",status="500"} 1.0' in running.get("/metrics").text
 
 
 def test_a_broken_stream_of_bytes_is_cut_off(running) -> None:
@@ -341,7 +342,11 @@ def test_a_call_that_takes_too_long_is_a_504_and_is_cancelled(start) -> None:
     running.until(lambda: engine().seen[-1] == "cancelled")
     slow = socket.create_connection(("127.0.0.1", running.port), timeout=10)
     slow.sendall(b"POST /v1/probe/ask HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n{")
-    assert b"408" in slow.recv(1000)
+    answer = b""
+    while piece := slow.recv(1000):  # to the end: the connection is closed
+        answer += piece
+    assert b" 408 " in answer
+    assert b'"request_timeout"' in answer
     slow.close()
 
 
