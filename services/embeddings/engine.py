@@ -34,7 +34,7 @@ class EmbeddingsEngine(Engine):
         """Read network and tokenizer into memory. Raises RuntimeError or FileNotFoundError when it cannot."""
         if model.path is None:
             raise RuntimeError(f"the manifest entry of {model.id} gives no file")
-        threads = int(self.config["NEXUS_EMBEDDINGS_THREADS"]) or min(_usable_cores(), _MOST_THREADS)
+        threads = int(self.config["NEXUS_EMBEDDINGS_THREADS"]) or min(_spare_cores(), _MOST_THREADS)
         vocabulary = Vocabulary(tokenizer_path(model.path, model.options))
         longest = model.context_length or _DEFAULT_LONGEST
         self._models[model.id] = _Loaded(OnnxModel(model.path, threads), vocabulary, longest)
@@ -71,7 +71,8 @@ def _vectors(network: OnnxModel, lists: list[list[int]], dimensions: int | None,
     return vectors
 
 
-def _usable_cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+def _spare_cores() -> int:
+    """All cores this process may use but one: threads that wait for one another spin, and on a machine whose every core
+    they take, whatever else runs makes them several times slower."""
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, usable - 1)

@@ -35,7 +35,7 @@ class LlmEngine(Engine):
         """Read the model's file into memory. Raises RuntimeError when the engine cannot use it."""
         if model.path is None:
             raise RuntimeError(f"the manifest entry of {model.id} gives no file")
-        threads = int(self.config["NEXUS_LLM_THREADS"]) or min(_usable_cores(), _MOST_THREADS)
+        threads = int(self.config["NEXUS_LLM_THREADS"]) or min(_spare_cores(), _MOST_THREADS)
         context = model.context_length or _DEFAULT_CONTEXT
         settings = Settings(threads, int(self.config["NEXUS_LLM_PARALLEL"]), context, read_options(model.options))
         self._natives[model.id] = Native(model.path, settings)
@@ -84,7 +84,8 @@ def _wants_usage(request: ChatRequest | CompletionRequest) -> bool:
     return bool(request.stream_options and request.stream_options.include_usage)
 
 
-def _usable_cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+def _spare_cores() -> int:
+    """All cores this process may use but one: threads that wait for one another spin, and on a machine whose every core
+    they take, whatever else runs makes them several times slower."""
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, usable - 1)

@@ -12,26 +12,9 @@ from nexus.contract.usage import Usage, read_usage
 from nexus.contract.wire.chat import ChatRequest
 from nexus.contract.wire.embeddings import EmbeddingsRequest
 
-KEYS = st.sampled_from(
-    [
-        "usage",
-        "response",
-        "prompt_tokens",
-        "schema_version",
-        "service",
-        "name",
-        "endpoints",
-        "input",
-        "capabilities",
-        "operations",
-        "models",
-        "id",
-        "messages",
-        "role",
-        "content",
-        "model",
-    ]
-)
+CARD_KEYS = ("schema_version", "service", "name", "endpoints", "capabilities", "operations", "models", "id")
+ANSWER_KEYS = ("usage", "response", "prompt_tokens", "input", "messages", "role", "content", "model")
+KEYS = st.sampled_from([*CARD_KEYS, *ANSWER_KEYS])
 SCALARS = st.one_of(
     st.none(),
     st.booleans(),

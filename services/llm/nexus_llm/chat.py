@@ -43,7 +43,7 @@ class Chat:
         body = chat_sampling(self.request, self.native.settings.parallel)
         messages = plain_messages(self.request.messages)
         tools = chosen(self.request.tools or (), self.request.tool_choice)
-        if self.native.knows_tools:
+        if self.native.knows_tools and self.request.tool_choice in (None, "auto", "none"):
             return self._text({**body, "messages": messages, **self._format(), **self._native_tools()})
         if tools and (picked := self._picked(tools)):
             return self._calls({**body, "messages": without_tools(messages, briefing(picked))}, picked)
@@ -76,19 +76,17 @@ class Chat:
         return {"grammar": grammar(narrowed.schema, _SCHEMA_PARAM)}
 
     def _native_tools(self) -> dict[str, Any]:
-        """The tools for a template that knows them: the engine renders, constrains and reads the calls itself."""
+        """The tools for a template that knows them: the engine renders them and reads the calls.
+
+        A demanded call goes our own way with every template: the engine does not hold all of them to it.
+        """
         if not self.request.tools:
             return {}
         if self.request.response_format and self.request.response_format.type != "text":
             raise invalid("this model takes tools or a response_format, not both", "response_format")
-        dumped = self.request.model_dump(
+        return self.request.model_dump(
             mode="json", include={"tools", "tool_choice", "parallel_tool_calls"}, exclude_none=True
         )
-        if isinstance(dumped.get("tool_choice"), dict):  # the engine knows only words: offer that tool alone
-            picked = chosen(self.request.tools, self.request.tool_choice)
-            dumped.update(tools=[tool.model_dump(mode="json", exclude_none=True) for tool in picked])
-            dumped.update(tool_choice="required")
-        return dumped
 
     def _picked(self, tools: Sequence[FunctionTool]) -> tuple[FunctionTool, ...]:
         """The tools to call now: those on offer where a call is demanded, else the one that the model picks, if any.

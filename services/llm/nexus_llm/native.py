@@ -18,9 +18,6 @@ from nexus.sdk.engine import Call
 from nexus_llm.options import Options
 
 FINGERPRINT: Final = f"xllamacpp-{xllamacpp.__version__}"
-_PROMPT_BATCH: Final = (
-    64  # tokens between two looks at whether the caller is still there: a third of a second on 2 cores
-)
 _ERRORS_ONLY: Final = 1
 _KV_TYPES: Final = {"f16": "GGML_TYPE_F16", "q8_0": "GGML_TYPE_Q8_0"}
 
@@ -85,7 +82,8 @@ def generate(handler: _Handler, body: dict[str, Any], call: Call, prompt: str) -
             chunks.put(None)
 
     call.on_cancel(lambda: chunks.put(None))
-    threading.Thread(target=run, name="generation", daemon=True).start()
+    thread = threading.Thread(target=run, name="generation", daemon=True)
+    thread.start()
     try:
         while (chunk := chunks.get()) is not None:
             if isinstance(chunk, Exception):
@@ -97,6 +95,7 @@ def generate(handler: _Handler, body: dict[str, Any], call: Call, prompt: str) -
             raise ApiError(OVERLOADED, "the call was cancelled before its answer was complete")
     finally:
         stopped.set()
+        thread.join()  # the call's place is free only when the engine's is
 
 
 def _params(path: Path, settings: Settings, key: str) -> Any:
@@ -104,7 +103,7 @@ def _params(path: Path, settings: Settings, key: str) -> Any:
     params.model.path = str(path)
     params.n_parallel = settings.parallel
     params.n_ctx = settings.context * settings.parallel  # the engine divides it among the sequences
-    params.n_batch = _PROMPT_BATCH
+    params.n_batch = max(settings.options.prompt_batch, settings.parallel)
     params.cpuparams.n_threads = settings.threads
     params.cache_ram_mib = 0  # its default would keep up to 8 GB of old prompts
     kv_type = getattr(xllamacpp.ggml_type, _KV_TYPES[settings.options.kv_cache])

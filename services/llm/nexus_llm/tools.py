@@ -119,14 +119,15 @@ def deciding_messages(tools: Sequence[FunctionTool], question: str) -> list[dict
     talk = list(_SMALL_TALK)
     examples: list[tuple[str, str]] = []
     for tool in tools:
-        about = tool.function.description or tool.function.name.replace("_", " ")
-        examples.append((about[:_DESCRIPTION_CHARS], tool.function.name))
+        about = (tool.function.description or tool.function.name.replace("_", " "))[:_DESCRIPTION_CHARS]
+        asked = f"Please {about[:1].lower()}{about[1:]}"
+        examples += [(about, tool.function.name), (asked, tool.function.name)]
         if talk:
             examples.append((talk.pop(0), NO_TOOL))
     examples.extend((line, NO_TOOL) for line in talk)
     messages = [{"role": "system", "content": "Name the tool that the request needs, or none."}]
-    for asked, answered in examples:
-        messages += [{"role": "user", "content": asked}, {"role": "assistant", "content": answered}]
+    for said, answered in examples:
+        messages += [{"role": "user", "content": said}, {"role": "assistant", "content": answered}]
     return [*messages, {"role": "user", "content": question[:_QUESTION_CHARS]}]
 
 
@@ -211,7 +212,10 @@ class CallReader:
 
 def _parameters(parameters: Mapping[str, Any] | None) -> Schema:
     """The schema of a tool's arguments: always of an object, and of an empty one where nothing more is said."""
-    if not parameters or not parameters.keys() - {"type", "title", "description", "$schema"}:
+    if not parameters or (
+        parameters.get("type", "object") == "object"
+        and not parameters.keys() - {"type", "title", "description", "$schema"}
+    ):
         return dict(_NO_ARGUMENTS)
     return {"type": "object", **parameters}
 
