@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, Self
 
-_READ_BYTES: Final = 64 * 1024
 _LONGEST_LINE: Final = 64 * 1024
 _LAST_WORDS_SECONDS: Final = 1.0
 
@@ -36,8 +35,9 @@ class Lines:
 class ChildProcess:
     """A started child. Make one with `start`; await `wait` or `stop` on it, whatever happens."""
 
-    def __init__(self, process: asyncio.subprocess.Process, pump: "asyncio.Task[None]") -> None:
+    def __init__(self, process: asyncio.subprocess.Process, output: asyncio.ReadTransport, pump: "_Pump") -> None:
         self._process = process
+        self._output = output
         self._pump = pump
         self.pid = process.pid
 
@@ -55,25 +55,35 @@ class ChildProcess:
 
         `on_output` gets standard output and error together, in the pieces in which they come. Raises OSError.
         """
-        process = await asyncio.create_subprocess_exec(
-            *command,
-            env=dict(env),
-            cwd=cwd,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            pass_fds=[lifeline],
-            start_new_session=True,
-        )
-        return cls(process, asyncio.create_task(_pump(process, on_output)))
+        # The pipe is our own: asyncio's is waited for together with the process, and may be held by a grandchild.
+        read_end, write_end = os.pipe()
+        pipe = os.fdopen(read_end, "rb", buffering=0)
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *command,
+                env=dict(env),
+                cwd=cwd,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=write_end,
+                stderr=asyncio.subprocess.STDOUT,
+                pass_fds=[lifeline],
+                start_new_session=True,
+            )
+        except BaseException:
+            pipe.close()
+            raise
+        finally:
+            os.close(write_end)
+        output, pump = await asyncio.get_running_loop().connect_read_pipe(lambda: _Pump(on_output), pipe)
+        return cls(process, output, pump)
 
     async def wait(self) -> int:
         """The exit status once the child has ended (negative: the signal); what it left running is killed."""
         status = await self._process.wait()
         self._signal(signal.SIGKILL)
         # A process that moved out of the group may still hold the pipe: its output is not waited for.
-        await asyncio.wait([self._pump], timeout=_LAST_WORDS_SECONDS)
-        self._pump.cancel()
+        await asyncio.wait([self._pump.ended], timeout=_LAST_WORDS_SECONDS)
+        self._output.close()
         return status
 
     async def stop(self, grace: float, hurry: asyncio.Event) -> int:
@@ -92,9 +102,19 @@ class ChildProcess:
             os.killpg(self.pid, number)
 
 
-async def _pump(process: asyncio.subprocess.Process, on_output: Callable[[bytes], None]) -> None:
-    while process.stdout and (data := await process.stdout.read(_READ_BYTES)):
-        on_output(data)
+class _Pump(asyncio.Protocol):
+    """Hands on what comes out of a pipe; `ended` is done when nobody holds its other end any more."""
+
+    def __init__(self, on_output: Callable[[bytes], None]) -> None:
+        self._on_output = on_output
+        self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def data_received(self, data: bytes) -> None:
+        self._on_output(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self.ended.done():
+            self.ended.set_result(None)
 
 
 def describe_exit(status: int) -> str:

@@ -58,7 +58,7 @@ async def test_nobody_there() -> None:
 
 
 async def test_the_instances_that_the_gateway_uses() -> None:
-    body = b"""{"data": [{"instances": [{"url": "http://a", "state": "ready"}, {"url": "http://b", "state": "invalid"}]},
+    body = b"""{"data": [{"instances": [{"url": "http://a", "state": "ready"}, {"url": "http://b", "state": "new"}]},
         {"instances": [{"url": "http://c", "state": "ready"}]}, {}]}"""
     async with serving(b"HTTP/1.1 200 OK\r\n\r\n" + body) as (endpoint, asked):
         assert await ready_instances(endpoint, "sk-1") == {"http://a", "http://c"}
