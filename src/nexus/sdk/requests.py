@@ -7,6 +7,7 @@ from typing import Any, Final, get_origin, get_type_hints
 
 import msgspec
 from pydantic import BaseModel, ValidationError
+from pydantic_core import from_json
 from starlette.datastructures import FormData, Headers, QueryParams, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
@@ -60,7 +61,7 @@ class RequestType:
         try:
             return self.kind.model_validate_json(body)
         except ValidationError as error:
-            raise _refusal(error) from error
+            raise _refusal(error, body) from error
 
 
 def request_type(method: Callable[..., Any]) -> RequestType:
@@ -111,13 +112,29 @@ def _model_name(body: bytes) -> str | None:
     return name
 
 
-def _refusal(error: ValidationError) -> ApiError:
+def _refusal(error: ValidationError, body: bytes) -> ApiError:
     """The first complaint, its path written as clients write it: `messages[0].content`."""
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
     if first["type"] == "json_invalid":
         return ApiError(INVALID_REQUEST, f"the body is not valid JSON: {first['msg']}")
-    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"]).lstrip(".")
+    path = _path(first["loc"], from_json(body), missing=first["type"] == "missing")
     return ApiError(INVALID_REQUEST, f"{path or 'body'}: {first['msg']}", param=path or None)
+
+
+def _path(location: tuple[int | str, ...], value: Any, missing: bool) -> str:
+    """The place in the body, without the parts that only pydantic knows: which member of a union it tried.
+
+    `missing` says that the last part is a field that is not there.
+    """
+    path = ""
+    for position, part in enumerate(location):
+        if isinstance(part, int):
+            path += f"[{part}]"
+            value = value[part] if isinstance(value, list) and part < len(value) else None
+        elif isinstance(value, dict) and (part in value or (missing and position == len(location) - 1)):
+            path += f".{part}"
+            value = value.get(part)
+    return path.lstrip(".")
 
 
 async def _read_form(received: Received) -> Form:

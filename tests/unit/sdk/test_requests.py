@@ -6,6 +6,7 @@ import pytest
 from pydantic import BaseModel
 
 from nexus.contract.errors import ApiError
+from nexus.contract.wire.chat import ChatRequest
 from nexus.sdk.engine import Call, Form
 from nexus.sdk.problems import ServiceError
 from nexus.sdk.requests import Received, request_type
@@ -22,6 +23,7 @@ class Ask(BaseModel):
 
 class Methods:
     def model(self, request: Ask, call: Call) -> None: ...
+    def chat(self, request: ChatRequest, call: Call) -> None: ...
     def anything(self, request: dict[str, Any], call: Call) -> None: ...
     def form(self, request: Form, call: Call) -> None: ...
     def bare(self, request, call) -> None: ...  # type: ignore[no-untyped-def]
@@ -71,6 +73,22 @@ async def test_a_wrong_field_is_named_by_its_path() -> None:
     error = await refusal(METHODS.model, received(b'{"parts": [{"content": "a"}, {"content": 1}]}'))
     assert error.param == "parts[1].content"
     assert error.message.startswith("parts[1].content: ")
+
+
+@pytest.mark.parametrize(
+    ("body", "path"),
+    [
+        (b'{"model": "m", "messages": [{"role": "user", "content": 5}]}', "messages[0].content"),
+        (b'{"model": "m", "messages": [{"role": "user"}]}', "messages[0].content"),
+        (b'{"model": "m", "messages": [{"role": "oracle"}]}', "messages[0]"),
+        (b'{"model": "m", "messages": []}', "messages"),
+        (b'{"model": "m"}', "messages"),
+        (b'{"model": "m", "messages": [{"role": "user", "content": "x"}], "stop": {}, "x": NaN}', "stop"),
+        (b'{"model": "m", "messages": [{"role": "user", "content": "x"}], "stop": ["a", 5]}', "stop"),
+    ],
+)
+async def test_a_path_names_fields_not_members_of_a_union(body: bytes, path: str) -> None:
+    assert (await refusal(METHODS.chat, received(body))).param == path
 
 
 async def test_a_form_is_fields_lists_and_files() -> None:
