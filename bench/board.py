@@ -12,12 +12,17 @@ DIRECT = "direct"
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """One row of the table. `relative` rows are also told as a ratio to nginx; `form` is a format specification."""
+    """One row of the table; `form` is a format specification.
+
+    `relative` rows are also told as a part of nginx's performance; where `less_is_better`, that is nginx's figure by
+    the subject's.
+    """
 
     key: str
     title: str
     form: str = ".2f"
     relative: bool = False
+    less_is_better: bool = False
 
 
 MEASURES: tuple[Measure, ...] = (
@@ -25,12 +30,12 @@ MEASURES: tuple[Measure, ...] = (
     Measure("p50", "… latency p50, ms"),
     Measure("p99", "… latency p99, ms"),
     Measure("cpu", "… core in use, %", ".0f"),
-    Measure("cpu_each", "… core time a request, µs", ".1f"),
+    Measure("cpu_each", "… core time a request, µs", ".1f", relative=True, less_is_better=True),
     Measure("failed", "… failed requests", ".0f"),
     Measure("first", "stream: added first-token time p50, ms"),
     Measure("between", "stream: added delay of a later token p50, ms"),
     Measure("between_p99", "stream: added delay of a later token p99, ms"),
-    Measure("token_cpu", "stream: core time a token, µs", ".1f"),
+    Measure("token_cpu", "stream: core time a token, µs", ".1f", relative=True, less_is_better=True),
     Measure("relay", "saturated streams, tokens/s", ",.0f", relative=True),
     Measure("relay_cpu", "… core in use, %", ".0f"),
     Measure("broken", "… streams not whole, paced and saturated", ".0f"),
@@ -58,9 +63,12 @@ class Board:
     def figure(self, subject: str, key: str) -> float | None:
         return median(self._samples.get((subject, key), []))
 
-    def relative(self, subject: str, key: str) -> float | None:
-        """The figure as a part of nginx's."""
-        return ratio(self.figure(subject, key), self.figure(REFERENCE, key))
+    def relative(self, subject: str, measure: Measure) -> float | None:
+        """How much of nginx's performance it is; None where the row is not told so."""
+        own, reference = self.figure(subject, measure.key), self.figure(REFERENCE, measure.key)
+        if not measure.relative:
+            return None
+        return ratio(reference, own) if measure.less_is_better else ratio(own, reference)
 
     def subjects(self) -> tuple[str, ...]:
         """Every subject that has a sample, in the order in which they came."""
@@ -72,7 +80,7 @@ class Board:
             subject: {
                 measure.key: {
                     "median": self.figure(subject, measure.key),
-                    "ratio": self.relative(subject, measure.key) if measure.relative else None,
+                    "ratio": self.relative(subject, measure),
                     "samples": self._samples[subject, measure.key],
                 }
                 for measure in MEASURES

@@ -32,7 +32,7 @@ def cell(board: Board, subject: str, measure: Measure) -> str:
     if value is None:
         return _EMPTY
     text = format(value, measure.form)
-    part = board.relative(subject, measure.key) if measure.relative else None
+    part = board.relative(subject, measure)
     return text if part is None else f"{text} ({part:.2f}x)"
 
 

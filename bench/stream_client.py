@@ -13,14 +13,14 @@ from dataclasses import dataclass, field
 from typing import cast
 from urllib.parse import urlsplit
 
+import httptools
 import uvloop
 
 from bench.machine import raise_file_limit
 from bench.quantiles import quantile
 
 _TOKEN = re.compile(rb"tok (\d{20}) ")
-_LAST_CHUNK = b"\r\n0\r\n\r\n"
-_KEEP = 64  # longer than a token's text and than the end of the last chunk: what may be split over two reads
+_KEEP = 64  # longer than a token's text and than [DONE]: what may be split over two reads
 
 
 @dataclass(slots=True)
@@ -56,14 +56,19 @@ class StreamReader(asyncio.Protocol):
 
     def _ask(self) -> None:
         self._repeat -= 1
+        self._parser = httptools.HttpResponseParser(self)
+        self._parts: list[bytes] = []
         self._tail = b""
         self._seen = 0
+        self._whole = False
         self._asked = time.monotonic_ns()
         self._transport.write(self._request)
 
     def data_received(self, data: bytes) -> None:
         now = time.monotonic_ns()
-        data = self._tail + data
+        self._parser.feed_data(data)
+        data = self._tail + b"".join(self._parts)
+        self._parts.clear()
         end = 0
         for match in _TOKEN.finditer(data):
             end = match.end()
@@ -74,8 +79,14 @@ class StreamReader(asyncio.Protocol):
                 else:
                     self._tally.delay_ms.append((now - int(match[1])) / 1e6)
         self._tail = data[max(end, len(data) - _KEEP) :]
-        if self._tail.endswith(_LAST_CHUNK):
+        if self._whole:
             self._end_stream("ended without [DONE]" if b"[DONE]" not in self._tail else "")
+
+    def on_body(self, body: bytes) -> None:
+        self._parts.append(body)  # chunks may cut a token in two, so they are joined first
+
+    def on_message_complete(self) -> None:
+        self._whole = True
 
     def connection_lost(self, error: Exception | None) -> None:
         if not self.finished.done():

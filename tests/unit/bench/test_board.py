@@ -2,6 +2,8 @@
 
 from bench.board import MEASURES, Board
 
+BY_KEY = {measure.key: measure for measure in MEASURES}
+
 
 def test_a_figure_is_the_median_and_the_ratio_is_of_medians() -> None:
     board = Board()
@@ -10,8 +12,16 @@ def test_a_figure_is_the_median_and_the_ratio_is_of_medians() -> None:
     board.add("nexus", "requests", 80.0)
     board.add("nexus", "requests", None)
     assert board.figure("nginx", "requests") == 200
-    assert board.relative("nexus", "requests") == 0.4
+    assert board.relative("nexus", BY_KEY["requests"]) == 0.4
     assert board.figure("nexus", "p50") is None
+
+
+def test_where_less_is_better_the_ratio_is_the_other_way_round() -> None:
+    board = Board()
+    board.add("nginx", "cpu_each", 25.0)
+    board.add("nexus", "cpu_each", 100.0)
+    assert board.relative("nexus", BY_KEY["cpu_each"]) == 0.25
+    assert board.relative("nexus", BY_KEY["p50"]) is None
 
 
 def test_all_samples_are_kept() -> None:
