@@ -12,6 +12,7 @@ from nexus.contract.operations import BY_NAME
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 ModelId = Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=r"^[^\s\x00-\x1f\x7f]+$")]
+Label = Annotated[str, StringConstraints(max_length=256, pattern=r"^[\x20-\x7e]*$")]
 Path = Annotated[str, StringConstraints(min_length=2, max_length=512, pattern=r"^/[\x21-\x7e]*$")]
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 ModelState = Literal["ready", "loading", "unloaded", "failed"]
@@ -128,7 +129,7 @@ class Card(_Part):
 
     schema_version: Literal["v1"]
     service: ServiceInfo
-    instance: str = ""
+    instance: Label = ""
     backend: Backend = Backend()
     capabilities: Capabilities = Capabilities()
     endpoints: tuple[Endpoint, ...] = Field(default=(), max_length=512)

@@ -68,7 +68,7 @@ class ApiError(Exception):
     """A request that ends in an answer other than the one asked for.
 
     `retry_after` is in seconds and becomes the `retry-after` header; `param` names the offending part of
-    the request; `code` may be more precise than the kind's own word.
+    the request; `code` may be more precise than the kind's own word; `allow` names the methods that a 405 path takes.
     """
 
     def __init__(
@@ -79,6 +79,7 @@ class ApiError(Exception):
         param: str | None = None,
         code: str | None = None,
         retry_after: float | None = None,
+        allow: str | None = None,
     ) -> None:
         super().__init__(message)
         self.kind = kind
@@ -86,6 +87,7 @@ class ApiError(Exception):
         self.param = param
         self.code = code or kind.code
         self.retry_after = retry_after
+        self.allow = allow
 
     @property
     def status(self) -> int:
@@ -100,10 +102,11 @@ class ApiError(Exception):
         return msgspec.json.encode(self.envelope())
 
     def headers(self) -> dict[str, str]:
-        """The response headers that belong to this error: `retry-after` in whole seconds, rounded up."""
-        if self.retry_after is None:
-            return {}
-        return {"retry-after": str(max(1, int(-(-self.retry_after // 1))))}
+        """The response headers that belong to this error: `allow`; `retry-after` in whole seconds, rounded up."""
+        headers = {} if self.allow is None else {"allow": self.allow}
+        if self.retry_after is not None:
+            headers["retry-after"] = str(max(1, int(-(-self.retry_after // 1))))
+        return headers
 
 
 def kind_of_status(status: int) -> ErrorKind:

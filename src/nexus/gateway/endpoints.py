@@ -67,10 +67,11 @@ def _of_service(method: str, path: str, snapshot: Snapshot) -> Endpoint | None:
     if not slash:
         return None
     rest = "/" + rest
-    for instance in snapshot.of_service(name):
+    instances = snapshot.of_service(name)
+    for instance in instances:
         for endpoint in instance.card.all_endpoints() if instance.card else ():
             if endpoint.path == rest and endpoint.method == method:
                 return Endpoint(endpoint.operation, method, rest, service=name)
-    if method == "GET" and rest in _OWN_PAGES:
+    if instances and method == "GET" and rest in _OWN_PAGES:
         return Endpoint("service.page", method, rest, service=name)
     return None

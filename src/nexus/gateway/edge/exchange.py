@@ -35,6 +35,7 @@ class Exchange(Drive):
     token = ""
     content_type = b""
     http10 = False
+    head_only = False
     keep_alive = True
     wants_continue = False
     refusal: ApiError | None = None
@@ -159,6 +160,7 @@ class Exchange(Drive):
         framing = b"" if status in _BODILESS else b"content-length: %d\r\n" % len(body)
         protocol = self.protocol
         connection = b"" if self.keep_alive and self.arrived and not self.http10 else self._connection()
+        body = b"" if self.head_only else body
         lines = (wire.status_line(status), protocol.date_line(), head, framing, connection, b"\r\n", body)
         protocol.transport.write(b"".join(lines))
         self._complete()

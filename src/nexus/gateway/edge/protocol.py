@@ -26,6 +26,7 @@ from nexus.gateway.edge.context import Edge
 from nexus.gateway.edge.exchange import NEVER, Exchange
 from nexus.gateway.edge.identity import request_id
 from nexus.gateway.endpoints import STANDARD, Endpoint
+from nexus.gateway.values import Headers
 
 _DRAINED_BODY: Final = 65_536  # a refused request's body up to this size is read, so that the connection lives on
 _NOWHERE: Final = Endpoint("unknown", "", "")
@@ -43,7 +44,9 @@ class EdgeProtocol(HttpToolsProtocol):
         self.deadline = NEVER
         self.active: Exchange | RequestResponseCycle | None = None
         self._incomplete = ""  # what of a request is still to come: "head", "body" or nothing
-        self._fed = 0  # bytes of the head that is being read
+        self._watched = False  # a bound is set for the head that is being read
+        self._fed = 0  # bytes of that head
+        self._unparsed = 0  # bytes of a body that llhttp leaves to the protocol it believes to be switched to
         self._body_size = 0
         self._afterwards: ApiError | None = None
         self._discarding = False
@@ -107,6 +110,9 @@ class EdgeProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self._discarding:
             return
+        if self._unparsed:
+            self._read_unparsed(data)
+            return
         self._fed += len(data)
         try:
             self.parser.feed_data(data)
@@ -121,21 +127,40 @@ class EdgeProtocol(HttpToolsProtocol):
             self._reject(ApiError(INVALID_REQUEST, f"This is not a valid HTTP/1.1 request: {error}."))
             return
         if self._incomplete and not self._discarding:
-            self._watch(len(data))
+            self._watch()
 
-    def _watch(self, size: int) -> None:
+    def _watch(self) -> None:
         """A request has begun but is not whole: its head must come in time as a whole, its body must keep coming."""
         limits = self.edge.limits
         if self._incomplete == "body":
             self.deadline = self.loop.time() + limits.body_idle_seconds
         elif self._fed > limits.head_bytes:
             self._reject(self._head_too_large())
-        elif self._fed == size:
+        elif not self._watched:
+            self._watched = True
             self.deadline = self.loop.time() + limits.head_seconds
 
     def _ignore_upgrade(self, rest: bytes) -> None:
-        """No protocol is switched to: the request was read as plain HTTP, and so is what follows it."""
+        """No protocol is switched to: the request is read as plain HTTP, its body included, and so is what follows.
+
+        Some clients offer an upgrade (to h2c) with every request. llhttp stops at its head.
+        """
         self.parser = httptools.HttpRequestParser(self)
+        if self._unparsed:
+            self._read_unparsed(rest)
+        elif rest:
+            self.data_received(rest)
+
+    def _read_unparsed(self, data: bytes) -> None:
+        """The body of such a request, whose length its head has told; then what comes behind it."""
+        body, rest = data[: self._unparsed], data[self._unparsed :]
+        self._unparsed -= len(body)
+        if body:
+            self.on_body(body)
+        if self._unparsed:
+            self._watch()
+            return
+        self.on_message_complete()
         if rest:
             self.data_received(rest)
 
@@ -143,6 +168,7 @@ class EdgeProtocol(HttpToolsProtocol):
         self.url = b""
         self.headers = []
         self._incomplete = "head"
+        self._watched = False
         self._body_size = 0
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -153,6 +179,7 @@ class EdgeProtocol(HttpToolsProtocol):
             return
         self._incomplete = "body"
         edge, headers = self.edge, self.headers
+        self.headers = []  # trailers, which come the same way, are not for the service
         head = dict(headers)
         target, query = self.url, b""
         refusal: ApiError | None = None
@@ -162,9 +189,12 @@ class EdgeProtocol(HttpToolsProtocol):
             or target[:1] != b"/"
             or b"host" not in head
             or int(length) > edge.limits.body_bytes
+            or len(head) != len(headers)
+            or b"upgrade" in head
+            or not self.parser.should_keep_alive()
         ):
             try:
-                target = self._inspect(head, int(length))
+                target = self._inspect(head, headers, int(length))
             except ApiError as error:
                 refusal = error
         self._fed = 0
@@ -173,11 +203,13 @@ class EdgeProtocol(HttpToolsProtocol):
         method = self.parser.get_method()
         endpoint = _NOWHERE if refusal is not None else STANDARD.get(target) or edge.find(method, target)
         if endpoint is None:
-            self._to_application()
+            self._to_application(headers)
             return
         exchange = Exchange(self, endpoint, query, headers, request_id(head.get(b"x-request-id")))
         exchange.content_type = head.get(b"content-type", b"")
         exchange.token = self._token
+        if b"connection" in head:
+            exchange.headers = _without_nominated(headers, head[b"connection"])
         if b"connection" in head or not self.parser.should_keep_alive():
             exchange.keep_alive = self.parser.should_keep_alive()
             exchange.http10 = self.parser.get_http_version() == "1.0"
@@ -203,22 +235,33 @@ class EdgeProtocol(HttpToolsProtocol):
         self._authorization = authorization or b""
         endpoint = exchange.endpoint
         if method != endpoint.verb:
-            return ApiError(METHOD_NOT_ALLOWED, f"{endpoint.path} takes {endpoint.method} only.")
+            exchange.head_only = method == b"HEAD"
+            message = f"{endpoint.path} takes {endpoint.method} only."
+            return ApiError(METHOD_NOT_ALLOWED, message, allow=endpoint.method)
         return None
 
-    def _inspect(self, head: dict[bytes, bytes], length: int) -> bytes:
+    def _inspect(self, head: dict[bytes, bytes], headers: Headers, length: int) -> bytes:
         """A head that is not an everyday one: its target in origin form. Raises ApiError for what is out of bounds."""
         if self._fed > self.edge.limits.head_bytes:
-            self._measure_head()
+            self._measure_head(headers)
         if length > self.edge.limits.body_bytes:
             raise self._too_large()
-        if b"host" not in head and self.parser.get_http_version() == "1.1":
+        if sum(name == b"host" for name, _ in headers) > 1:
+            raise ApiError(INVALID_REQUEST, "A request may have only one Host header.")
+        if b"upgrade" in head and self.parser.should_upgrade():
+            if b"transfer-encoding" in head:
+                raise ApiError(INVALID_REQUEST, "A request that offers an upgrade must tell the length of its body.")
+            self._unparsed = length
+        version = self.parser.get_http_version()
+        if version not in ("1.0", "1.1"):
+            raise ApiError(INVALID_REQUEST, f"HTTP/{version} is not spoken here; HTTP/1.1 is.")
+        if b"host" not in head and version == "1.1":
             raise ApiError(INVALID_REQUEST, "An HTTP/1.1 request needs a Host header.")
         return self.url if self.url[:1] == b"/" else _origin_form(self.url)
 
-    def _measure_head(self) -> None:
+    def _measure_head(self, headers: Headers) -> None:
         """What was fed may hold a body too: count the head alone. Raises ApiError (431)."""
-        size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+        size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in headers)
         if size > self.edge.limits.head_bytes:
             raise self._head_too_large()
 
@@ -228,11 +271,11 @@ class EdgeProtocol(HttpToolsProtocol):
     def _too_large(self) -> ApiError:
         return ApiError(REQUEST_TOO_LARGE, f"The body is larger than {self.edge.limits.body_bytes} bytes.")
 
-    def _to_application(self) -> None:
+    def _to_application(self, headers: list[tuple[bytes, bytes]]) -> None:
         """Hand the request to uvicorn's own cycle and FastAPI."""
-        url, headers = self.url, self.headers
+        url = self.url
         super().on_message_begin()
-        self.url, self.headers = url, headers
+        self.url = url
         self.scope["headers"] = headers
         self.expect_100_continue = any(
             name == b"expect" and value.lower() == b"100-continue" for name, value in headers
@@ -273,6 +316,8 @@ class EdgeProtocol(HttpToolsProtocol):
             super().on_body(body)
 
     def on_message_complete(self) -> None:
+        if self._unparsed:
+            return
         self._incomplete = ""
         self._fed = 0
         self._parts = None
@@ -381,6 +426,12 @@ class EdgeProtocol(HttpToolsProtocol):
             self.transport.write_eof()
         else:
             self.transport.close()
+
+
+def _without_nominated(headers: Headers, connection: bytes) -> Headers:
+    """The headers but for those that `connection` says are for this hop alone (RFC 9110, 7.6.1)."""
+    nominated = {token.strip().lower() for token in connection.split(b",")}
+    return [header for header in headers if header[0] not in nominated]
 
 
 def _origin_form(url: bytes) -> bytes:

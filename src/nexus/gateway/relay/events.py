@@ -40,12 +40,16 @@ class EventGate:
         return data
 
     def rest(self) -> bytes:
-        """At the stream's regular end: a last event whose empty line was left out, made whole."""
-        held, self._held = self._held, b""
-        if not held.strip():
+        """At the stream's regular end: a closing `data: [DONE]` whose empty line was left out, made whole."""
+        if self._held.strip() != b"data: " + DONE:
             return b""
-        self._last = held
-        return held + b"\n\n"
+        self._last, self._held = self._held, b""
+        return self._last.rstrip() + b"\n\n"
+
+    @property
+    def whole(self) -> bool:
+        """True if nothing was left in the middle of an event."""
+        return not self._held.strip()
 
     @property
     def done(self) -> bool:

@@ -21,6 +21,10 @@ _NOT_FORWARDED: Final = frozenset(
         b"date",
         b"set-cookie",
         b"x-request-id",
+        b"x-nexus-service",
+        b"x-nexus-instance",
+        b"x-nexus-model",
+        b"x-nexus-attempts",
     )
 )
 

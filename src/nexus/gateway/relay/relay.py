@@ -73,8 +73,10 @@ async def _relay_events(call: Call, plan: Plan, reply: Reply, client: Client, re
         async for data in _pieces(plan, reply, client):
             _send(client, gate.pass_on(data), result)
         _send(client, gate.rest(), result)
+        if not gate.whole:
+            raise ApiError(UPSTREAM_ERROR, "it ended in the middle of an event")
         if call.request.endpoint.done_marker and not gate.done:
-            raise ApiError(UPSTREAM_ERROR, "it ended without [DONE]")
+            raise ApiError(UPSTREAM_ERROR, "it ended without saying that it was done")
     except (ApiError, EventTooLargeError) as cause:
         kind = cause.kind if isinstance(cause, ApiError) else UPSTREAM_ERROR
         error = ApiError(kind, f"The stream was cut: {cause}.")
