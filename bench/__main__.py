@@ -1,6 +1,7 @@
 """`python -m bench`: measure everything that is here, side by side, and write the tables."""
 
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -75,6 +76,7 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: what was started is ended first
     try:
         sys.exit(main())
     except KeyboardInterrupt:
