@@ -13,7 +13,6 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from nexus.contract.errors import (
-    HEADERS_TOO_LARGE,
     INTERNAL_ERROR,
     INVALID_REQUEST,
     METHOD_NOT_ALLOWED,
@@ -24,6 +23,7 @@ from nexus.contract.errors import (
 from nexus.gateway.edge import wire
 from nexus.gateway.edge.context import Edge
 from nexus.gateway.edge.exchange import NEVER, Exchange
+from nexus.gateway.edge.head import head_too_large, inspect_head, without_nominated
 from nexus.gateway.edge.identity import request_id
 from nexus.gateway.endpoints import STANDARD, Endpoint
 from nexus.gateway.values import Headers
@@ -135,7 +135,7 @@ class EdgeProtocol(HttpToolsProtocol):
         if self._incomplete == "body":
             self.deadline = self.loop.time() + limits.body_idle_seconds
         elif self._fed > limits.head_bytes:
-            self._reject(self._head_too_large())
+            self._reject(head_too_large(limits))
         elif not self._watched:
             self._watched = True
             self.deadline = self.loop.time() + limits.head_seconds
@@ -209,7 +209,7 @@ class EdgeProtocol(HttpToolsProtocol):
         exchange.content_type = head.get(b"content-type", b"")
         exchange.token = self._token
         if b"connection" in head:
-            exchange.headers = _without_nominated(headers, head[b"connection"])
+            exchange.headers = without_nominated(headers, head[b"connection"])
         if b"connection" in head or not self.parser.should_keep_alive():
             exchange.keep_alive = self.parser.should_keep_alive()
             exchange.http10 = self.parser.get_http_version() == "1.0"
@@ -242,31 +242,14 @@ class EdgeProtocol(HttpToolsProtocol):
 
     def _inspect(self, head: dict[bytes, bytes], headers: Headers, length: int) -> bytes:
         """A head that is not an everyday one: its target in origin form. Raises ApiError for what is out of bounds."""
-        if self._fed > self.edge.limits.head_bytes:
-            self._measure_head(headers)
+        target = inspect_head(self.url, headers, self.parser.get_http_version(), self.edge.limits)
         if length > self.edge.limits.body_bytes:
             raise self._too_large()
-        if sum(name == b"host" for name, _ in headers) > 1:
-            raise ApiError(INVALID_REQUEST, "A request may have only one Host header.")
         if b"upgrade" in head and self.parser.should_upgrade():
             if b"transfer-encoding" in head:
                 raise ApiError(INVALID_REQUEST, "A request that offers an upgrade must tell the length of its body.")
             self._unparsed = length
-        version = self.parser.get_http_version()
-        if version not in ("1.0", "1.1"):
-            raise ApiError(INVALID_REQUEST, f"HTTP/{version} is not spoken here; HTTP/1.1 is.")
-        if b"host" not in head and version == "1.1":
-            raise ApiError(INVALID_REQUEST, "An HTTP/1.1 request needs a Host header.")
-        return self.url if self.url[:1] == b"/" else _origin_form(self.url)
-
-    def _measure_head(self, headers: Headers) -> None:
-        """What was fed may hold a body too: count the head alone. Raises ApiError (431)."""
-        size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in headers)
-        if size > self.edge.limits.head_bytes:
-            raise self._head_too_large()
-
-    def _head_too_large(self) -> ApiError:
-        return ApiError(HEADERS_TOO_LARGE, f"The request's head is larger than {self.edge.limits.head_bytes} bytes.")
+        return target
 
     def _too_large(self) -> ApiError:
         return ApiError(REQUEST_TOO_LARGE, f"The body is larger than {self.edge.limits.body_bytes} bytes.")
@@ -308,8 +291,7 @@ class EdgeProtocol(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         self._body_size += len(body)
         if self._body_size > self.edge.limits.body_bytes:
-            if not self._discarding:
-                self._reject(self._too_large())
+            self._reject(self._too_large())
         elif self._parts is not None:
             self._parts.append(body)
         elif not isinstance(self.cycle, Exchange):
@@ -392,6 +374,8 @@ class EdgeProtocol(HttpToolsProtocol):
     def _reject(self, error: ApiError) -> None:
         """The connection's bytes make no sense any more (or come too slowly): tell so in turn, and close."""
         active = self.active
+        if self._discarding or self.transport.is_closing():
+            return
         if active is None or active.response_complete:
             self._write_error_and_close(error)
         elif active is self.cycle and self._incomplete == "body":
@@ -410,8 +394,6 @@ class EdgeProtocol(HttpToolsProtocol):
             self._write_error_and_close(error)
 
     def _write_error_and_close(self, error: ApiError) -> None:
-        if self.transport.is_closing():
-            return
         self.transport.write(wire.error_answer(error, request_id(None), self.date_line()))
         self._linger_and_close()
 
@@ -426,21 +408,3 @@ class EdgeProtocol(HttpToolsProtocol):
             self.transport.write_eof()
         else:
             self.transport.close()
-
-
-def _without_nominated(headers: Headers, connection: bytes) -> Headers:
-    """The headers but for those that `connection` says are for this hop alone (RFC 9110, 7.6.1)."""
-    nominated = {token.strip().lower() for token in connection.split(b",")}
-    return [header for header in headers if header[0] not in nominated]
-
-
-def _origin_form(url: bytes) -> bytes:
-    """Path and query of an absolute-form target. Raises ApiError for any other form than `http(s)://host/path`."""
-    try:
-        parsed = httptools.parse_url(url)
-    except httptools.HttpParserInvalidURLError:
-        parsed = None
-    if parsed is None or not parsed.schema or not parsed.path:
-        raise ApiError(INVALID_REQUEST, "The request's target must be a path or an absolute URL.")
-    query: bytes = b"?" + parsed.query if parsed.query else b""
-    return bytes(parsed.path) + query
