@@ -2,10 +2,13 @@
 
 import json
 from collections.abc import Sequence
+from typing import Final
 
 from nexus.contract.card import Card
 
-_CHAT = "chat.completions"
+_CHAT: Final = "chat.completions"
+_QUESTION: Final = "What is the capital of France?"
+_MAX_TOKENS: Final = 64  # a small model may not know when to stop
 
 
 def chat_model(cards: Sequence[Card]) -> str | None:
@@ -35,7 +38,8 @@ def _curl(url: str, token: str | None, model: str | None) -> list[str]:
         head += f' -H "Authorization: Bearer {token}"'
     if not model:
         return [head]
-    body = json.dumps({"model": model, "messages": [{"role": "user", "content": "Say hello."}]})
+    messages = [{"role": "user", "content": _QUESTION}]
+    body = json.dumps({"model": model, "max_tokens": _MAX_TOKENS, "messages": messages})
     return [head + ' -H "Content-Type: application/json" \\', f"    -d '{body}'"]
 
 
@@ -48,6 +52,6 @@ def _python(url: str, token: str | None, model: str | None) -> list[str]:
         return [*lines, "  print(client.models.list())"]
     return [
         *lines,
-        f'  print(client.chat.completions.create(model="{model}",',
-        '        messages=[{"role": "user", "content": "Say hello."}]).choices[0].message.content)',
+        f'  print(client.chat.completions.create(model="{model}", max_tokens={_MAX_TOKENS},',
+        f'        messages=[{{"role": "user", "content": "{_QUESTION}"}}]).choices[0].message.content)',
     ]
