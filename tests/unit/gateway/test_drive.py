@@ -1,0 +1,182 @@
+"""Coroutines that run by hand: every law at the head of drive.py."""
+
+import gc
+import weakref
+
+import pytest
+
+from nexus.gateway.drive import Drive, Signal
+
+
+class Kept(Drive):
+    """Keeps what escapes."""
+
+    def __init__(self) -> None:
+        self.escaped: list[BaseException] = []
+
+    def failed(self, error: BaseException) -> None:
+        self.escaped.append(error)
+
+
+class HaltError(Exception):
+    pass
+
+
+def test_it_runs_to_its_first_wait_at_once_and_on_in_the_call_that_sets_the_signal() -> None:
+    signal, told = Signal(), []
+
+    async def story() -> None:
+        told.append("begun")
+        await signal
+        told.append("gone on")
+
+    Kept().drive(story())
+    assert told == ["begun"]
+    signal.set()
+    assert told == ["begun", "gone on"]
+
+
+def test_a_signal_that_was_set_before_lets_one_wait_pass() -> None:
+    signal, told = Signal(), []
+    signal.set()
+    signal.set()
+
+    async def story() -> None:
+        await signal
+        told.append("first")
+        await signal
+        told.append("second")
+
+    Kept().drive(story())
+    assert told == ["first"]
+    signal.set()
+    assert told == ["first", "second"]
+
+
+def test_an_interruption_is_raised_at_the_wait_and_finally_runs_before_it_returns() -> None:
+    signal, told = Signal(), []
+
+    async def story() -> None:
+        try:
+            await signal
+        finally:
+            told.append("given back")
+
+    kept = Kept()
+    kept.drive(story())
+    error = HaltError()
+    kept.interrupt(error)
+    assert told == ["given back"]
+    assert kept.escaped == [error]
+
+
+def test_an_interruption_may_be_caught_and_the_signal_it_left_does_not_resume_it() -> None:
+    first, second, told = Signal(), Signal(), []
+
+    async def story() -> None:
+        try:
+            await first
+        except HaltError:
+            told.append("halted")
+        await second
+        told.append("second")
+
+    kept = Kept()
+    kept.drive(story())
+    kept.interrupt(HaltError())
+    first.set()
+    assert told == ["halted"]
+    second.set()
+    assert told == ["halted", "second"]
+    assert kept.escaped == []
+
+
+def test_an_interruption_while_it_runs_waits_for_the_next_wait() -> None:
+    kept, signal, told = Kept(), Signal(), []
+
+    async def story() -> None:
+        kept.interrupt(HaltError())
+        told.append("ran on")
+        await signal
+        told.append("never")
+
+    kept.drive(story())
+    assert told == ["ran on"]
+    assert [type(error) for error in kept.escaped] == [HaltError]
+
+
+def test_an_interruption_while_it_runs_to_its_end_is_forgotten() -> None:
+    kept = Kept()
+
+    async def story() -> None:
+        kept.interrupt(HaltError())
+
+    kept.drive(story())
+    assert kept.escaped == []
+
+
+@pytest.mark.parametrize("error", [ValueError("v"), KeyboardInterrupt(), SystemExit(1)])
+def test_what_escapes_goes_to_failed_and_never_to_the_one_who_set_the_signal(error: BaseException) -> None:
+    kept, signal = Kept(), Signal()
+
+    async def story() -> None:
+        await signal
+        raise error
+
+    kept.drive(story())
+    signal.set()
+    assert kept.escaped == [error]
+
+
+def test_after_its_end_nothing_happens_any_more() -> None:
+    kept, signal = Kept(), Signal()
+
+    async def story() -> None:
+        await signal
+
+    kept.drive(story())
+    signal.set()
+    kept.interrupt(HaltError())
+    kept.resume()
+    assert kept.escaped == []
+
+
+def test_the_same_drive_can_take_another_coroutine() -> None:
+    kept, told = Kept(), []
+
+    async def story(name: str) -> None:
+        told.append(name)
+
+    kept.drive(story("one"))
+    kept.drive(story("two"))
+    assert told == ["one", "two"]
+
+
+def test_what_has_ended_is_freed_without_the_collector() -> None:
+    class Held:
+        pass
+
+    kept, signal = Kept(), Signal()
+
+    def begin() -> weakref.ref[Held]:
+        held = Held()
+
+        async def story(held: Held) -> None:
+            await signal
+
+        kept.drive(story(held))
+        return weakref.ref(held)
+
+    gc.disable()
+    try:
+        reference = begin()
+        assert reference() is not None
+        signal.set()
+        assert reference() is None
+    finally:
+        gc.enable()
+
+
+def test_a_drive_must_say_what_becomes_of_failures() -> None:
+    with pytest.raises(NotImplementedError):
+        Drive().failed(ValueError())

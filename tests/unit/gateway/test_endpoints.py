@@ -1,0 +1,83 @@
+"""Which requests are the lane's: the standard paths, what cards add, and services under their names."""
+
+import pytest
+
+from nexus.contract.operations import OPERATIONS, Operation
+from nexus.gateway.endpoints import STANDARD, Endpoint, find
+from nexus.gateway.registry.index import build
+from nexus.gateway.registry.snapshot import Instance, Snapshot, State
+from tests.servers.calls import make_instance
+
+EMPTY = Snapshot()
+GREET = {"operation": "greeter.greet", "method": "POST", "path": "/v1/greet"}
+PEEK = {"operation": "greeter.peek", "method": "GET", "path": "/v1/peek"}
+GREETER = make_instance("greeter", operations=(), endpoints=(GREET, PEEK))
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
+def test_each_standard_operation_is_at_its_path(operation: Operation) -> None:
+    found = find(operation.method.encode(), operation.path.encode(), EMPTY)
+    assert found is not None
+    assert (found.operation, found.method, found.path) == (operation.name, operation.method, operation.path)
+    assert (found.bodies, found.needs_model, found.done_marker) == (
+        operation.bodies,
+        operation.needs_model,
+        operation.done_marker,
+    )
+    assert found.service is None
+    assert found.verb == operation.method.encode()
+
+
+def test_a_standard_path_is_the_lanes_with_every_method() -> None:
+    for method in (b"GET", b"PUT", b"BREW"):
+        assert find(method, b"/v1/chat/completions", EMPTY) is STANDARD[b"/v1/chat/completions"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [b"/", b"/v1/models", b"/v1/chat/completions/", b"/v1/chat", b"/V1/chat/completions", b"/health", b"/v1/gr\xffet"],
+)
+def test_everything_else_is_not(path: bytes) -> None:
+    assert find(b"POST", path, EMPTY) is None
+
+
+def test_an_operation_from_a_card_is_served_with_its_own_method_and_any_body() -> None:
+    snapshot = build([GREETER], {})
+    assert find(b"POST", b"/v1/greet", snapshot) == Endpoint("greeter.greet", "POST", "/v1/greet")
+    assert find(b"GET", b"/v1/peek", snapshot) == Endpoint("greeter.peek", "GET", "/v1/peek")
+    assert find(b"GET", b"/v1/greet", snapshot) is None
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "expected"),
+    [
+        (b"POST", b"/v1/services/greeter/v1/greet", Endpoint("greeter.greet", "POST", "/v1/greet", service="greeter")),
+        (b"GET", b"/v1/services/greeter/v1/peek", Endpoint("greeter.peek", "GET", "/v1/peek", service="greeter")),
+        (b"GET", b"/v1/services/greeter/health", Endpoint("service.page", "GET", "/health", service="greeter")),
+        (b"GET", b"/v1/services/greeter/metrics", Endpoint("service.page", "GET", "/metrics", service="greeter")),
+        (b"GET", b"/v1/services/greeter/v1/models", Endpoint("service.page", "GET", "/v1/models", service="greeter")),
+        (b"POST", b"/v1/services/greeter/health", None),
+        (b"GET", b"/v1/services/greeter/v1/greet", None),
+        (b"GET", b"/v1/services/greeter/etc/passwd", None),
+        (b"GET", b"/v1/services/greeter/../health", None),
+        (b"GET", b"/v1/services/greeter/", None),
+        (b"GET", b"/v1/services/greeter", None),
+        (b"GET", b"/v1/services/", None),
+        (b"GET", b"/v1/services/nobody/health", None),
+    ],
+)
+def test_a_services_own_endpoints_and_pages_are_under_its_name(
+    method: bytes, path: bytes, expected: Endpoint | None
+) -> None:
+    assert find(method, path, build([GREETER], {})) == expected
+
+
+def test_standard_operations_are_under_a_services_name_too() -> None:
+    found = find(b"POST", b"/v1/services/svc/v1/chat/completions", build([make_instance()], {}))
+    assert found == Endpoint("chat.completions", "POST", "/v1/chat/completions", service="svc")
+
+
+def test_an_instance_without_a_card_has_pages_only() -> None:
+    snapshot = build([Instance("http://box:8000", "static", State.UNREACHABLE)], {})
+    assert find(b"GET", b"/v1/services/box:8000/health", snapshot) is not None
+    assert find(b"POST", b"/v1/services/box:8000/v1/greet", snapshot) is None

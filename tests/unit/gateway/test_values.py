@@ -1,0 +1,45 @@
+"""The values cannot be changed on their way, and an outcome is the log line as it stands."""
+
+import msgspec
+import pytest
+
+from nexus.contract.usage import Usage
+from nexus.gateway.values import Outcome, Plan, Timeouts
+from tests.servers.calls import make_call, make_request, make_target
+
+OUTCOME = Outcome(1.5, "info", "request", "req-1", "administrator", "chat.completions", 200, 12.5)
+
+
+@pytest.mark.parametrize(
+    ("value", "field"),
+    [
+        (make_request(), "body"),
+        (make_call(), "model"),
+        (Timeouts(), "idle"),
+        (Plan((make_target(),), Timeouts()), "targets"),
+        (OUTCOME, "status"),
+    ],
+)
+def test_values_are_frozen(value: object, field: str) -> None:
+    with pytest.raises(AttributeError):
+        setattr(value, field, None)
+
+
+def test_an_outcome_in_json_leaves_out_what_did_not_happen() -> None:
+    assert msgspec.json.decode(msgspec.json.encode(OUTCOME)) == {
+        "ts": 1.5,
+        "level": "info",
+        "event": "request",
+        "request_id": "req-1",
+        "token": "administrator",
+        "operation": "chat.completions",
+        "status": 200,
+        "ms": 12.5,
+    }
+
+
+def test_an_outcome_in_json_has_all_that_did() -> None:
+    outcome = msgspec.structs.replace(OUTCOME, model="m", stream=True, ttft_ms=0.0, usage=Usage(7, 5), error="x")
+    line = msgspec.json.decode(msgspec.json.encode(outcome))
+    assert line["usage"]["prompt_tokens"] == 7
+    assert (line["model"], line["stream"], line["ttft_ms"], line["error"]) == ("m", True, 0.0, "x")
