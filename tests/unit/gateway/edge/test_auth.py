@@ -1,0 +1,52 @@
+"""Who is let in, by which header, and what the others are told."""
+
+import hashlib
+
+import pytest
+
+from nexus.contract.errors import ApiError
+from nexus.gateway.edge.auth import ANONYMOUS, Keyring, digest
+
+KEYRING = Keyring({digest("sk-one"): "one", digest("sk-two"): "two"})
+
+
+@pytest.mark.parametrize(
+    ("header", "name"),
+    [
+        (b"Bearer sk-one", "one"),
+        (b"bearer sk-two", "two"),
+        (b"BEARER  sk-one", "one"),
+        (b"Bearer sk-one ", "one"),
+    ],
+)
+def test_a_known_token_is_known_by_name(header: bytes, name: str) -> None:
+    assert KEYRING.check(header) == name
+
+
+@pytest.mark.parametrize(
+    "header",
+    [b"Bearer sk-three", b"Bearer", b"Bearer ", b"", b"sk-one", b"Basic sk-one", b"Bearersk-one", b"Bearer \xff\x00",
+     b"Bearer sk-one sk-two", b"Bearer " + digest("sk-one")],
+)  # fmt: skip
+def test_anything_else_is_401_and_is_not_repeated(header: bytes) -> None:
+    with pytest.raises(ApiError) as caught:
+        KEYRING.check(header)
+    assert (caught.value.status, caught.value.code) == (401, "invalid_api_key")
+    assert "sk-" not in caught.value.message
+
+
+def test_no_header_is_401_and_says_what_to_send() -> None:
+    with pytest.raises(ApiError, match="Authorization: Bearer") as caught:
+        KEYRING.check(None)
+    assert caught.value.status == 401
+
+
+def test_where_none_is_required_everyone_is_let_in_and_known_tokens_keep_their_names() -> None:
+    keyring = Keyring({digest("sk-one"): "one"}, required=False)
+    assert keyring.check(None) == ANONYMOUS
+    assert keyring.check(b"Bearer sk-wrong") == ANONYMOUS
+    assert keyring.check(b"Bearer sk-one") == "one"
+
+
+def test_what_is_kept_of_a_token_is_its_sha_256() -> None:
+    assert digest("sk-one") == hashlib.sha256(b"sk-one").digest()
