@@ -8,7 +8,7 @@ from nexus.contract.errors import INVALID_REQUEST, ApiError
 
 
 class Field(msgspec.Struct, frozen=True):
-    """A field's text, and the span of its bytes in the body."""
+    """A field's text, and the span of its bytes in the body; for no text, an empty span at the front."""
 
     text: str
     span: tuple[int, int]
@@ -24,11 +24,10 @@ class _Reader:
         self._value = b""
         self._name = b""
         self._parts: list[bytes] = []
-        self._start = -1
-        self._end = -1
+        self._start = self._end = 0
 
     def part_begin(self) -> None:
-        self._name, self._parts, self._start, self._end = b"", [], -1, -1
+        self._name, self._parts, self._start, self._end = b"", [], 0, 0
 
     def header_begin(self) -> None:
         self._header = self._value = b""
@@ -47,12 +46,12 @@ class _Reader:
 
     def part_data(self, data: bytes, start: int, end: int) -> None:
         if self._name in self._wanted:
-            self._start = start if self._start < 0 else self._start
+            self._start = self._start if self._parts else start
             self._end = end
             self._parts.append(data[start:end])
 
     def part_end(self) -> None:
-        if self._name in self._wanted and self._start >= 0:
+        if self._name in self._wanted:
             text = b"".join(self._parts).decode("utf-8", "replace")
             self.found[self._name] = Field(text, (self._start, self._end))
 
@@ -64,19 +63,19 @@ def read_fields(content_type: bytes, body: bytes, wanted: tuple[bytes, ...]) -> 
     if not boundary:
         raise ApiError(INVALID_REQUEST, "The content type multipart/form-data gives no boundary.")
     reader = _Reader(wanted)
-    parser = MultipartParser(
-        boundary,
-        {
-            "on_part_begin": reader.part_begin,
-            "on_header_begin": reader.header_begin,
-            "on_header_field": reader.header_field,
-            "on_header_value": reader.header_value,
-            "on_header_end": reader.header_end,
-            "on_part_data": reader.part_data,
-            "on_part_end": reader.part_end,
-        },
-    )
     try:
+        parser = MultipartParser(
+            boundary,
+            {
+                "on_part_begin": reader.part_begin,
+                "on_header_begin": reader.header_begin,
+                "on_header_field": reader.header_field,
+                "on_header_value": reader.header_value,
+                "on_header_end": reader.header_end,
+                "on_part_data": reader.part_data,
+                "on_part_end": reader.part_end,
+            },
+        )
         parser.write(body)
         parser.finalize()
     except FormParserError as error:
