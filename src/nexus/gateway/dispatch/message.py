@@ -4,6 +4,7 @@ from typing import Final
 
 import msgspec
 
+from nexus.contract.errors import INVALID_REQUEST, ApiError
 from nexus.gateway.registry.snapshot import Target
 from nexus.gateway.upstream.address import Address
 from nexus.gateway.values import Call
@@ -34,14 +35,20 @@ _NOT_FORWARDED: Final = frozenset(
 
 
 def body_for(call: Call, target: Target) -> bytes:
-    """The client's body; where the instance knows the model under another name, with that name in its place."""
+    """The client's body; where the instance knows the model under another name, with that name in its place.
+
+    Raises ApiError (400) for keys that are no text, which intake does not look at.
+    """
     body = call.request.body
     if target.model is None or call.model is None or target.model == call.model:
         return body
     if call.form_model_span is not None:
         start, end = call.form_model_span
         return body[:start] + target.model.encode() + body[end:]
-    fields = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+    try:
+        fields = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+    except UnicodeDecodeError as error:
+        raise ApiError(INVALID_REQUEST, f"The body is not valid JSON: {error}.") from error
     fields["model"] = msgspec.Raw(msgspec.json.encode(target.model))
     return msgspec.json.encode(fields)
 
