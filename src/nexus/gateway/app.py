@@ -30,7 +30,7 @@ from nexus.gateway.record.lines import LineWriter
 from nexus.gateway.record.metrics import Metrics
 from nexus.gateway.record.recorder import Recorder
 from nexus.gateway.registry.composition import create_registry
-from nexus.gateway.settings import Settings, SettingsError, ensure_api_key
+from nexus.gateway.settings import Settings, SettingsError, ensure_api_key, later_variables
 from nexus.gateway.upstream.upstreams import Upstreams
 from nexus.process import lifeline
 
@@ -136,6 +136,8 @@ async def _serve(
     await registry.start()
     host, port = listener.getsockname()[:2]
     log("info", "gateway_started", host=host, port=port, tls=settings.tls_cert is not None, instance=instance)
+    for variable in later_variables():
+        log("warning", "variable_not_acted_on", variable=variable)
     _settle_memory()
     try:
         await server.serve(sockets=[listener])

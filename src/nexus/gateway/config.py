@@ -14,8 +14,11 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapte
 from nexus.gateway.log import Log
 from nexus.gateway.values import Timeouts
 
-_LATER: Final = ("fallbacks", "retries", "stream_recovery", "routes", "policies", "tokens", "ip_allowlist")
-"""Keys of the contract whose promise this version cannot keep yet."""
+_LATER: Final = ("fallbacks", "retries", "stream_recovery")
+"""Keys of the contract that this version does not act on yet: without them service is worse, but nobody is let in."""
+
+_REFUSED: Final = ("routes", "policies", "tokens", "ip_allowlist")
+"""Keys that restrict who may do what: to pass over one would let through what somebody meant to keep out."""
 
 _LARGEST: Final = 1024 * 1024
 """As many bytes of the file are read."""
@@ -46,12 +49,16 @@ class Overrides:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """What nexus.yaml says. `aliases` maps each configured alias to the name that it finally stands for."""
+    """What nexus.yaml says. `aliases` maps each configured alias to the name that it finally stands for.
+
+    `later` are the keys that are there although this version does not act on them.
+    """
 
     aliases: Mapping[str, str] = field(default_factory=dict)
     timeouts: Timeouts = field(default_factory=Timeouts)
     operations: Mapping[str, Overrides] = field(default_factory=dict)
     models: Mapping[str, Overrides] = field(default_factory=dict)
+    later: tuple[str, ...] = ()
 
     def timeouts_for(self, operation: str, model: str | None) -> Timeouts:
         """The timeouts of one call: a model's own before an operation's own before those of all."""
@@ -127,10 +134,10 @@ def parse_config(text: str) -> Config:
     if not isinstance(document, dict):
         raise ConfigError("it should be a mapping of keys to values")
     for key in document:
-        if key in _LATER:
+        if key in _REFUSED:
             raise ConfigError(f"{key}: this version does not act on it yet; take it out")
     try:
-        file = _ADAPTER.validate_python(document)
+        file = _ADAPTER.validate_python({key: value for key, value in document.items() if key not in _LATER})
     except ValidationError as error:
         raise ConfigError(_told(error)) from error
     times = file.timeouts
@@ -139,6 +146,7 @@ def parse_config(text: str) -> Config:
         timeouts=times.overrides().over(Timeouts()),
         operations={name: own.overrides() for name, own in times.operations.items()},
         models={name: own.overrides() for name, own in times.models.items()},
+        later=tuple(key for key in _LATER if key in document),
     )
 
 
@@ -230,10 +238,13 @@ class ConfigFile:
         try:
             with self.path.open("rb") as file:
                 content = file.read(_LARGEST)
-            return parse_config(content.decode())
+            config = parse_config(content.decode())
         except ConfigError as error:
             raise ConfigError(f"{self.path.name}: {error}") from error
         except UnicodeDecodeError as error:
             raise ConfigError(f"{self.path.name}: it is not UTF-8 text") from error
         except OSError as error:
             raise ConfigError(f"{self.path.name}: it cannot be read: {error.strerror}") from error
+        for key in config.later:
+            self._log("warning", "config_key_not_acted_on", path=str(self.path), key=key)
+        return config

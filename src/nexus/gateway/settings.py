@@ -24,7 +24,7 @@ from nexus.gateway.registry.sources.dns import DnsName
 
 _PREFIX: Final = "NEXUS_"
 _LATER: Final = ("NEXUS_DATABASE_URL", "NEXUS_REDIS_URL", "NEXUS_REQUEST_LOG")
-"""Variables of the contract whose promise this version cannot keep yet."""
+"""Variables of the contract that this version knows but does not act on yet; none of them restricts anyone."""
 
 
 class SettingsError(ValueError):
@@ -159,9 +159,6 @@ def _from_file(variable: str, environ: Mapping[str, str]) -> str | None:
 
 def load_settings() -> Settings:
     """The settings from the environment. Raises SettingsError."""
-    for variable in _LATER:
-        if os.environ.get(variable) or os.environ.get(f"{variable}_FILE"):
-            raise SettingsError(f"{variable}: this version does not act on it yet; unset it")
     try:
         return Settings()
     except ValidationError as error:
@@ -171,6 +168,11 @@ def load_settings() -> Settings:
             raise SettingsError(message) from None
         message = message.replace("Input should", "it should")
         raise SettingsError(f"{_PREFIX}{str(first['loc'][0]).upper()}: {message}") from None
+
+
+def later_variables() -> tuple[str, ...]:
+    """The variables that are set although this version does not act on them: to be told, not to be silent about."""
+    return tuple(name for name in _LATER if os.environ.get(name) or os.environ.get(f"{name}_FILE"))
 
 
 def _is_loopback(host: str) -> bool:

@@ -85,7 +85,7 @@ def test_an_empty_file_gives_the_defaults(text: str) -> None:
         ("[" * 5000, "it is not YAML: "),
         *[
             (f"{key}: {{}}", f"{key}: this version does not act on it yet")
-            for key in ("fallbacks", "retries", "stream_recovery", "routes", "policies", "tokens", "ip_allowlist")
+            for key in ("routes", "policies", "tokens", "ip_allowlist")
         ],
     ],
 )
@@ -171,3 +171,19 @@ async def test_edits_are_handed_over_while_it_is_watched(tmp_path: Path) -> None
         assert (await seen.get()).aliases == {"a": "b"}
     watching.cancel()
     await asyncio.gather(watching, return_exceptions=True)
+
+
+def test_keys_of_later_versions_are_passed_over_and_told(tmp_path: Path) -> None:
+    path = tmp_path / "nexus.yaml"
+    path.write_text("stream_recovery: resume\nretries: {max_attempts: 3}\naliases: {a: b}\n")
+    told: list[object] = []
+
+    def log(level: str, event: str, **fields: object) -> None:
+        told.append((level, event, fields.get("key")))
+
+    config = ConfigFile(path, log).load()
+    assert config.aliases == {"a": "b"}
+    assert told == [
+        ("warning", "config_key_not_acted_on", "retries"),
+        ("warning", "config_key_not_acted_on", "stream_recovery"),
+    ]

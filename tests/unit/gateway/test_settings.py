@@ -8,7 +8,7 @@ import pytest
 
 from nexus.gateway.registry.address import Address
 from nexus.gateway.registry.sources.dns import DnsName
-from nexus.gateway.settings import SettingsError, ensure_api_key, load_settings
+from nexus.gateway.settings import SettingsError, ensure_api_key, later_variables, load_settings
 
 
 @pytest.fixture(autouse=True)
@@ -70,9 +70,6 @@ def test_an_empty_variable_is_an_unset_one(monkeypatch: pytest.MonkeyPatch) -> N
         ("NEXUS_WORKERS", "2"),
         ("NEXUS_LIFELINE_FD", "-1"),
         ("NEXUS_MAX_REQUEST_BYTES", "0"),
-        ("NEXUS_DATABASE_URL", "postgresql://db/nexus"),
-        ("NEXUS_REDIS_URL", "redis://cache"),
-        ("NEXUS_REQUEST_LOG", "requests.jsonl"),
     ],
 )
 def test_a_bad_value_is_one_line_that_names_the_variable(
@@ -186,3 +183,11 @@ def test_of_two_that_make_the_key_the_first_wins(tmp_path: Path) -> None:
         return "sk-nexus-second"
 
     assert ensure_api_key(tmp_path, slow) == "sk-nexus-first"
+
+
+def test_variables_of_later_versions_are_told_and_stop_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert later_variables() == ()
+    monkeypatch.setenv("NEXUS_DATABASE_URL", "postgresql://db/nexus")
+    monkeypatch.setenv("NEXUS_REDIS_URL_FILE", "/run/secrets/redis")
+    load_settings()
+    assert later_variables() == ("NEXUS_DATABASE_URL", "NEXUS_REDIS_URL")
