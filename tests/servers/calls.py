@@ -44,6 +44,7 @@ def make_instance(
     state: State = State.READY,
     reason: str = "",
     authorization: str | None = None,
+    data_url: str = "",
     **fields: Any,
 ) -> Instance:
     """An instance whose card has `fields` (as for `cards.card`); by default it does chat with the model `m`."""
@@ -54,7 +55,8 @@ def make_instance(
         state,
         Card.model_validate(described),
         reason,
-        authorization=authorization,
+        data_url,
+        authorization,
     )
 
 

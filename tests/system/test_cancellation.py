@@ -3,14 +3,15 @@
 import socket
 import struct
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack, closing
 from typing import Any
 
 import pytest
 
 from tests.servers.cards import card
 from tests.servers.gateway import TOKEN, Gateway, chat_body
+from tests.servers.listeners import full_listener
 from tests.servers.raw import RawClient, request, wait_until
 from tests.servers.scripted import ScriptedUpstream, Seen
 
@@ -104,20 +105,6 @@ def test_while_it_reads_nothing(gateway: Gateway, upstream: ScriptedUpstream, le
 
         wait_until(stands_still, 15)
         leaves_and_is_noticed(gateway, upstream, client, leave, seen, identity)
-
-
-@contextmanager
-def full_listener() -> Iterator[int]:
-    """A port that takes no more connections: attempts to connect neither succeed nor are refused."""
-    with ExitStack() as stack:
-        listener = stack.enter_context(socket.socket())
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(0)
-        for _ in range(4):
-            filler = stack.enter_context(socket.socket())
-            filler.setblocking(False)
-            filler.connect_ex(listener.getsockname())
-        yield listener.getsockname()[1]
 
 
 def test_while_connecting(start_gateway: Callable[..., Gateway], stack: ExitStack) -> None:
