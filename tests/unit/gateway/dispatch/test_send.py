@@ -17,13 +17,10 @@ from tests.servers.peer import Peer, Side
 class Sending:
     """One call on its way to its targets."""
 
-    def __init__(
-        self, upstreams: Upstreams, refused: list[str], targets: tuple[Target, ...], timeouts: Timeouts
-    ) -> None:
+    def __init__(self, dispatcher: Dispatcher, plan: Plan) -> None:
         self.lease = Lease()
         self.caller = Caller()
-        dispatcher = Dispatcher(upstreams, lambda url, reason: refused.append(url))
-        self.caller.start(dispatcher.send(make_call(), Plan(targets, timeouts), self.caller, self.lease))
+        self.caller.start(dispatcher.send(make_call(), plan, self.caller, self.lease))
 
     async def reply(self) -> Reply:
         reply: Reply = await self.caller.result()
