@@ -1,0 +1,224 @@
+"""The story end to end: every way it can end gives back what was taken and is recorded once."""
+
+import json
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from nexus.gateway.admit.slots import Slots
+from nexus.gateway.dispatch.send import Dispatcher
+from nexus.gateway.inference import Inference
+from nexus.gateway.registry.index import build
+from nexus.gateway.registry.snapshot import Snapshot
+from nexus.gateway.upstream.upstreams import Upstreams
+from nexus.gateway.values import Outcome, Request, Timeouts
+from tests.servers.caller import Caller
+from tests.servers.calls import make_instance, make_request
+from tests.servers.peer import Peer, Side
+
+
+class Lane:
+    """The stages, joined as the gateway joins them, before one service that the test plays."""
+
+    def __init__(self, upstreams: Upstreams, snapshot: Snapshot, limit: int) -> None:
+        self.upstreams = upstreams
+        self.snapshot = snapshot
+        self.slots = Slots(limit)
+        self.timeouts = Timeouts()
+        self.fault: Exception | None = None
+        self.refused: list[str] = []
+        self.recorded: list[Outcome] = []
+        self.asked: list[tuple[str, str | None]] = []
+        self.inference = Inference(
+            snapshot=lambda: self.snapshot,
+            timeouts=self._timeouts,
+            in_flight=upstreams.in_flight,
+            slots=self.slots,
+            dispatcher=Dispatcher(upstreams, lambda url, reason: self.refused.append(url)),
+            record=self.recorded.append,
+        )
+
+    def _timeouts(self, operation: str, model: str | None) -> Timeouts:
+        if self.fault is not None:
+            raise self.fault
+        self.asked.append((operation, model))
+        return self.timeouts
+
+    def begin(self, request: Request | None = None) -> Caller:
+        caller = Caller()
+        caller.start(self.inference.serve(request or make_request(), caller))
+        return caller
+
+    def outcome(self) -> Outcome:
+        """The only record; nothing is held any more."""
+        (outcome,) = self.recorded
+        assert self.slots.taken == 0
+        assert set(self.upstreams.loads().values()) <= {0}
+        return outcome
+
+
+@pytest.fixture
+def lane(upstreams: Upstreams, peer: Peer) -> Lane:
+    return Lane(upstreams, build([make_instance(url=peer.url)], {}), limit=2)
+
+
+async def asked(peer: Peer) -> Side:
+    side = await peer.accept()
+    await side.request()
+    return side
+
+
+async def test_an_answer(lane: Lane, peer: Peer) -> None:
+    caller = lane.begin()
+    side = await asked(peer)
+    assert lane.slots.taken == 1
+    side.answer(b'{"usage":{"prompt_tokens":7}}', b"content-type: application/json")
+    await caller.result()
+    assert (caller.status, caller.end) == (200, "whole")
+    outcome = lane.outcome()
+    assert (outcome.level, outcome.event, outcome.status, outcome.error) == ("info", "request", 200, "")
+    assert (outcome.model, outcome.service, outcome.instance) == ("m", "svc", "svc-1")
+    assert (outcome.request_id, outcome.token, outcome.operation) == ("req-1", "administrator", "chat.completions")
+    assert (outcome.bytes_in, outcome.bytes_out) == (len(make_request().body), len(caller.body))
+    assert (outcome.attempts, outcome.stream) == (1, False)
+    assert outcome.usage is not None
+    assert outcome.usage.prompt_tokens == 7
+    assert outcome.ttft_ms is not None
+    assert 0 < outcome.ttft_ms <= outcome.ms
+    assert lane.asked == [("chat.completions", "m")]
+
+
+async def test_a_bad_request(lane: Lane) -> None:
+    caller = lane.begin(make_request(b"{"))
+    assert (caller.status, caller.end) == (400, "whole")
+    assert caller.lines() == [b"content-type: application/json", b"x-request-id: req-1"]
+    outcome = lane.outcome()
+    assert (outcome.level, outcome.status, outcome.error) == ("info", 400, "invalid_request_error")
+    assert (outcome.model, outcome.service, outcome.attempts) == ("", "", 0)
+    assert outcome.ttft_ms is None
+
+
+async def test_an_unknown_model_is_in_no_record(lane: Lane) -> None:
+    """A client could make up any number of names."""
+    caller = lane.begin(make_request(b'{"model":"made-up"}'))
+    assert caller.status == 404
+    outcome = lane.outcome()
+    assert (outcome.error, outcome.model) == ("model_not_found", "")
+
+
+async def test_too_many_at_once(lane: Lane, peer: Peer) -> None:
+    running = [lane.begin(), lane.begin()]
+    sides = [await asked(peer), await asked(peer)]
+    third = lane.begin()
+    assert third.status == 503
+    assert json.loads(third.body)["error"]["code"] == "overloaded"
+    assert lane.slots.taken == 2
+    for side, caller in zip(sides, running, strict=True):
+        side.answer()
+        await caller.result()
+    assert lane.slots.taken == 0
+    assert [outcome.status for outcome in lane.recorded] == [503, 200, 200]
+
+
+async def test_a_service_that_refuses(lane: Lane, peer: Peer) -> None:
+    await peer.stop()
+    caller = lane.begin()
+    await caller.result()
+    assert caller.status == 503
+    assert {b"retry-after: 1", b"x-nexus-service: svc", b"x-nexus-attempts: 1"} <= set(caller.lines())
+    outcome = lane.outcome()
+    assert (outcome.level, outcome.error, outcome.service) == ("error", "no_ready_service", "svc")
+    assert lane.refused == [peer.url]
+
+
+async def test_a_service_that_breaks(lane: Lane, peer: Peer) -> None:
+    caller = lane.begin()
+    (await asked(peer)).close()
+    await caller.result()
+    assert caller.status == 502
+    assert (lane.outcome().level, lane.outcome().error) == ("error", "upstream_error")
+
+
+async def test_a_service_that_takes_too_long(lane: Lane, peer: Peer) -> None:
+    lane.timeouts = Timeouts(first_byte=0.02)
+    caller = lane.begin()
+    side = await asked(peer)
+    await caller.result()
+    assert caller.status == 504
+    assert lane.outcome().error == "upstream_timeout"
+    await side.closed()
+
+
+async def test_a_stream_that_is_cut_is_an_error_though_its_status_is_200(lane: Lane, peer: Peer) -> None:
+    caller = lane.begin(make_request(b'{"model":"m","stream":true}'))
+    side = await asked(peer)
+    side.events(b"data: 1\n\n")
+    side.close()
+    await caller.result()
+    assert caller.end == "closed"
+    outcome = lane.outcome()
+    assert (outcome.level, outcome.status, outcome.error, outcome.stream) == ("error", 200, "upstream_error", True)
+
+
+async def before_anything(lane: Lane, peer: Peer, caller: Caller) -> None:
+    """The connection to the service is not there yet."""
+
+
+async def before_the_answer(lane: Lane, peer: Peer, caller: Caller) -> None:
+    await asked(peer)
+
+
+async def in_the_answer(lane: Lane, peer: Peer, caller: Caller) -> None:
+    (await asked(peer)).events(b"data: 1\n\n")
+    await caller.until(lambda caller: bool(caller.body))
+
+
+async def while_nobody_reads(lane: Lane, peer: Peer, caller: Caller) -> None:
+    caller.write_paused = True
+    await in_the_answer(lane, peer, caller)
+
+
+@pytest.mark.parametrize("phase", [before_anything, before_the_answer, in_the_answer, while_nobody_reads])
+async def test_a_client_that_leaves(
+    lane: Lane, peer: Peer, phase: Callable[[Lane, Peer, Caller], Awaitable[None]]
+) -> None:
+    caller = lane.begin()
+    await phase(lane, peer, caller)
+    caller.leave()
+    await caller.result()
+    outcome = lane.outcome()
+    assert (outcome.level, outcome.status, outcome.error) == ("info", 499, "client_closed")
+    assert not caller.end
+
+
+async def test_the_connection_serves_the_next_call(lane: Lane, peer: Peer) -> None:
+    caller = lane.begin()
+    side = await asked(peer)
+    side.answer()
+    await caller.result()
+    caller = lane.begin()
+    await side.request()
+    side.answer(b"again")
+    await caller.result()
+    assert caller.body == b"again"
+
+
+async def test_equally_busy_instances_take_turns(lane: Lane, peer: Peer) -> None:
+    async with Peer() as other:
+        lane.snapshot = build([make_instance(url=peer.url), make_instance(url=other.url)], {})
+        for first, second in ((other, peer), (other, peer)):
+            for expected in (first, second):
+                caller = lane.begin()
+                if not lane.upstreams.in_flight(expected.url):
+                    pytest.fail("the other one was asked twice in a row")
+                caller.leave()
+                await caller.result()
+
+
+async def test_a_fault_of_ours_gives_everything_back(lane: Lane) -> None:
+    lane.fault = ZeroDivisionError()
+    caller = lane.begin()
+    with pytest.raises(ZeroDivisionError):
+        await caller.result()
+    outcome = lane.outcome()
+    assert (outcome.level, outcome.status) == ("error", 500)
