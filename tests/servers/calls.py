@@ -5,9 +5,10 @@ from typing import Any
 
 from nexus.contract.card import Card
 from nexus.contract.operations import BY_NAME
+from nexus.gateway.edge.lines import forwarded
 from nexus.gateway.endpoints import STANDARD, Endpoint
 from nexus.gateway.registry.snapshot import Instance, State, Target
-from nexus.gateway.values import Call, Request
+from nexus.gateway.values import Call, Head, Request
 from tests.servers.cards import card
 
 CHAT = STANDARD[b"/v1/chat/completions"]
@@ -28,7 +29,9 @@ def make_request(
     query: bytes = b"",
 ) -> Request:
     """A whole request; `headers` as given, without those that a real one would have besides."""
-    return Request(at, query, headers, content_type, body, "req-1", "administrator", 0.0)
+    target = f"{at.path}?{query.decode()}" if query else at.path
+    head = Head(at, target, forwarded(headers), content_type, "administrator")
+    return Request(head, body, "req-1", 0.0)
 
 
 def make_call(model: str | None = "m", body: bytes = BODY, *, stream: bool = False, **request: Any) -> Call:

@@ -10,18 +10,14 @@ gets control back at its next wait. Laws:
 - A coroutine that has ended is let go of, so that finished requests are freed without the garbage collector.
 """
 
-from collections.abc import Callable, Coroutine, Generator
-from typing import Any
+from collections.abc import Coroutine, Generator
 
 
 class Signal:
     """Something that happens; remembered until it is waited for. `waiting` is set and read by `Drive` and `set`."""
 
-    __slots__ = ("_is_set", "waiting")
-
-    def __init__(self) -> None:
-        self.waiting: Drive | None = None
-        self._is_set = False
+    waiting: "Drive | None" = None
+    _is_set = False
 
     def set(self) -> None:
         """It happened: resume the coroutine that waits for it, or let the next wait pass at once."""
@@ -53,36 +49,33 @@ class Drive:
     def drive(self, coroutine: Coroutine[Signal, None, None]) -> None:
         """Start `coroutine`; it runs to its first wait."""
         self._coroutine = coroutine
-        self._advance(coroutine.send, None)
-
-    def resume(self) -> None:
-        """Go on after the signal that the coroutine waited for."""
-        coroutine = self._coroutine
-        if coroutine is not None:
-            self._advance(coroutine.send, None)
+        self.resume()
 
     def interrupt(self, error: BaseException) -> None:
         """Raise `error` where the coroutine waits. Nothing happens if it has ended."""
-        coroutine = self._coroutine
-        if coroutine is None:
+        if self._coroutine is None:
             return
         if self._running:
             self._interruption = error
             return
         if self._signal is not None:
             self._signal.waiting = None
-        self._advance(coroutine.throw, error)
+        self.resume(error)
 
-    def _advance(self, step: Callable[[Any], Signal], value: BaseException | None) -> None:
+    def resume(self, error: BaseException | None = None) -> None:
+        """Go on after the signal that the coroutine waited for, or with `error` raised there."""
+        coroutine = self._coroutine
+        if coroutine is None:
+            return
         self._running = True
         try:
-            signal = step(value)
+            signal = coroutine.send(None) if error is None else coroutine.throw(error)
         except StopIteration:
             self._coroutine = self._signal = None
             return
-        except BaseException as error:  # noqa: BLE001 - the resuming callback belongs to another connection
+        except BaseException as escaped:  # noqa: BLE001 - the resuming callback belongs to another connection
             self._coroutine = self._signal = None
-            self.failed(error)
+            self.failed(escaped)
             return
         self._running = False
         self._signal = signal

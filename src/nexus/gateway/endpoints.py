@@ -14,7 +14,8 @@ _OWN_PAGES: Final = ("/health", "/readyz", "/metrics", "/v1/metadata", "/v1/mode
 class Endpoint(msgspec.Struct, frozen=True):
     """One row. `bodies` empty means: whatever the service takes. `service`, when set, is the only one to be asked.
 
-    `path` is the path at the service. `done_marker`: a whole event stream ends with `data: [DONE]`.
+    `path` is the path at the service. `done_marker`: a whole event stream ends with `data: [DONE]`. `standard`: it is
+    there whatever the services say.
     """
 
     operation: str
@@ -24,6 +25,7 @@ class Endpoint(msgspec.Struct, frozen=True):
     needs_model: bool = False
     done_marker: bool = False
     service: str | None = None
+    standard: bool = False
 
     @property
     def verb(self) -> bytes:
@@ -39,6 +41,7 @@ STANDARD: Final[dict[bytes, Endpoint]] = {
         operation.bodies,
         operation.needs_model,
         operation.done_marker,
+        standard=True,
     )
     for operation in OPERATIONS
 }

@@ -10,7 +10,7 @@ from nexus.gateway.edge.wire import error_head
 from nexus.gateway.intake.body import read
 from nexus.gateway.plan.targets import plan
 from nexus.gateway.registry.snapshot import Snapshot
-from nexus.gateway.relay.relay import relay
+from nexus.gateway.relay.relay import relay, relay_whole
 from nexus.gateway.relay.result import Relayed
 from nexus.gateway.values import Call, Client, ClientGoneError, Outcome, Request, Timeouts
 
@@ -47,10 +47,11 @@ class Inference:
             call = read(request)
             permit = self._slots.admit(call)
             self._turn += 1
-            timeouts = self._timeouts(request.endpoint.operation, call.model)
+            timeouts = self._timeouts(request.head.endpoint.operation, call.model)
             course = plan(call, self._snapshot(), self._in_flight, self._turn, timeouts)
             reply = await self._dispatcher.send(call, course, client, lease)
-            await relay(call, course, reply, client, result)
+            if not relay_whole(call, reply, client, result):
+                await relay(call, course, reply, client, result)
         except ClientGoneError:
             result.status, result.error = CLIENT_CLOSED, "client_closed"
         except ApiError as error:
@@ -73,8 +74,8 @@ def _outcome(request: Request, call: Call | None, lease: Lease, result: Relayed)
         "error" if status >= 500 or (error and status < 400) else "info",
         "request",
         request.request_id,
-        request.token,
-        request.endpoint.operation,
+        request.head.token,
+        request.head.endpoint.operation,
         status,
         int((perf_counter() - started) * 100_000) / 100,
         model,

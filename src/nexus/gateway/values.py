@@ -20,17 +20,33 @@ class ClientGoneError(Exception):
     """The caller closed its connection before its answer was whole."""
 
 
-class Request(msgspec.Struct, frozen=True):
-    """One whole HTTP request to the lane, its caller already known. Header names are lower-case."""
+class Head(msgspec.Struct, frozen=True):
+    """What the head of a request says, its caller already known; requests that say the same share one.
+
+    `target` is path and query at the service; `lines` are the header lines that go on to it, each with its CR LF.
+    `request_id` is the client's own, if it sent a sane one.
+    """
 
     endpoint: Endpoint
-    query: bytes
-    headers: Headers
+    target: str
+    lines: bytes
     content_type: bytes
+    token: str
+    request_id: str | None = None
+
+
+class Request(msgspec.Struct, frozen=True):
+    """One whole HTTP request to the lane."""
+
+    head: Head
     body: bytes
     request_id: str
-    token: str
     started: float
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """The row of the table that it is for."""
+        return self.head.endpoint
 
 
 class Call(msgspec.Struct, frozen=True):

@@ -95,7 +95,7 @@ class Dispatcher:
             client.expect_within(plan.timeouts.first_byte, "begin to answer")
             answer = connection.request(head, body)
             while not (answer.parts or answer.complete or answer.failure):
-                await answer.arrival
+                await answer
             if not answer.failure or answer.touched or not connection.reused:
                 return answer
             lease.drop()

@@ -8,14 +8,16 @@ story, an answer that was begun is either finished or cut.
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from time import perf_counter, time
 from typing import TYPE_CHECKING, Final
 
 from nexus.contract.errors import INTERNAL_ERROR, UPSTREAM_TIMEOUT, ApiError
 from nexus.gateway.drive import Drive, Signal
 from nexus.gateway.edge import wire
-from nexus.gateway.endpoints import Endpoint
-from nexus.gateway.values import ClientGoneError, Headers, Outcome, Request
+from nexus.gateway.edge.identity import new_id
+from nexus.gateway.recall import Known
+from nexus.gateway.values import ClientGoneError, Head, Outcome, Request
 
 if TYPE_CHECKING:
     from nexus.gateway.edge.protocol import EdgeProtocol
@@ -32,8 +34,6 @@ class Exchange(Drive):
     Most attributes keep the class's values for most requests, so they are set only where they differ.
     """
 
-    token = ""
-    content_type = b""
     http10 = False
     head_only = False
     keep_alive = True
@@ -46,21 +46,18 @@ class Exchange(Drive):
     disconnected = False
     write_paused = False
     begun = False
+    known: Known[Head] | None = None  # by what the next request on the connection may be known
+    parts: Sequence[bytes] = ()
     _chunked = False
     last_deadline = NEVER
     _waiting_for = ""
     _writable: Signal | None = None  # made by the first one to wait for it
 
-    def __init__(
-        self, protocol: EdgeProtocol, endpoint: Endpoint, query: bytes, headers: Headers, request_id: str
-    ) -> None:
+    def __init__(self, protocol: EdgeProtocol, head: Head) -> None:
         self.protocol = protocol
-        self.endpoint = endpoint
-        self.query = query
-        self.headers = headers
-        self.request_id = request_id
+        self.head = head
+        self.request_id = head.request_id or new_id()
         self.started = perf_counter()
-        self.parts: list[bytes] = []
 
     # --- the request
 
@@ -69,25 +66,25 @@ class Exchange(Drive):
         if self.refusal is not None:
             self.refuse(self.refusal)
             return
-        parts, self.parts = self.parts, []
-        request = Request(
-            self.endpoint,
-            self.query,
-            self.headers,
-            self.content_type,
-            parts[0] if len(parts) == 1 else b"".join(parts),
-            self.request_id,
-            self.token,
-            self.started,
-        )
-        self.begun = True
-        self.drive(self.protocol.edge.story(request, self))
+        parts, self.parts = self.parts, ()
+        self.tell(parts[0] if len(parts) == 1 else b"".join(parts))
+
+    def tell(self, body: bytes) -> None:
+        """Tell the story of the request with this body."""
+        self.begun = self.arrived = True
+        self.drive(self.protocol.edge.story(Request(self.head, body, self.request_id, self.started), self))
+
+    @property
+    def is_everyday(self) -> bool:
+        """True if it was begun at once, on a connection of HTTP/1.1 that stays open, and is for a standard path."""
+        usual = self.begun and self.refusal is None and not self.wants_continue
+        return usual and self.keep_alive and not self.http10 and self.head.endpoint.standard
 
     def refuse(self, error: ApiError) -> None:
         """Answer with `error` without telling the story, and record it."""
         self.begun = True
         received = sum(map(len, self.parts))
-        self.parts = []
+        self.parts = ()
         self.send_whole(error.status, wire.error_head(error, self.request_id), error.body())
         self.protocol.edge.record(
             Outcome(
@@ -95,8 +92,8 @@ class Exchange(Drive):
                 level="info",
                 event="request",
                 request_id=self.request_id,
-                token=self.token,
-                operation=self.endpoint.operation,
+                token=self.head.token,
+                operation=self.head.endpoint.operation,
                 status=error.status,
                 ms=int((perf_counter() - self.started) * 100_000) / 100,
                 bytes_in=received,

@@ -24,9 +24,11 @@ from nexus.gateway.edge import wire
 from nexus.gateway.edge.context import Edge
 from nexus.gateway.edge.exchange import NEVER, Exchange
 from nexus.gateway.edge.head import head_too_large, inspect_head, without_nominated
-from nexus.gateway.edge.identity import request_id
+from nexus.gateway.edge.identity import new_id, sane_id
+from nexus.gateway.edge.lines import forwarded
 from nexus.gateway.endpoints import STANDARD, Endpoint
-from nexus.gateway.values import Headers
+from nexus.gateway.recall import Known, remember
+from nexus.gateway.values import Head, Headers
 
 _DRAINED_BODY: Final = 65_536  # a refused request's body up to this size is read, so that the connection lives on
 _NOWHERE: Final = Endpoint("unknown", "", "")
@@ -47,12 +49,13 @@ class EdgeProtocol(HttpToolsProtocol):
         self._watched = False  # a bound is set for the head that is being read
         self._fed = 0  # bytes of that head
         self._unparsed = 0  # bytes of a body that llhttp leaves to the protocol it believes to be switched to
+        self._known: Known[Head] | None = None  # by what the next read may be known, when nothing else is going on
         self._body_size = 0
         self._afterwards: ApiError | None = None
         self._discarding = False
         self._parts: list[bytes] | None = None  # where the body goes that comes now, if to the lane
-        self._authorization = b""  # the last one that was let in on this connection, and whose it is
-        self._token = ""
+        self._authorization: bytes | None = None  # the last one that was let in on this connection, if one was,
+        self._token: str | None = None  # and whose it is
         self._dated: list[tuple[bytes, bytes]] | None = None
         self._date_line = b""
 
@@ -108,11 +111,27 @@ class EdgeProtocol(HttpToolsProtocol):
     # --- reading
 
     def data_received(self, data: bytes) -> None:
+        known = self._known
+        if known is None:
+            self._parse(data)
+            return
+        self._known = None
+        body = known.body_of(data)
+        if body is None or len(body) > self.edge.limits.body_bytes:
+            self._parse(data)
+            return
+        self.deadline = NEVER
+        self.cycle = self.active = exchange = Exchange(self, known.meaning)
+        exchange.known = known
+        exchange.tell(body)
+
+    def _parse(self, data: bytes) -> None:
         if self._discarding:
             return
         if self._unparsed:
             self._read_unparsed(data)
             return
+        first = not self._incomplete
         self._fed += len(data)
         try:
             self.parser.feed_data(data)
@@ -126,11 +145,24 @@ class EdgeProtocol(HttpToolsProtocol):
         except httptools.HttpParserError as error:
             self._reject(ApiError(INVALID_REQUEST, f"This is not a valid HTTP/1.1 request: {error}."))
             return
-        if self._incomplete and not self._discarding:
+        if self._incomplete:
             self._watch()
+        elif first:
+            self._remember(data)
+
+    def _remember(self, data: bytes) -> None:
+        """If this read was one everyday request and nothing else, the next one may be known by it.
+
+        A head with an id of its own is not said again.
+        """
+        exchange = self.cycle
+        if isinstance(exchange, Exchange) and exchange.is_everyday and exchange.head.request_id is None:
+            exchange.known = remember(data, self._body_size, exchange.head)
 
     def _watch(self) -> None:
         """A request has begun but is not whole: its head must come in time as a whole, its body must keep coming."""
+        if self._discarding:
+            return
         limits = self.edge.limits
         if self._incomplete == "body":
             self.deadline = self.loop.time() + limits.body_idle_seconds
@@ -178,75 +210,91 @@ class EdgeProtocol(HttpToolsProtocol):
         if self._discarding:
             return
         self._incomplete = "body"
-        edge, headers = self.edge, self.headers
+        headers = self.headers
         self.headers = []  # trailers, which come the same way, are not for the service
-        head = dict(headers)
-        target, query = self.url, b""
+        fields = dict(headers)
+        target = self.url
         refusal: ApiError | None = None
-        length = head.get(b"content-length", b"0")
-        if (
-            self._fed > edge.limits.head_bytes
-            or target[:1] != b"/"
-            or b"host" not in head
-            or int(length) > edge.limits.body_bytes
-            or len(head) != len(headers)
-            or b"upgrade" in head
-            or not self.parser.should_keep_alive()
-        ):
+        if not self._is_usual(fields, headers):
             try:
-                target = self._inspect(head, headers, int(length))
+                target = self._inspect(fields, headers)
             except ApiError as error:
                 refusal = error
         self._fed = 0
-        if b"?" in target:
-            target, _, query = target.partition(b"?")
+        path, _, query = target.partition(b"?")
         method = self.parser.get_method()
-        endpoint = _NOWHERE if refusal is not None else STANDARD.get(target) or edge.find(method, target)
+        endpoint = _NOWHERE if refusal is not None else STANDARD.get(path) or self.edge.find(method, path)
         if endpoint is None:
             self._to_application(headers)
             return
-        exchange = Exchange(self, endpoint, query, headers, request_id(head.get(b"x-request-id")))
-        exchange.content_type = head.get(b"content-type", b"")
-        exchange.token = self._token
-        if b"connection" in head:
-            exchange.headers = without_nominated(headers, head[b"connection"])
-        if b"connection" in head or not self.parser.should_keep_alive():
+        token = ""
+        if refusal is None:
+            try:
+                token = self._caller(fields.get(b"authorization"))
+                _check_method(method, endpoint)
+            except ApiError as error:
+                refusal = error
+        exchange = self._exchange(endpoint, query, fields, headers, token)
+        exchange.head_only = method == b"HEAD"
+        self._enter(exchange, fields, refusal)
+
+    def _is_usual(self, fields: dict[bytes, bytes], headers: Headers) -> bool:
+        """True for a head in which nothing has to be looked at more closely."""
+        limits = self.edge.limits
+        return (
+            self._fed <= limits.head_bytes
+            and self.url[:1] == b"/"
+            and b"host" in fields
+            and int(fields.get(b"content-length", b"0")) <= limits.body_bytes
+            and len(fields) == len(headers)
+            and b"upgrade" not in fields
+            and self.parser.should_keep_alive()
+        )
+
+    def _caller(self, authorization: bytes | None) -> str:
+        """The caller's name, looked up anew only where it says another key than before. Raises ApiError (401)."""
+        if self._token is None or authorization != self._authorization:
+            self._token = None
+            self._token = self.edge.keyring.check(authorization)
+            self._authorization = authorization
+        return self._token
+
+    def _exchange(
+        self, endpoint: Endpoint, query: bytes, fields: dict[bytes, bytes], headers: Headers, token: str
+    ) -> Exchange:
+        connection = fields.get(b"connection")
+        head = Head(
+            endpoint,
+            f"{endpoint.path}?{query.decode('latin-1')}" if query else endpoint.path,
+            forwarded(headers if connection is None else without_nominated(headers, connection)),
+            fields.get(b"content-type", b""),
+            token,
+            sane_id(fields.get(b"x-request-id")),
+        )
+        exchange = Exchange(self, head)
+        if connection is not None or not self.parser.should_keep_alive():
             exchange.keep_alive = self.parser.should_keep_alive()
             exchange.http10 = self.parser.get_http_version() == "1.0"
-        if refusal is None and (
-            head.get(b"authorization") != self._authorization or method != endpoint.method.encode()
-        ):
-            refusal = self._refusal(exchange, head, method)
+        return exchange
+
+    def _enter(self, exchange: Exchange, fields: dict[bytes, bytes], refusal: ApiError | None) -> None:
+        """The newest request: first in line, or queued, or refused."""
         self.cycle = exchange
         active = self.active
-        if refusal is None and b"expect" not in head and (active is None or active.response_complete):
+        if refusal is None and b"expect" not in fields and (active is None or active.response_complete):
             self.active = exchange
-            self._parts = exchange.parts
+            self._parts = exchange.parts = []
         else:
-            self._open(exchange, head, refusal)
+            self._open(exchange, fields, refusal)
 
-    def _refusal(self, exchange: Exchange, head: dict[bytes, bytes], method: bytes) -> ApiError | None:
-        """Why the lane will not serve this request, as far as its head tells: the caller, the method."""
-        authorization = head.get(b"authorization")
-        try:
-            exchange.token = self._token = self.edge.keyring.check(authorization)
-        except ApiError as error:
-            return error
-        self._authorization = authorization or b""
-        endpoint = exchange.endpoint
-        if method != endpoint.verb:
-            exchange.head_only = method == b"HEAD"
-            message = f"{endpoint.path} takes {endpoint.method} only."
-            return ApiError(METHOD_NOT_ALLOWED, message, allow=endpoint.method)
-        return None
-
-    def _inspect(self, head: dict[bytes, bytes], headers: Headers, length: int) -> bytes:
-        """A head that is not an everyday one: its target in origin form. Raises ApiError for what is out of bounds."""
+    def _inspect(self, fields: dict[bytes, bytes], headers: Headers) -> bytes:
+        """A head that is not a usual one: its target in origin form. Raises ApiError for what is out of bounds."""
         target = inspect_head(self.url, headers, self.parser.get_http_version(), self.edge.limits)
+        length = int(fields.get(b"content-length", b"0"))
         if length > self.edge.limits.body_bytes:
             raise self._too_large()
-        if b"upgrade" in head and self.parser.should_upgrade():
-            if b"transfer-encoding" in head:
+        if b"upgrade" in fields and self.parser.should_upgrade():
+            if b"transfer-encoding" in fields:
                 raise ApiError(INVALID_REQUEST, "A request that offers an upgrade must tell the length of its body.")
             self._unparsed = length
         return target
@@ -270,7 +318,7 @@ class EdgeProtocol(HttpToolsProtocol):
         exchange.refusal = refusal
         exchange.wants_continue = head.get(b"expect", b"").lower() == b"100-continue"
         if refusal is None:
-            self._parts = exchange.parts
+            self._parts = exchange.parts = []
         if self.active is not None and not self.active.response_complete:
             self.pipeline.appendleft((exchange, self.app))  # type: ignore[arg-type]
             if len(self.pipeline) >= self.edge.limits.queued_requests:
@@ -354,6 +402,7 @@ class EdgeProtocol(HttpToolsProtocol):
         elif self.pipeline or self._incomplete or self._afterwards is not None or self.flow.read_paused:
             self.on_response_complete()
         else:
+            self._known = exchange.known
             self.server_state.total_requests += 1
             self.deadline = self.loop.time() + self.edge.limits.keep_alive_seconds
 
@@ -394,7 +443,7 @@ class EdgeProtocol(HttpToolsProtocol):
             self._write_error_and_close(error)
 
     def _write_error_and_close(self, error: ApiError) -> None:
-        self.transport.write(wire.error_answer(error, request_id(None), self.date_line()))
+        self.transport.write(wire.error_answer(error, new_id(), self.date_line()))
         self._linger_and_close()
 
     def _linger_and_close(self) -> None:
@@ -408,3 +457,10 @@ class EdgeProtocol(HttpToolsProtocol):
             self.transport.write_eof()
         else:
             self.transport.close()
+
+
+def _check_method(method: bytes, endpoint: Endpoint) -> None:
+    """Raises ApiError (405)."""
+    if method != endpoint.verb:
+        message = f"{endpoint.path} takes {endpoint.method} only."
+        raise ApiError(METHOD_NOT_ALLOWED, message, allow=endpoint.method)

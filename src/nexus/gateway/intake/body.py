@@ -21,13 +21,13 @@ _decoder = msgspec.json.Decoder(_Peek)
 
 def read(request: Request) -> Call:
     """The call that a request makes. Raises ApiError (400, 415)."""
-    endpoint = request.endpoint
+    endpoint = request.head.endpoint
     if not endpoint.bodies:
         return _read_any(request)
-    kind = _JSON if request.content_type == b"application/json" else _kind(request.content_type)
+    kind = _JSON if request.head.content_type == b"application/json" else _kind(request.head.content_type)
     if kind not in endpoint.bodies:
         wanted = " or ".join(_MEDIA_TYPES[body] for body in endpoint.bodies)
-        got = request.content_type.decode("latin-1") or "none"
+        got = request.head.content_type.decode("latin-1") or "none"
         raise ApiError(UNSUPPORTED_MEDIA_TYPE, f"{endpoint.path} takes {wanted}, not the content type {got!r}.")
     call = _read_json(request) if kind == _JSON else _read_form(request)
     if call.model is None and endpoint.needs_model:
@@ -55,7 +55,7 @@ def _read_json(request: Request) -> Call:
 
 
 def _read_form(request: Request) -> Call:
-    fields = read_fields(request.content_type, request.body, (b"model", b"stream"))
+    fields = read_fields(request.head.content_type, request.body, (b"model", b"stream"))
     model, stream = fields.get(b"model"), fields.get(b"stream")
     return Call(
         request,
@@ -67,7 +67,7 @@ def _read_form(request: Request) -> Call:
 
 def _read_any(request: Request) -> Call:
     """A service's own operation: its body is its own affair, but a model that it names is honoured."""
-    if request.body and _kind(request.content_type) == _JSON and request.content_type:
+    if request.body and _kind(request.head.content_type) == _JSON and request.head.content_type:
         return _read_json(request)
     return Call(request, None, stream=False)
 

@@ -13,7 +13,7 @@ _NO_ROUTE: Final = Route()
 
 def plan(call: Call, snapshot: Snapshot, in_flight: Callable[[str], int], turn: int, timeouts: Timeouts) -> Plan:
     """The plan for `call`; `turn`, a running number, decides among equally busy targets. Raises ApiError (404, 503)."""
-    endpoint = call.request.endpoint
+    endpoint = call.request.head.endpoint
     if endpoint.service is not None:
         route = _of_service(call, snapshot, endpoint.service)
     elif call.model is not None:
@@ -39,7 +39,7 @@ def _of_service(call: Call, snapshot: Snapshot, service: str) -> Route:
     """The instances of one service; where the call names a model that they know, those that have it."""
     instances = snapshot.of_service(service)
     if call.model is not None:
-        named = snapshot.by_model.get((call.request.endpoint.operation, call.model))
+        named = snapshot.by_model.get((call.request.head.endpoint.operation, call.model))
         if named is not None:
             urls = {instance.url for instance in instances}
             return Route(

@@ -15,19 +15,20 @@ from prometheus_client.process_collector import ProcessCollector
 from nexus.gateway.values import Outcome
 
 BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
+_BUCKETS_MS: Final = tuple(bound * 1000 for bound in BUCKETS)
 _ROUTE: Final = ("operation", "service", "model")
 
 
 class _Histogram:
-    __slots__ = ("counts", "total")
+    __slots__ = ("counts", "total_ms")
 
     def __init__(self) -> None:
         self.counts = [0] * (len(BUCKETS) + 1)
-        self.total = 0.0
+        self.total_ms = 0.0
 
-    def observe(self, seconds: float) -> None:
-        self.counts[bisect_left(BUCKETS, seconds)] += 1
-        self.total += seconds
+    def observe(self, ms: float) -> None:
+        self.counts[bisect_left(_BUCKETS_MS, ms)] += 1
+        self.total_ms += ms
 
     def buckets(self) -> list[tuple[str, float]]:
         """Cumulative, as Prometheus wants them."""
@@ -70,9 +71,9 @@ class Metrics:
             route = self._routes[key] = _Route()
         statuses = route.statuses
         statuses[outcome.status] = statuses.get(outcome.status, 0) + 1
-        route.seconds.observe(outcome.ms / 1000)
+        route.seconds.observe(outcome.ms)
         if outcome.ttft_ms is not None and outcome.stream:
-            route.first_byte.observe(outcome.ttft_ms / 1000)
+            route.first_byte.observe(outcome.ttft_ms)
         usage = outcome.usage
         if usage is not None:
             route.prompt_tokens += usage.prompt_tokens
@@ -112,5 +113,5 @@ class Metrics:
         family = HistogramMetricFamily(name, text, labels=_ROUTE)
         for key, route in self._routes.items():
             histogram = pick(route)
-            family.add_metric(key, histogram.buckets(), histogram.total)
+            family.add_metric(key, histogram.buckets(), histogram.total_ms / 1000)
         return family

@@ -2,8 +2,6 @@
 
 from time import time
 
-import msgspec
-
 from nexus.gateway.record.lines import LineWriter
 from nexus.gateway.record.metrics import Metrics
 from nexus.gateway.values import Outcome
@@ -13,14 +11,13 @@ class Recorder:
     """`record` is called once for every request that ended, in whatever way."""
 
     def __init__(self, metrics: Metrics, lines: LineWriter) -> None:
-        self._metrics = metrics
-        self._lines = lines
-        self._encode = msgspec.json.Encoder().encode
+        self._count = metrics.add
+        self._log = lines.add
 
     def record(self, outcome: Outcome) -> None:
         """Count it and log it."""
-        self._metrics.add(outcome)
-        self._lines.write(self._encode(outcome))
+        self._count(outcome)
+        self._log(outcome)
 
     def record_control(self, *, method: str, path: str, status: int, seconds: float, request_id: str) -> None:
         """The same for a request to the control plane; `path` is its route's template."""

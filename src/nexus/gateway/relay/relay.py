@@ -4,7 +4,7 @@ Laws: nothing is re-encoded; nothing piles up beyond one read while the client i
 is told apart from one that ends: by an in-band error event without `[DONE]`, or by a connection that is cut.
 """
 
-from collections.abc import AsyncGenerator
+from collections.abc import Callable
 from time import perf_counter
 
 from nexus.contract.errors import UPSTREAM_ERROR, ApiError
@@ -12,70 +12,94 @@ from nexus.contract.sse import encode
 from nexus.contract.usage import read_usage
 from nexus.gateway.relay import errors
 from nexus.gateway.relay.events import EventGate, EventTooLargeError
-from nexus.gateway.relay.head import answer_head, own_head
 from nexus.gateway.relay.result import Relayed
+from nexus.gateway.upstream.connection import Answer
 from nexus.gateway.values import Call, Client, Plan, Reply
 
-_JSON = b"application/json"
 _USAGE_LIMIT = 262_144  # bytes of a JSON answer that are kept to read its usage
 
 
 async def relay(call: Call, plan: Plan, reply: Reply, client: Client, result: Relayed) -> None:
     """Send `reply` to `client`, filling in `result`. Raises ApiError as long as nothing was sent."""
-    answer = reply.answer
-    result.status = answer.status
+    head = reply.answer.head
+    result.status = head.status
     result.first_byte = perf_counter()
-    if answer.status >= 400:
+    if head.status >= 400:
         await _relay_error(call, plan, reply, client, result)
-    elif answer.content_type.startswith(b"text/event-stream"):
+    elif head.is_events:
         await _relay_events(call, plan, reply, client, result)
-    elif answer.complete:
-        _send_whole(call, reply, client, result)
     else:
         await _relay_bytes(call, plan, reply, client, result)
 
 
-def _send_whole(call: Call, reply: Reply, client: Client, result: Relayed) -> None:
+def relay_whole(call: Call, reply: Reply, client: Client, result: Relayed) -> bool:
+    """Send `reply` at once if it is whole already and to be sent as it is; False where it is `relay`'s to send."""
     answer = reply.answer
+    head = answer.head
+    if not answer.complete or head.status >= 400 or head.is_events:
+        return False
+    result.status = head.status
+    result.first_byte = perf_counter()
     body = answer.take()
-    client.send_whole(answer.status, answer_head(answer.headers, call.request.request_id, reply), body)
+    client.send_whole(head.status, _head(head.forwarded, call, reply), body)
     result.bytes_out = len(body)
-    if b'"usage"' in body and answer.content_type.startswith(_JSON):
+    if head.is_json and b'"usage"' in body:
         result.usage = read_usage(body)
+    return True
+
+
+def _head(lines: bytes, call: Call, reply: Reply) -> bytes:
+    """The lines of an answer's head: the service's, and who gave it, as which model, at which attempt."""
+    return b"%bx-request-id: %b\r\n%bx-nexus-attempts: %d\r\n" % (
+        lines,
+        call.request.request_id.encode(),
+        reply.target.head,
+        reply.attempts,
+    )
 
 
 async def _relay_bytes(call: Call, plan: Plan, reply: Reply, client: Client, result: Relayed) -> None:
-    answer = reply.answer
-    json = answer.content_type.startswith(_JSON)
-    head = answer_head(answer.headers, call.request.request_id, reply)
-    client.send_head(answer.status, head, answer.length)
+    head = reply.answer.head
+    client.send_head(head.status, _head(head.forwarded, call, reply), reply.answer.length)
     seen: list[bytes] = []
+
+    def pass_on(data: bytes) -> None:
+        client.send(data)
+        result.bytes_out += len(data)
+        if head.is_json and result.bytes_out <= _USAGE_LIMIT:
+            seen.append(data)
+
     try:
-        async for data in _pieces(plan, reply, client):
-            client.send(data)
-            result.bytes_out += len(data)
-            if json and result.bytes_out <= _USAGE_LIMIT:
-                seen.append(data)
+        await _follow(reply.answer, pass_on, plan, client)
     except ApiError as error:
         result.error = error.code
         client.cut()
         return
     client.finish()
-    if json and result.bytes_out <= _USAGE_LIMIT:
+    if head.is_json and result.bytes_out <= _USAGE_LIMIT:
         result.usage = read_usage(b"".join(seen))
 
 
 async def _relay_events(call: Call, plan: Plan, reply: Reply, client: Client, result: Relayed) -> None:
     gate = EventGate()
-    answer = reply.answer
-    client.send_head(answer.status, answer_head(answer.headers, call.request.request_id, reply), None)
+    head = reply.answer.head
+    client.send_head(head.status, _head(head.forwarded, call, reply), None)
+
+    def pass_on(data: bytes) -> None:
+        whole = gate.pass_on(data)
+        if whole:
+            client.send(whole)
+            result.bytes_out += len(whole)
+
     try:
-        async for data in _pieces(plan, reply, client):
-            _send(client, gate.pass_on(data), result)
-        _send(client, gate.rest(), result)
+        await _follow(reply.answer, pass_on, plan, client)
+        rest = gate.rest()
+        if rest:
+            client.send(rest)
+            result.bytes_out += len(rest)
         if not gate.whole:
             raise ApiError(UPSTREAM_ERROR, "it ended in the middle of an event")
-        if call.request.endpoint.done_marker and not gate.done:
+        if call.request.head.endpoint.done_marker and not gate.done:
             raise ApiError(UPSTREAM_ERROR, "it ended without saying that it was done")
     except (ApiError, EventTooLargeError) as cause:
         kind = cause.kind if isinstance(cause, ApiError) else UPSTREAM_ERROR
@@ -88,19 +112,12 @@ async def _relay_events(call: Call, plan: Plan, reply: Reply, client: Client, re
     result.usage = gate.usage
 
 
-def _send(client: Client, data: bytes, result: Relayed) -> None:
-    if data:
-        client.send(data)
-        result.bytes_out += len(data)
-
-
-async def _pieces(plan: Plan, reply: Reply, client: Client) -> AsyncGenerator[bytes]:
-    """The body as it comes and as the client takes it. Raises ApiError if it breaks off or stalls."""
-    answer = reply.answer
+async def _follow(answer: Answer, pass_on: Callable[[bytes], None], plan: Plan, client: Client) -> None:
+    """Hand on the body as it comes and as the client takes it. Raises ApiError if it breaks off or stalls."""
     while True:
         data = answer.take()
         if data:
-            yield data
+            pass_on(data)
         elif answer.failure:
             raise ApiError(UPSTREAM_ERROR, answer.failure)
         elif answer.complete:
@@ -112,7 +129,7 @@ async def _pieces(plan: Plan, reply: Reply, client: Client) -> AsyncGenerator[by
             answer.proceed()
         elif not (answer.complete or answer.failure):
             client.expect_within(plan.timeouts.idle, "go on with its answer")
-            await answer.arrival
+            await answer
 
 
 async def _relay_error(call: Call, plan: Plan, reply: Reply, client: Client, result: Relayed) -> None:
@@ -121,16 +138,15 @@ async def _relay_error(call: Call, plan: Plan, reply: Reply, client: Client, res
     body = answer.take()
     while not (answer.complete or answer.failure) and len(body) < errors.LIMIT:
         client.expect_within(plan.timeouts.idle, "go on with its answer")
-        await answer.arrival
+        await answer
         body += answer.take()
     if answer.complete and errors.is_envelope(body):
         body, result.error = errors.complete_envelope(body)
-        kept = [(name, line) for name, line in answer.headers if name != b"content-type"]
-        head = b"content-type: application/json\r\n" + answer_head(kept, call.request.request_id, reply)
+        kept = b"".join([line for name, line in answer.head.lines() if name != b"content-type"])
     else:
-        error = errors.translate(answer.status, body, reply.target.instance.service)
+        error = errors.translate(answer.head.status, body, reply.target.instance.service)
         result.status, result.error, body = error.status, error.code, error.body()
-        waits = [line + b"\r\n" for name, line in answer.headers if name == b"retry-after"]
-        head = b"content-type: application/json\r\n" + b"".join(waits) + own_head(call.request.request_id, reply)
+        kept = b"".join([line for name, line in answer.head.lines() if name == b"retry-after"])
+    head = _head(b"content-type: application/json\r\n" + kept, call, reply)
     client.send_whole(result.status, head, body)
     result.bytes_out = len(body)

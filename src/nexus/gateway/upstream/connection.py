@@ -6,35 +6,27 @@ what frames the body; the lines of a valid head are taken from the bytes themsel
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import httptools
 
 from nexus.gateway.drive import Signal
+from nexus.gateway.recall import Known, remember
+from nexus.gateway.upstream.head import AnswerHead, read_head
 
-_BODILESS = (204, 304)
 _ONE_WRITE = 65_536  # bytes of a body up to which it is worth copying behind its head
+_NOTHING = AnswerHead()
 
 
-Lines = Sequence[tuple[bytes, bytes]]
+class Answer(Signal):
+    """One answer while it comes in: the signal that something of it has come, or its end.
 
-
-def value_of(line: bytes) -> bytes:
-    """The value of a header line."""
-    return line.partition(b":")[2].strip()
-
-
-class Answer:
-    """One answer while it comes in. `arrival` is set whenever something of it has come, or its end.
-
-    `status` is 0 until the head is here; `headers` are its lines, each with its lower-case name; `parts` are the bytes
-    of the body that nobody has taken; `length` is None where the service does not say it; `touched` is False as long
-    as no byte has come; `failure` says why it will never be `complete`.
+    `head` says nothing until it is here; `parts` are the bytes of the body that nobody has taken; `length` is None
+    where the service does not say it; `touched` is False as long as no byte has come; `failure` says why it will
+    never be `complete`.
     """
 
-    status = 0
-    headers: Lines = ()
-    content_type = b""
+    head = _NOTHING
     length: int | None = None
     touched = False
     complete = False
@@ -43,7 +35,6 @@ class Answer:
     def __init__(self, connection: "Connection") -> None:
         self._connection = connection
         self.parts: list[bytes] = []
-        self.arrival = Signal()
 
     def take(self) -> bytes:
         """The bytes of the body that have come since the last call, in order; empty if none."""
@@ -65,7 +56,14 @@ class Answer:
         """Nothing more will come."""
         if not self.complete and not self.failure:
             self.failure = reason
-        self.arrival.set()
+        self.set()
+
+    def fill(self, head: AnswerHead, body: bytes) -> None:
+        """It has come, whole."""
+        self.head = head
+        self.parts = [body]
+        self.touched = self.complete = True
+        self.set()
 
 
 class Connection(asyncio.Protocol):
@@ -76,9 +74,9 @@ class Connection(asyncio.Protocol):
     idle_since = 0.0
     _answer: Answer | None = None
     _head = b""
-    _framed = False
     _surplus = False
     _keep_alive = False
+    _known: Known[AnswerHead] | None = None  # by what the next answer may be known
 
     def __init__(self, give_back: Callable[["Connection"], None], lost: Callable[["Connection"], None]) -> None:
         self._give_back = give_back
@@ -112,7 +110,7 @@ class Connection(asyncio.Protocol):
         if answer is None:
             return
         self._answer = None
-        if answer.complete and self._keep_alive and not self._surplus and not self.closed:
+        if answer.complete and self._keep_alive and not self.closed:
             self.reused = True
             self._give_back(self)
         else:
@@ -143,8 +141,18 @@ class Connection(asyncio.Protocol):
         if answer is None:
             self.abort()  # nobody asked: an answer to nothing would become the answer to the next request
             return
+        known = self._known
+        if known is not None and not answer.touched:
+            body = known.body_of(data)
+            if body is not None:
+                answer.fill(known.meaning, body)
+                return
+        self._parse(answer, data)
+
+    def _parse(self, answer: Answer, data: bytes) -> None:
+        first = not answer.touched
         answer.touched = True
-        if not answer.status:
+        if not answer.head.status:
             self._head += data
         try:
             self._parser.feed_data(data)
@@ -152,7 +160,10 @@ class Connection(asyncio.Protocol):
             answer.failure = "the service switched protocols"
         except httptools.HttpParserError as error:
             answer.failure = f"the service's answer is not valid HTTP ({error})"
-        answer.arrival.set()
+        if first:
+            recurs = answer.complete and answer.head.recurs and self._keep_alive
+            self._known = remember(data, sum(map(len, answer.parts)), answer.head) if recurs else None
+        answer.set()
 
     def eof_received(self) -> None:
         return None
@@ -161,7 +172,7 @@ class Connection(asyncio.Protocol):
         self.closed = True
         answer = self._answer
         if answer is not None:
-            if answer.status and not self._framed and exc is None:
+            if answer.head.status and not answer.head.framed and exc is None:
                 answer.complete = True  # an answer without a length ends with its connection
             answer.fail(f"the service closed the connection{f' ({exc})' if exc else ''}")
         self._lost(self)
@@ -171,31 +182,26 @@ class Connection(asyncio.Protocol):
     def on_message_begin(self) -> None:
         if self._answer is None or self._answer.complete:
             self._surplus = True
+            self._keep_alive = False
 
     def on_headers_complete(self) -> None:
         answer = self._answer
         if answer is None or self._surplus:
             return
-        head, _, rest = self._head.partition(b"\r\n\r\n")
+        head = self._head.lstrip(b"\r\n")
+        end = head.index(b"\r\n\r\n")
         status = self._parser.get_status_code()
         if status < 200:
-            self._head = rest
+            self._head = head[end + 4 :]
             return
         self._head = b""
-        answer.status = status
-        answer.headers = [(line.partition(b":")[0].lower(), line) for line in head.split(b"\r\n")[1:]]
-        fields = dict(answer.headers)
-        if b"content-length" in fields:
-            answer.length = int(value_of(fields[b"content-length"]))
-        if b"content-type" in fields:
-            answer.content_type = value_of(fields[b"content-type"])
-        self._framed = answer.length is not None or b"transfer-encoding" in fields or status in _BODILESS
-        self._keep_alive = self._framed and self._parser.should_keep_alive()
+        answer.head, answer.length = read_head(status, head[head.index(b"\r\n") + 2 : end + 2])
+        self._keep_alive = answer.head.framed and self._parser.should_keep_alive()
 
     def on_body(self, body: bytes) -> None:
         if self._answer is not None and not self._surplus:
             self._answer.parts.append(body)
 
     def on_message_complete(self) -> None:
-        if self._answer is not None and self._answer.status:
+        if self._answer is not None and self._answer.head.status:
             self._answer.complete = True
