@@ -29,7 +29,7 @@ def make_request(
     query: bytes = b"",
 ) -> Request:
     """A whole request; `headers` as given, without those that a real one would have besides."""
-    target = f"{at.path}?{query.decode("latin-1")}" if query else at.path
+    target = f"{at.path}?{query.decode('latin-1')}" if query else at.path
     head = Head(at, target, forwarded(headers), content_type, "administrator")
     return Request(head, body, "req-1", 0.0)
 

@@ -10,7 +10,7 @@ from nexus.gateway.edge.wire import error_head
 from nexus.gateway.intake.body import read
 from nexus.gateway.plan.targets import plan
 from nexus.gateway.registry.snapshot import Snapshot
-from nexus.gateway.relay.relay import relay, relay_whole
+from nexus.gateway.relay.relay import relay
 from nexus.gateway.relay.result import Relayed
 from nexus.gateway.values import Call, Client, ClientGoneError, Outcome, Request, Timeouts
 
@@ -50,8 +50,7 @@ class Inference:
             timeouts = self._timeouts(request.head.endpoint.operation, call.model)
             course = plan(call, self._snapshot(), self._in_flight, self._turn, timeouts)
             reply = await self._dispatcher.send(call, course, client, lease)
-            if not relay_whole(call, reply, client, result):
-                await relay(call, course, reply, client, result)
+            await relay(call, course, reply, client, result)
         except ClientGoneError:
             result.status, result.error = CLIENT_CLOSED, "client_closed"
         except ApiError as error:

@@ -35,7 +35,7 @@ def head_for(call: Call, target: Target, address: Address, length: int) -> bytes
     own = "" if authorization is None else f"authorization: {authorization}\r\n"
     framing = f"content-length: {length}\r\n" if length or method != "GET" else ""
     start = (
-        f"{method} {address.prefix}{head.target} HTTP/1.1\r\nhost: {address.authority}\r\n"
-        f"x-request-id: {call.request.request_id}\r\n{own}{framing}"
+        f"{method} {address.prefix}{head.target} HTTP/1.1\r\n"
+        f"host: {address.authority}\r\nx-request-id: {call.request.request_id}\r\n"
     )
-    return b"%b%b\r\n" % (start.encode("latin-1"), head.lines)
+    return b"%b%b%b\r\n" % (start.encode("latin-1"), head.lines, f"{own}{framing}".encode("latin-1"))

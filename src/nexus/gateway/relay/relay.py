@@ -28,24 +28,20 @@ async def relay(call: Call, plan: Plan, reply: Reply, client: Client, result: Re
         await _relay_error(call, plan, reply, client, result)
     elif head.is_events:
         await _relay_events(call, plan, reply, client, result)
+    elif reply.answer.complete:
+        _send_whole(call, reply, client, result)
     else:
         await _relay_bytes(call, plan, reply, client, result)
 
 
-def relay_whole(call: Call, reply: Reply, client: Client, result: Relayed) -> bool:
-    """Send `reply` at once if it is whole already and to be sent as it is; False where it is `relay`'s to send."""
+def _send_whole(call: Call, reply: Reply, client: Client, result: Relayed) -> None:
     answer = reply.answer
     head = answer.head
-    if not answer.complete or head.status >= 400 or head.is_events:
-        return False
-    result.status = head.status
-    result.first_byte = perf_counter()
     body = answer.take()
     client.send_whole(head.status, _head(head.forwarded, call, reply), body)
     result.bytes_out = len(body)
     if head.is_json and b'"usage"' in body:
         result.usage = read_usage(body)
-    return True
 
 
 def _head(lines: bytes, call: Call, reply: Reply) -> bytes:

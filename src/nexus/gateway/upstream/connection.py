@@ -61,6 +61,7 @@ class Answer(Signal):
     def fill(self, head: AnswerHead, body: bytes) -> None:
         """It has come, whole."""
         self.head = head
+        self.length = len(body)
         self.parts = [body]
         self.touched = self.complete = True
         self.set()

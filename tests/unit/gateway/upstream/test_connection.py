@@ -25,13 +25,13 @@ async def opened(upstreams: Upstreams, peer: Peer) -> tuple[Pool, Connection, Si
 
 
 def status_of(answer: Answer) -> int:
-    return answer.status
+    return answer.head.status
 
 
 def lines_of(answer: Answer) -> list[tuple[bytes, bytes]]:
     """The header lines that may go on to a client, each behind its name."""
     framing = (b"content-length", b"transfer-encoding", b"connection")
-    return [(name, line.removesuffix(b"\r\n")) for name, line in answer.headers if name not in framing]
+    return [(name, line.removesuffix(b"\r\n")) for name, line in answer.head.lines() if name not in framing]
 
 
 async def until(answer: Answer, condition: Callable[[Answer], object]) -> None:
@@ -39,7 +39,7 @@ async def until(answer: Answer, condition: Callable[[Answer], object]) -> None:
 
     async def wait() -> None:
         while not condition(answer):
-            await answer.arrival
+            await answer
 
     await Caller().run(wait())
 

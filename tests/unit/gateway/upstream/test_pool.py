@@ -37,7 +37,7 @@ async def answer_once(connection: Connection, side: Side) -> None:
 
     async def wait() -> None:
         while not answer.complete:
-            await answer.arrival
+            await answer
 
     await Caller().run(wait())
     connection.release()
