@@ -35,13 +35,20 @@ def free_port() -> int:
 class Gateway:
     """Use as a context manager. Its folder is its working directory; stdout and stderr go to files there."""
 
-    def __init__(self, folder: Path, services: Sequence[str] = (), env: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        services: Sequence[str] = (),
+        env: Mapping[str, str] | None = None,
+        pass_fds: Sequence[int] = (),
+    ) -> None:
         self.port = free_port()
         self.folder = folder
         self.stdout = folder / "stdout.log"
         self.stderr = folder / "stderr.log"
         self._services = ",".join(services)
         self._env = dict(env or {})
+        self._pass_fds = pass_fds
 
     @property
     def url(self) -> str:
@@ -65,6 +72,7 @@ class Gateway:
                 stdin=subprocess.DEVNULL,
                 stdout=stdout,
                 stderr=stderr,
+                pass_fds=self._pass_fds,
             )
         self.wait_until_alive()
         return self
