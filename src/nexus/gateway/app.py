@@ -9,6 +9,7 @@ import socket
 from functools import partial
 from pathlib import Path
 from time import time
+from types import FrameType
 from typing import Final
 
 import uvicorn
@@ -55,6 +56,17 @@ def run(settings: Settings) -> None:
         uvloop.run(_serve(settings, configuration, key, listener, lines, log))
     finally:
         lines.close()
+
+
+class _Server(uvicorn.Server):
+    """Ends when a signal asks for it, and leaves it at that: uvicorn's own raises the signal again before it returns.
+
+    The process would be gone before connections are closed and the last lines of the log written.
+    """
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self.force_exit = self.should_exit and sig == signal.SIGINT
+        self.should_exit = True
 
 
 def _listen(settings: Settings) -> socket.socket:
@@ -111,7 +123,7 @@ async def _serve(
             started=time(),
         )
     )
-    server = uvicorn.Server(
+    server = _Server(
         uvicorn.Config(
             api,
             http=partial(EdgeProtocol, edge=edge),  # type: ignore[arg-type]  # it is called, as a class would be
