@@ -6,6 +6,7 @@ import logging
 import secrets
 import signal
 import socket
+import ssl
 from functools import partial
 from pathlib import Path
 from time import time
@@ -49,6 +50,7 @@ def run(settings: Settings) -> None:
     log = json_log(lines.write)
     configuration = ConfigFile(settings.config or Path("nexus.yaml"), log)
     configuration.load()
+    _check_certificate(settings)
     listener = _listen(settings)
     logging.basicConfig(handlers=[JsonHandler(log)], level=logging.WARNING, force=True)
     lines.start()
@@ -81,6 +83,16 @@ def _listen(settings: Settings) -> socket.socket:
         reason = error.strerror or str(error)
         raise SettingsError(f"NEXUS_PORT: {settings.host}:{settings.port} cannot be listened on: {reason}") from error
     return listener
+
+
+def _check_certificate(settings: Settings) -> None:
+    """Raises SettingsError where certificate and key cannot be used, before uvicorn trips over them."""
+    if settings.tls_cert is not None:
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(settings.tls_cert, settings.tls_key)
+        except OSError as error:
+            message = f"NEXUS_TLS_CERT: {settings.tls_cert} and its key {settings.tls_key} cannot be used: {error}"
+            raise SettingsError(message) from error
 
 
 async def _serve(
