@@ -276,6 +276,8 @@ class ScriptedUpstream:
         started.set()
         await self._stopping.wait()
         server.close()
-        for connection in list(self.connections):
-            connection.transport.abort()
+        for _ in range(5):  # who was accepted a moment ago is a connection only some turns of the loop later
+            for connection in list(self.connections):
+                connection.transport.abort()
+            await asyncio.sleep(0)
         await server.wait_closed()
