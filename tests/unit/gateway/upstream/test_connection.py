@@ -30,8 +30,7 @@ def status_of(answer: Answer) -> int:
 
 def lines_of(answer: Answer) -> list[tuple[bytes, bytes]]:
     """The header lines that may go on to a client, each behind its name."""
-    framing = (b"content-length", b"transfer-encoding", b"connection")
-    return [(name, line.removesuffix(b"\r\n")) for name, line in answer.head.lines() if name not in framing]
+    return [(name, line.removesuffix(b"\r\n")) for name, line in answer.head.lines()]
 
 
 async def until(answer: Answer, condition: Callable[[Answer], object]) -> None:
@@ -138,6 +137,14 @@ async def test_an_interim_answer_alone_is_none(upstreams: Upstreams, peer: Peer)
     answer = await answered(connection, side, b"HTTP/1.1 100 Continue\r\n\r\n", close=True)
     assert (status_of(answer), answer.complete, answer.touched) == (0, False, True)
     assert answer.failure == "the service closed the connection"
+
+
+async def test_empty_lines_before_an_answer_are_no_part_of_it(upstreams: Upstreams, peer: Peer) -> None:
+    """RFC 9112 has servers tolerate them before a request; llhttp tolerates them before an answer, too."""
+    _, connection, side = await opened(upstreams, peer)
+    answer = await answered(connection, side, b"\r\n\r\n" + OK + b"content-type: a/b\r\ncontent-length: 2\r\n\r\nhi")
+    assert lines_of(answer) == [(b"content-type", b"content-type: a/b")]
+    assert answer.length == 2
 
 
 async def test_without_a_length_the_end_of_the_connection_is_the_end(upstreams: Upstreams, peer: Peer) -> None:
