@@ -15,6 +15,7 @@ from nexus.gateway.recall import Known, remember
 from nexus.gateway.upstream.head import AnswerHead, read_head
 
 _ONE_WRITE = 65_536  # bytes of a body up to which it is worth copying behind its head
+_LARGEST_HEAD = 262_144  # bytes of an answer's head, after which it is given up
 _NOTHING = AnswerHead()
 
 
@@ -161,6 +162,8 @@ class Connection(asyncio.Protocol):
             answer.failure = "the service switched protocols"
         except httptools.HttpParserError as error:
             answer.failure = f"the service's answer is not valid HTTP ({error})"
+        if not answer.head.status and len(self._head) > _LARGEST_HEAD:
+            answer.failure = f"the head of the service's answer is larger than {_LARGEST_HEAD} bytes"
         if first:
             recurs = answer.complete and answer.head.recurs and self._keep_alive
             self._known = remember(data, sum(map(len, answer.parts)), answer.head) if recurs else None

@@ -218,6 +218,15 @@ async def test_what_is_not_http_fails_and_is_never_used_again(upstreams: Upstrea
     await side.closed()
 
 
+async def test_a_head_that_does_not_end_is_given_up(upstreams: Upstreams, peer: Peer) -> None:
+    pool, connection, side = await opened(upstreams, peer)
+    answer = await answered(connection, side, OK + b"x: " + b"y" * 1_000_000)
+    assert answer.failure == "the head of the service's answer is larger than 262144 bytes"
+    connection.release()
+    assert pool.take() is None
+    await side.closed()
+
+
 async def test_a_switch_of_protocols_is_not_followed(upstreams: Upstreams, peer: Peer) -> None:
     pool, connection, side = await opened(upstreams, peer)
     head = b"HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n"
