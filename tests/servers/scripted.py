@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any, Self, cast
 
 import httptools
+import uvloop
 
 from tests.servers.cards import card as make_card
 from tests.servers.scripts import BEHAVIOURS, Script
@@ -134,6 +135,8 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
         self.upstream.note(lambda: self.upstream.connections.add(self))
+        if self.upstream.is_stopping:
+            self.transport.abort()
 
     def connection_lost(self, error: Exception | None) -> None:
         if self._task:
@@ -197,7 +200,7 @@ class ScriptedUpstream:
 
     def __enter__(self) -> Self:
         started = threading.Event()
-        self._loop = asyncio.new_event_loop()
+        self._loop = uvloop.new_event_loop()  # asyncio's forgets connections that it accepts while it stops listening
         self._thread = threading.Thread(target=self._run, args=(started,), daemon=True)
         self._thread.start()
         started.wait(10)
@@ -213,6 +216,11 @@ class ScriptedUpstream:
         if self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._stopping.set)
             self._thread.join(10)
+
+    @property
+    def is_stopping(self) -> bool:
+        """True once it was told to die."""
+        return self._stopping.is_set()
 
     def open(self, gate: str, times: int = 1) -> None:
         """Let what waits at `gate` pass, `times` times."""
@@ -276,8 +284,6 @@ class ScriptedUpstream:
         started.set()
         await self._stopping.wait()
         server.close()
-        for _ in range(5):  # who was accepted a moment ago is a connection only some turns of the loop later
-            for connection in list(self.connections):
-                connection.transport.abort()
-            await asyncio.sleep(0)
+        for connection in list(self.connections):
+            connection.transport.abort()
         await server.wait_closed()
