@@ -162,3 +162,34 @@ def test_an_answer_that_was_given_up_does_not_answer_the_next_request(
             upstream.wait_for_request(2 * turn + 1)
         upstream.open(f"late-{turn}", 4)
         assert gateway.chat({"kind": "json", "body": {"turn": turn}}).json() == {"turn": turn}
+
+
+@LEAVINGS
+@pytest.mark.parametrize(
+    "behind",
+    [
+        pytest.param(request("/v1/models"), id="control-plane"),
+        pytest.param(request("/v1/models") * 40, id="many"),
+        pytest.param(b"\0garbage\r\n\r\n", id="garbage"),
+    ],
+)
+def test_while_more_was_sent_behind_the_request(
+    gateway: Gateway, upstream: ScriptedUpstream, leave: Leave, behind: bytes
+) -> None:
+    with RawClient(gateway.port) as client:
+        identity = ask(client, {"kind": "hang"})
+        seen = upstream.wait_for_request()
+        client.send(behind)
+        leaves_and_is_noticed(gateway, upstream, client, leave, seen, identity)
+
+
+def test_everything_behind_a_slow_answer_is_answered_in_its_order(gateway: Gateway, upstream: ScriptedUpstream) -> None:
+    with RawClient(gateway.port) as client:
+        ask(client, {"kind": "json", "gate": "slow"})
+        upstream.wait_for_request()
+        for number in range(60):
+            client.send(request("/v1/models", headers={"x-request-id": f"n{number}"}))
+        upstream.open("slow")
+        assert client.answer().status == 200
+        answers = [client.answer() for _ in range(60)]
+        assert [answer.header("x-request-id") for answer in answers] == [f"n{number}" for number in range(60)]

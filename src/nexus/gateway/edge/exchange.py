@@ -20,7 +20,7 @@ from nexus.gateway.recall import Known
 from nexus.gateway.values import ClientGoneError, Head, Outcome, Request
 
 if TYPE_CHECKING:
-    from nexus.gateway.edge.protocol import EdgeProtocol
+    from nexus.gateway.edge.reading import RequestReader
 
 NEVER: Final = float("inf")
 _BODILESS: Final = (204, 304)
@@ -53,7 +53,7 @@ class Exchange(Drive):
     _waiting_for = ""
     _writable: Signal | None = None  # made by the first one to wait for it
 
-    def __init__(self, protocol: EdgeProtocol, head: Head) -> None:
+    def __init__(self, protocol: RequestReader, head: Head) -> None:
         self.protocol = protocol
         self.head = head
         self.request_id = head.request_id or new_id()

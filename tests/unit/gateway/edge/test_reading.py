@@ -1,0 +1,57 @@
+"""Reading requests: whose key it is is asked of every other head, known heads are known, faults are told."""
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from nexus.gateway.edge import reading
+from tests.servers.raw import request as make
+
+CHAT = "/v1/chat/completions"
+Serve = Callable[..., Awaitable[Any]]
+
+
+def with_key(value: bytes | None) -> bytes:
+    line = b"" if value is None else b"authorization: %b\r\n" % value
+    return b"POST %b HTTP/1.1\r\nhost: x\r\n%bcontent-length: 2\r\n\r\n{}" % (CHAT.encode(), line)
+
+
+@pytest.mark.parametrize("key", [None, b"", b" ", b"Bearer", b"Bearer ", b"Bearer sk-tesT", b"Basic sk-test"])
+@pytest.mark.parametrize("after_a_good_one", [False, True])
+async def test_no_other_key_is_let_in(serve: Serve, key: bytes | None, after_a_good_one: bool) -> None:
+    served = await serve()
+    connection = await served.connect()
+    for _ in range(3 * after_a_good_one):
+        connection.send(with_key(b"Bearer sk-test"))
+        assert (await connection.answer()).status == 200
+    told = len(served.told)
+    connection.send(with_key(key))
+    answer = await connection.answer()
+    assert (answer.status, answer.error["code"]) == (401, "invalid_api_key")
+    assert len(served.told) == told
+
+
+async def test_a_key_is_good_again_after_a_bad_one(serve: Serve) -> None:
+    connection = await (await serve()).connect()
+    for key, status in ((b"Bearer no", 401), (b"Bearer sk-test", 200), (b"", 401), (b"Bearer sk-test", 200)):
+        connection.send(with_key(key))
+        assert (await connection.answer()).status == status
+
+
+async def test_a_fault_of_ours_while_reading_is_500_and_logged(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    served = await serve()
+
+    def fails(*args: object) -> None:
+        raise ZeroDivisionError("a fault of ours")
+
+    monkeypatch.setattr(reading, "inspect_head", fails)
+    connection = await served.connect()
+    with caplog.at_level(logging.ERROR):
+        connection.send(make(f"http://host{CHAT}", b"{}", token="sk-test"))
+        answer = await connection.answer()
+    assert (answer.status, answer.error["code"]) == (500, "internal_error")
+    assert any("reading a request failed" in record.message for record in caplog.records)
