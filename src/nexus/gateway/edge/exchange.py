@@ -111,8 +111,10 @@ class Exchange(Drive):
         return self.deadline < now or self.last_deadline < now
 
     def expire(self) -> None:
-        """The deadline has passed: interrupt the story with what did not happen in time."""
-        self.deadline = self.last_deadline = NEVER
+        """A deadline has passed: interrupt the story with what did not happen in time."""
+        if self.last_deadline < self.protocol.loop.time():
+            self.last_deadline = NEVER
+        self.deadline = NEVER
         self.interrupt(ApiError(UPSTREAM_TIMEOUT, f"The service did not {self._waiting_for} in time."))
 
     def failed(self, error: BaseException) -> None:
