@@ -4,7 +4,6 @@ Nothing here imports the engine, so a supervisor that holds no model library can
 """
 
 import re
-import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
@@ -16,6 +15,7 @@ from nexus.contract.card import Card
 from nexus.contract.operations import BY_NAME
 from nexus.sdk.models import ModelEntry
 from nexus.sdk.problems import ManifestError, first_complaint
+from nexus.sdk.tables import read_table
 
 FILE_NAME: Final = "service.toml"
 RESERVED_PATHS: Final = ("/health", "/readyz", "/metrics", "/v1/metadata", "/v1/models")
@@ -231,12 +231,7 @@ def _refuse_twice(what: str, names: list[str]) -> None:
 def read_manifest(folder: Path) -> ServiceManifest:
     """The manifest of the service in `folder`. Raises ManifestError."""
     file = folder / FILE_NAME
-    try:
-        table = tomllib.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ManifestError(file, "", f"cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ManifestError(file, "", f"is not TOML: {error}") from error
+    table = read_table(file)
     if "folder" in table:
         raise ManifestError(file, "folder", "Extra inputs are not permitted")
     try:

@@ -1,6 +1,5 @@
 """The model manifest: `*.toml` files, one a model, read into frozen entries without touching the models themselves."""
 
-import tomllib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from nexus.contract import card as contract
 from nexus.sdk.problems import ManifestError, first_complaint
+from nexus.sdk.tables import read_table
 
 
 class _Table(BaseModel):
@@ -86,12 +86,7 @@ class Scan:
 
 def read_entry(file: Path) -> ModelEntry:
     """The entry in one file. Raises ManifestError."""
-    try:
-        table = tomllib.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ManifestError(file, "", f"cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ManifestError(file, "", f"is not TOML: {error}") from error
+    table = read_table(file)
     if "file" in table:
         raise ManifestError(file, "file", "belongs under [source]")
     try:
