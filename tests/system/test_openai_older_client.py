@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-NEEDED = ("openai<3", "pytest", "pytest-asyncio", "pytest-timeout", "httptools", "psutil")
+NEEDED = ("openai<3", "pytest", "pytest-asyncio", "pytest-timeout", "httptools", "uvloop", "psutil")
 
 
 @pytest.mark.timeout(400)

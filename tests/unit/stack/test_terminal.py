@@ -91,4 +91,4 @@ def test_a_paused_terminal_holds_nobody_up() -> None:
     stream.resumed.set()
     writer.close()
     assert "lines are in the log files only" in stream.getvalue()
-    assert stream.getvalue().startswith("0\n")
+    assert "0" in stream.getvalue().splitlines()
