@@ -27,6 +27,7 @@ class EdgeProtocol(RequestReader):
         self._afterwards: ApiError | None = None  # what is to be told, and the connection closed, after the answers
         self._dated: list[tuple[bytes, bytes]] | None = None
         self._date_line = b""
+        self._taking_turns = False
 
     # --- the connection
 
@@ -160,19 +161,33 @@ class EdgeProtocol(RequestReader):
 
     def on_response_complete(self) -> None:
         self.server_state.total_requests += 1
-        if self.transport.is_closing() or (self._discarding and self._afterwards is None):
+        if self._taking_turns:
+            return
+        self._take_turns()
+        if self._is_over():
             return
         if self.flow.read_paused:
             self.flow.resume_reading()
-        if self.pipeline:
-            self._start_asgi_task(*self.pipeline.pop())
-            if not self.pipeline:
-                self.let_go()
-        elif self._afterwards is not None:
+        if not self.pipeline:
+            self.let_go()
+        if self.active is not None and not self.active.response_complete:
+            return
+        if self._afterwards is not None:
             error, self._afterwards = self._afterwards, None
             self._write_error_and_close(error)
         elif not self._incomplete:
             self.deadline = self.loop.time() + self.edge.limits.keep_alive_seconds
+
+    def _take_turns(self) -> None:
+        """Start what waits, up to the first that takes time: a loop, for very many may be answered on the spot."""
+        self._taking_turns = True
+        while self.pipeline and not self._is_over() and (self.active is None or self.active.response_complete):
+            self._start_asgi_task(*self.pipeline.pop())
+        self._taking_turns = False
+
+    def _is_over(self) -> bool:
+        """True if nothing more will be answered on this connection."""
+        return self.transport.is_closing() or (self._discarding and self._afterwards is None)
 
     def reject(self, error: ApiError) -> None:
         """The connection's bytes make no sense any more (or come too slowly): tell so in turn, and close."""

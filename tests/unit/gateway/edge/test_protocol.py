@@ -297,3 +297,10 @@ async def test_very_many_requests_at_once_are_answered_though_few_are_queued(ser
     connection = await (await serve(queued_requests=2)).connect()
     connection.send((ask() + make("/health")) * 50)
     assert [(await connection.answer()).status for _ in range(100)] == [200] * 100
+
+
+async def test_very_many_refusals_behind_one_answer(serve: Serve) -> None:
+    """Each is answered on the spot, so the turn passes from one to the next without the event loop between them."""
+    connection = await (await serve()).connect()
+    connection.send(make("/health") + make(CHAT, b"{}") * 600)
+    assert [(await connection.answer()).status for _ in range(601)] == [200] + [401] * 600
