@@ -136,7 +136,10 @@ class EdgeProtocol(RequestReader):
     def _start_asgi_task(self, cycle: Any, app: Any) -> None:
         """uvicorn calls this for the request that is first in line: one of its own, or one of the lane's."""
         self.active = cycle
-        self.deadline = NEVER
+        if not self._incomplete:
+            self.deadline = NEVER
+        elif cycle is self.cycle:
+            self._watch()  # its body is still to come
         if not isinstance(cycle, Exchange):
             super()._start_asgi_task(cycle, app)
             return

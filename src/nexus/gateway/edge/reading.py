@@ -77,6 +77,8 @@ class RequestReader(HttpToolsProtocol):
         held, self._held = self._held, None
         if held:
             self.data_received(bytes(held))
+        elif held is not None and self._incomplete:
+            self._watch()
 
     def data_received(self, data: bytes) -> None:
         known = self._known
@@ -295,12 +297,15 @@ class RequestReader(HttpToolsProtocol):
         self._fed = 0
         self._parts = None
         cycle = self.cycle
+        if not self._discarding:
+            # From here on the gateway is waited for; unless FastAPI did not wait for the body and has answered.
+            answered = cycle.response_complete
+            self.deadline = self.loop.time() + self.edge.limits.keep_alive_seconds if answered else NEVER
         if not isinstance(cycle, Exchange):
             super().on_message_complete()
             return
         cycle.arrived = True
         if cycle is self.active and not cycle.begun:
-            self.deadline = NEVER
             cycle.begin()
 
 

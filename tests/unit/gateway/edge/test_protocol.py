@@ -304,3 +304,39 @@ async def test_very_many_refusals_behind_one_answer(serve: Serve) -> None:
     connection = await (await serve()).connect()
     connection.send(make("/health") + make(CHAT, b"{}") * 600)
     assert [(await connection.answer()).status for _ in range(601)] == [200] + [401] * 600
+
+
+@pytest.mark.parametrize(
+    ("data", "before"),
+    [(ask() + b"POST", [200, 200]), (HEAD + b"content-length: 5\r\n\r\n{}", [200])],
+    ids=["head", "body"],
+)
+@pytest.mark.parametrize("queued", [1, 16])
+async def test_who_is_slow_with_what_waits_its_turn_is_told_so(
+    serve: Serve, data: bytes, before: list[int], queued: int
+) -> None:
+    served = await serve(head_seconds=0.3, body_idle_seconds=0.3, linger_seconds=0.05, queued_requests=queued)
+    connection = await served.connect()
+    connection.send(make("/health") + data)
+    for status in (*before, 408):
+        assert (await connection.answer()).status == status
+
+
+@pytest.mark.parametrize("cut", [10, -1], ids=["head", "body"])
+async def test_a_request_that_waits_its_turn_has_come_in_time(serve: Serve, cut: int) -> None:
+    go_on = Signal()
+
+    async def story(request: Request, client: Client) -> None:
+        if len(served.told) == 1:
+            await go_on
+        client.send_whole(200, b"", b"")
+
+    served = await serve(story, head_seconds=0.2, body_idle_seconds=0.2)
+    connection = await served.connect()
+    connection.send(ask() + ask()[:cut])
+    async with asyncio.timeout(5):
+        while not served.told:
+            await asyncio.sleep(0)
+    connection.send(ask()[cut:])
+    asyncio.get_running_loop().call_later(0.5, go_on.set)
+    assert [(await connection.answer()).status for _ in range(2)] == [200, 200]
