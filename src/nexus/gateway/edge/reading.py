@@ -254,14 +254,14 @@ class RequestReader(HttpToolsProtocol):
 
     def _inspect(self, fields: dict[bytes, bytes], headers: Headers) -> bytes:
         """A head that is not a usual one: its target in origin form. Raises ApiError for what is out of bounds."""
-        target = inspect_head(self.url, headers, self.parser.get_http_version(), self.edge.limits)
         length = int(fields.get(b"content-length", b"0"))
-        if length > self.edge.limits.body_bytes:
-            raise self._too_large()
-        if b"upgrade" in fields and self.parser.should_upgrade():
+        if self.parser.should_upgrade():
+            self._unparsed = length  # first of all: the body of a request that is refused is no request either
             if b"transfer-encoding" in fields:
                 raise ApiError(INVALID_REQUEST, "A request that offers an upgrade must tell the length of its body.")
-            self._unparsed = length
+        target = inspect_head(self.url, headers, self.parser.get_http_version(), self.edge.limits)
+        if length > self.edge.limits.body_bytes:
+            raise self._too_large()
         return target
 
     def _too_large(self) -> ApiError:

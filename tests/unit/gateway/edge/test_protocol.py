@@ -340,3 +340,21 @@ async def test_a_request_that_waits_its_turn_has_come_in_time(serve: Serve, cut:
     connection.send(ask()[cut:])
     asyncio.get_running_loop().call_later(0.5, go_on.set)
     assert [(await connection.answer()).status for _ in range(2)] == [200, 200]
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        HEAD + b"host: y\r\nconnection: upgrade\r\nupgrade: h2c\r\n",
+        HEAD.replace(b"/v1", b"v1") + b"connection: upgrade\r\nupgrade: h2c\r\n",
+        b"CONNECT x:80 HTTP/1.1\r\nhost: x\r\n",
+    ],
+    ids=["two-hosts", "no-path", "connect"],
+)
+async def test_the_body_of_a_refused_upgrade_is_not_the_next_request(serve: Serve, head: bytes) -> None:
+    connection = await (await serve()).connect()
+    body = make("/health")
+    connection.send(head + b"content-length: %d\r\n\r\n" % len(body) + body)
+    assert (await connection.answer()).status == 400
+    connection.finish_sending()
+    assert await connection.rest() == b""
