@@ -121,8 +121,10 @@ async def _follow(answer: Answer, pass_on: Callable[[bytes], None], plan: Plan, 
         if client.write_paused:
             answer.pause()
             client.expect_within(plan.timeouts.total, "find a reader for its answer")
-            await client.drain()
-            answer.proceed()
+            try:
+                await client.drain()
+            finally:
+                answer.proceed()  # also when the client leaves: an answer that is whole gives its connection back
         elif not (answer.complete or answer.failure):
             client.expect_within(plan.timeouts.idle, "go on with its answer")
             await answer

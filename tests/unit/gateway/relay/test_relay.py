@@ -12,7 +12,7 @@ from nexus.gateway.dispatch.send import Dispatcher, Lease
 from nexus.gateway.relay.relay import relay
 from nexus.gateway.relay.result import Relayed
 from nexus.gateway.upstream.upstreams import Upstreams
-from nexus.gateway.values import Call, Plan, Timeouts
+from nexus.gateway.values import Call, ClientGoneError, Plan, Timeouts
 from tests.servers.caller import Caller
 from tests.servers.calls import endpoint, make_call, make_target
 from tests.servers.peer import Peer, Side
@@ -349,3 +349,37 @@ async def test_an_error_that_stalls_is_504(begin: Begin) -> None:
         await relaying.ended()
     assert caught.value.status == 504
     assert not relaying.caller.head_sent
+
+
+async def test_a_connection_whose_client_left_while_it_was_paused_serves_the_next_call(
+    begin: Begin, upstreams: Upstreams
+) -> None:
+    relaying = await begin()
+    relaying.side.send(OK + b"content-length: 4\r\n\r\n")
+    relaying.side.send(b"ab")
+    await relaying.caller.until(lambda caller: caller.body == b"ab")
+    relaying.caller.write_paused = True
+    relaying.side.send(b"cd")
+    await relaying.caller.until(lambda caller: caller.body == b"abcd")
+    relaying.caller.leave()
+    with pytest.raises(ClientGoneError):
+        await relaying.ended()
+    caller = Caller()
+    caller.start(_again(upstreams, relaying, caller))
+    await relaying.side.request()
+    relaying.side.answer(b"next")
+    await caller.result()
+    assert caller.body == b"next"
+
+
+async def _again(upstreams: Upstreams, relaying: Relaying, caller: Caller) -> None:
+    """One more call to the same service."""
+    lease, call = Lease(), make_call()
+    target = relaying.lease.target
+    assert target is not None
+    plan = Plan((target,), Timeouts())
+    try:
+        reply = await Dispatcher(upstreams, lambda url, reason: None).send(call, plan, caller, lease)
+        await relay(call, plan, reply, caller, Relayed())
+    finally:
+        lease.release()
