@@ -85,7 +85,7 @@ class Exchange(Drive):
         self.begun = True
         received = sum(map(len, self.parts))
         self.parts = ()
-        self.send_whole(error.status, wire.error_head(error, self.request_id), error.body())
+        self._send_error(error)
         self.protocol.edge.record(
             Outcome(
                 ts=time(),
@@ -118,13 +118,14 @@ class Exchange(Drive):
         self.interrupt(ApiError(UPSTREAM_TIMEOUT, f"The service did not {self._waiting_for} in time."))
 
     def failed(self, error: BaseException) -> None:
+        """The story has broken, and has recorded that: what is left is to tell the client."""
         _log.error("the request path failed", exc_info=error, extra={"request_id": self.request_id})
         if self.response_complete or self.disconnected:
             return
         if self.head_sent:
             self.cut()
         else:
-            self.refuse(ApiError(INTERNAL_ERROR, "The gateway failed on this request; its log says why."))
+            self._send_error(ApiError(INTERNAL_ERROR, "The gateway failed on this request; its log says why."))
 
     # --- bounds
 
@@ -193,6 +194,9 @@ class Exchange(Drive):
     def cut(self) -> None:
         self.response_complete = True
         self.protocol.transport.abort()
+
+    def _send_error(self, error: ApiError) -> None:
+        self.send_whole(error.status, wire.error_head(error, self.request_id), error.body())
 
     def _connection(self) -> bytes:
         if not self.arrived:
