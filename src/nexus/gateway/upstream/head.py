@@ -61,5 +61,6 @@ def read_head(status: int, head: bytes) -> tuple[AnswerHead, int | None]:
     framed = length is not None or b"transfer-encoding" in values or status in BODILESS
     recurs = length is not None and status not in BODILESS and b"x-request-id" not in values
     media_type = values.get(b"content-type", b"")
-    is_json, is_events = media_type.startswith(b"application/json"), media_type.startswith(b"text/event-stream")
+    is_json = media_type.startswith(b"application/json")
+    is_events = media_type.startswith(b"text/event-stream") and status not in BODILESS
     return AnswerHead(status, b"".join(lines), is_json, is_events, framed, recurs), length

@@ -383,3 +383,10 @@ async def _again(upstreams: Upstreams, relaying: Relaying, caller: Caller) -> No
         await relay(call, plan, reply, caller, Relayed())
     finally:
         lease.release()
+
+
+async def test_an_event_stream_without_a_body_stays_without_one(begin: Begin) -> None:
+    relaying = await begin(make_call(stream=True))
+    relaying.side.send(b"HTTP/1.1 204 No Content\r\ncontent-type: text/event-stream\r\n\r\n")
+    caller = await relaying.ended()
+    assert (caller.status, caller.body, caller.end) == (204, b"", "whole")
