@@ -127,7 +127,9 @@ def parse_config(text: str) -> Config:
     except yaml.MarkedYAMLError as error:
         where = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
         raise ConfigError(f"it is not YAML: {where}{error.problem}") from error
-    except (yaml.YAMLError, RecursionError) as error:
+    except ConfigError:
+        raise
+    except Exception as error:  # PyYAML lets through whatever a scalar that fits no type does to its constructors
         raise ConfigError(f"it is not YAML: {' '.join(str(error).split())}") from error
     if document is None:
         return Config()

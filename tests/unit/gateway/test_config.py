@@ -82,6 +82,10 @@ def test_an_empty_file_gives_the_defaults(text: str) -> None:
         ("a: [1, 2", "it is not YAML: line 1: "),
         ("a: !!python/object:os.system {}", "it is not YAML: "),
         ("\x00", "it is not YAML: "),
+        ("timeouts: {idle: 2026-99-99}", "it is not YAML: month must be in 1..12"),
+        ("timeouts: {idle: !!timestamp soon}", "it is not YAML: "),
+        ("timeouts: {idle: !!bool soon}", "it is not YAML: "),
+        ("timeouts: {idle: !!int ''}", "it is not YAML: "),
         ("[" * 5000, "it is not YAML: "),
         *[
             (f"{key}: {{}}", f"{key}: this version does not act on it yet")
