@@ -6,6 +6,7 @@ from pathlib import Path
 
 import typer
 
+from nexus.gateway.config import CONFIG_FILE, ConfigError, read_config
 from nexus.gateway.settings import SettingsError, load_settings
 from nexus.stack.config import StackError, find_stack
 from nexus.stack.distribution import running_sdk
@@ -19,7 +20,7 @@ def up() -> None:
     """Start the gateway and the services of this folder's stack; Ctrl-C ends them."""
     try:
         run_here(Path.cwd())
-    except SettingsError as error:
+    except (SettingsError, ConfigError) as error:
         typer.echo(f"nexus: {error}", err=True)
         raise typer.Exit(2) from None
     except (StackError, OSError) as error:
@@ -28,13 +29,18 @@ def up() -> None:
 
 
 def run_here(workdir: Path) -> None:
-    """Run the stack of a folder to its end. Raises SettingsError, StackError and OSError where it cannot start."""
+    """Run the stack of a folder to its end.
+
+    Raises SettingsError, ConfigError, StackError and OSError where it cannot start.
+    """
     environ = dict(os.environ)
     state = state_folder(workdir)
     stack = find_stack(workdir, running_sdk().checkout)
     gateway_env = gateway_environment(stack, environ, state)
     os.environ.update(gateway_env)  # what the gateway will read is checked here, before anything is started
-    plan = make_plan(stack, state, workdir, environ, load_settings(), gateway_env)
+    settings = load_settings()
+    read_config(settings.config or workdir / CONFIG_FILE)
+    plan = make_plan(stack, state, workdir, environ, settings, gateway_env)
     with only_one(state, plan.gateway.address.url):
         refuse_taken_port(plan.gateway.address)
         run_stack(plan, Terminal(sys.stdout))

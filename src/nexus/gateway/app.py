@@ -19,7 +19,7 @@ import uvloop
 from nexus.gateway.admit.slots import Slots
 from nexus.gateway.api.app import create_api
 from nexus.gateway.api.parts import ApiParts
-from nexus.gateway.config import ConfigFile
+from nexus.gateway.config import CONFIG_FILE, ConfigFile
 from nexus.gateway.dispatch.send import Dispatcher
 from nexus.gateway.edge.auth import Keyring, digest
 from nexus.gateway.edge.context import Edge, Limits
@@ -48,7 +48,7 @@ def run(settings: Settings) -> None:
     key = settings.api_key.get_secret_value() if settings.api_key else ensure_api_key(STATE)
     lines = LineWriter()
     log = json_log(lines.write)
-    configuration = ConfigFile(settings.config or Path("nexus.yaml"), log)
+    configuration = ConfigFile(settings.config or Path(CONFIG_FILE), log)
     configuration.load()
     _check_certificate(settings)
     listener = _listen(settings)

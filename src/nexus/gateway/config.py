@@ -20,6 +20,8 @@ _LATER: Final = ("fallbacks", "retries", "stream_recovery")
 _REFUSED: Final = ("routes", "policies", "tokens", "ip_allowlist")
 """Keys that restrict who may do what: to pass over one would let through what somebody meant to keep out."""
 
+CONFIG_FILE: Final = "nexus.yaml"
+
 _LARGEST: Final = 1024 * 1024
 """As many bytes of the file are read."""
 
@@ -237,16 +239,23 @@ class ConfigFile:
         return status.st_mtime_ns, status.st_size, status.st_ino
 
     def _read(self) -> Config:
-        try:
-            with self.path.open("rb") as file:
-                content = file.read(_LARGEST)
-            config = parse_config(content.decode())
-        except ConfigError as error:
-            raise ConfigError(f"{self.path.name}: {error}") from error
-        except UnicodeDecodeError as error:
-            raise ConfigError(f"{self.path.name}: it is not UTF-8 text") from error
-        except OSError as error:
-            raise ConfigError(f"{self.path.name}: it cannot be read: {error.strerror}") from error
+        config = read_config(self.path)
         for key in config.later:
             self._log("warning", "config_key_not_acted_on", path=str(self.path), key=key)
         return config
+
+
+def read_config(path: Path) -> Config:
+    """What a file says; nothing at all where there is none. Raises ConfigError, its message headed by its name."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(_LARGEST)
+        return parse_config(content.decode())
+    except FileNotFoundError:
+        return Config()
+    except ConfigError as error:
+        raise ConfigError(f"{path.name}: {error}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path.name}: it is not UTF-8 text") from error
+    except OSError as error:
+        raise ConfigError(f"{path.name}: it cannot be read: {error.strerror}") from error

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from time import perf_counter, time
 
-from nexus.contract.errors import ApiError
+from nexus.contract.errors import INTERNAL_ERROR, ApiError
 from nexus.gateway.admit.slots import Permit, Slots
 from nexus.gateway.dispatch.send import Dispatcher, Lease
 from nexus.gateway.edge.wire import error_head
@@ -55,6 +55,9 @@ class Inference:
             result.status, result.error = CLIENT_CLOSED, "client_closed"
         except ApiError as error:
             _answer(error, request, lease, client, result)
+        except Exception:  # a fault of ours; the exchange logs and answers it, the record must not call it a success
+            result.status, result.error = INTERNAL_ERROR.status, INTERNAL_ERROR.code
+            raise
         finally:
             outcome = _outcome(request, call, lease, result)
             lease.release()

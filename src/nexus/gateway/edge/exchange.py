@@ -112,9 +112,7 @@ class Exchange(Drive):
 
     def expire(self) -> None:
         """A deadline has passed: interrupt the story with what did not happen in time."""
-        if self.last_deadline < self.protocol.loop.time():
-            self.last_deadline = NEVER
-        self.deadline = NEVER
+        self.deadline = NEVER  # the last one stands: whatever the story tries next, it has no more time
         self.interrupt(ApiError(UPSTREAM_TIMEOUT, f"The service did not {self._waiting_for} in time."))
 
     def failed(self, error: BaseException) -> None:

@@ -153,7 +153,7 @@ class EdgeProtocol(RequestReader):
     def on_exchange_complete(self, exchange: Exchange) -> None:
         """An answer of the lane is whole: close, or go on with the next request."""
         if not exchange.keep_alive:
-            self._linger_and_close() if not exchange.arrived else self.transport.close()
+            self._linger_and_close() if not exchange.arrived else self._close()
             self.server_state.total_requests += 1
         elif self.pipeline or self._incomplete or self._afterwards is not None or self.flow.read_paused:
             self.on_response_complete()
@@ -197,7 +197,9 @@ class EdgeProtocol(RequestReader):
         active = self.active
         if self._discarding or self.transport.is_closing():
             return
-        if active is None or active.response_complete:
+        if active is not None and active is self.cycle and active.response_complete and self._incomplete == "body":
+            self._linger_and_close()  # the request was answered before its body came, and gets no second answer
+        elif active is None or active.response_complete:
             self._write_error_and_close(error)
         elif active is self.cycle and self._incomplete == "body":
             self._refuse_unfinished(active, error)
@@ -217,6 +219,12 @@ class EdgeProtocol(RequestReader):
     def _write_error_and_close(self, error: ApiError) -> None:
         self.transport.write(wire.error_answer(error, new_id(), self.date_line()))
         self._linger_and_close()
+
+    def _close(self) -> None:
+        """Close once everything is sent; a client that never takes it is given up after the keep-alive time."""
+        self._discarding = True
+        self.deadline = self.loop.time() + self.edge.limits.keep_alive_seconds
+        self.transport.close()
 
     def _linger_and_close(self) -> None:
         """Close so that the client can still read the answer: what it goes on sending is discarded for a moment.

@@ -8,6 +8,7 @@ from nexus.gateway.values import Call, Request
 
 _JSON = "json"
 _FORM = "form"
+_LONGEST_NAME = 256
 _MEDIA_TYPES = {_JSON: "application/json", _FORM: "multipart/form-data"}
 
 
@@ -51,7 +52,7 @@ def _read_json(request: Request) -> Call:
         raise ApiError(INVALID_REQUEST, f"{param or 'The body'}: {what}.", param=param) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ApiError(INVALID_REQUEST, f"The body is not valid JSON: {error}.") from error
-    return Call(request, peek.model or _none(peek.model), bool(peek.stream))
+    return Call(request, _named(peek.model), bool(peek.stream))
 
 
 def _read_form(request: Request) -> Call:
@@ -59,7 +60,7 @@ def _read_form(request: Request) -> Call:
     model, stream = fields.get(b"model"), fields.get(b"stream")
     return Call(
         request,
-        (model.text or _none(model.text)) if model else None,
+        _named(model.text) if model else None,
         bool(stream and stream.text.lower() in ("true", "1")),
         model.span if model else None,
     )
@@ -72,8 +73,9 @@ def _read_any(request: Request) -> Call:
     return Call(request, None, stream=False)
 
 
-def _none(model: str | None) -> str | None:
-    """To name no model may be allowed; an empty name never is. Raises ApiError."""
-    if model is not None:
-        raise ApiError(INVALID_REQUEST, "The model's name is empty.", param="model")
-    return None
+def _named(model: str | None) -> str | None:
+    """The model's name, as long as one may be (see `contract.card`); to name none may be allowed. Raises ApiError."""
+    if model is not None and not 0 < len(model) <= _LONGEST_NAME:
+        fault = "is empty" if not model else f"is longer than {_LONGEST_NAME} characters"
+        raise ApiError(INVALID_REQUEST, f"The model's name {fault}.", param="model")
+    return model

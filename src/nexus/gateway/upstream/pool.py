@@ -28,6 +28,7 @@ class Pool:
         self.url = url
         self.address = Address.of(url)
         self.in_flight = 0
+        self._retired = False
         self._tls = tls
         self._loop = loop
         self._idle: deque[Connection] = deque()
@@ -71,7 +72,16 @@ class Pool:
             self._connections.add(opening.connection)
         opening.done.set()
 
+    def retire(self) -> None:
+        """Keep nothing any more: calls that run here end in peace."""
+        self._retired = True
+        while self._idle:
+            self._idle.popleft().abort()
+
     def _keep(self, connection: Connection) -> None:
+        if self._retired:
+            connection.abort()
+            return
         connection.idle_since = self._loop.time()
         self._idle.append(connection)
         if len(self._idle) > IDLE_CONNECTIONS:

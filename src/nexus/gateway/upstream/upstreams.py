@@ -23,6 +23,8 @@ class Upstreams:
         """The pool of an instance; a new one when its data path has moved."""
         pool = self._pools.get(instance.url)
         if pool is None or pool.url != instance.data_path:
+            if pool is not None:
+                pool.retire()
             pool = self._pools[instance.url] = Pool(instance.data_path, self._tls, self._loop)
         return pool
 
