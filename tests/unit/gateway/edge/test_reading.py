@@ -55,3 +55,10 @@ async def test_a_fault_of_ours_while_reading_is_500_and_logged(
         answer = await connection.answer()
     assert (answer.status, answer.error["code"]) == (500, "internal_error")
     assert any("reading a request failed" in record.message for record in caplog.records)
+
+
+async def test_a_request_answered_before_its_body_gets_no_second_answer(serve: Serve) -> None:
+    connection = await (await serve(body_idle_seconds=0.2, linger_seconds=0.2)).connect()
+    connection.send(b"POST /early HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n12345")
+    assert (await connection.answer()).status == 200
+    assert await connection.rest() == b""

@@ -104,6 +104,7 @@ def test_what_is_not_json_is_400(body: bytes) -> None:
         (b'"m"', None, "The body: Expected `object`"),
         (b"null", None, "The body: Expected `object`"),
         (b'{"model":""}', "model", "The model's name is empty."),
+        (b'{"model":"' + b"m" * 257 + b'"}', "model", "The model's name is longer than 256 characters."),
     ],
 )
 def test_fields_of_another_shape_are_400_and_named(body: bytes, param: str | None, told: str) -> None:
