@@ -101,7 +101,7 @@ class Keeper:
 
     def _scan(self) -> tuple[dict[str, Wish], tuple[ManifestError, ...]]:
         folders = self._folders()
-        scan = scan_entries(folders)
+        scan = scan_entries(folders, {wish.entry.file for wish in self._wishes.values() if wish.entry})
         operations = self._roster.operations
         wishes = {entry.id: Wish(entry, _stamp(entry)) for entry in scan.entries if entry.serves(operations)}
         strays = tuple(

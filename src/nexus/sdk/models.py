@@ -1,6 +1,6 @@
 """The model manifest: `*.toml` files, one a model, read into frozen entries without touching the models themselves."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -95,16 +95,18 @@ def read_entry(file: Path) -> ModelEntry:
         raise ManifestError(file, *first_complaint(error)) from error
 
 
-def scan_entries(folders: Iterable[Path]) -> Scan:
+def scan_entries(folders: Iterable[Path], in_place: Collection[Path] = ()) -> Scan:
     """Every `*.toml` of the folders, in the order of the folders and, within one, of the names.
 
-    A name (id or alias) that an earlier entry has taken makes the later entry a problem. A folder that does not
-    exist is empty.
+    A name (id or alias) that an earlier entry has taken makes the later entry a problem. The files `in_place` come
+    before all others, so that a new file never takes a name from a model that is there. A folder that does not exist
+    is empty.
     """
     entries: list[ModelEntry] = []
     problems: list[ManifestError] = []
     owners: dict[str, Path] = {}
-    for file in (file for folder in folders for file in sorted(folder.glob("*.toml"))):
+    files = [file for folder in folders for file in sorted(folder.glob("*.toml"))]
+    for file in sorted(files, key=lambda file: file not in in_place):
         try:
             entry = read_entry(file)
         except ManifestError as problem:

@@ -81,3 +81,12 @@ def test_entries_for_other_services_are_told_apart(tmp_path: Path) -> None:
     (entry,) = read_entries([tmp_path])
     assert entry.serves(("embeddings",))
     assert not entry.serves(("chat.completions",))
+
+
+def test_a_new_file_takes_no_name_from_a_model_that_is_there(tmp_path: Path) -> None:
+    for name in ("a-newcomer", "b-resident"):
+        (tmp_path / f"{name}.toml").write_text('id = "one"\n')
+    resident = tmp_path / "b-resident.toml"
+    scan = scan_entries([tmp_path], {resident})
+    assert [entry.file for entry in scan.entries] == [resident]
+    assert "already a model of b-resident.toml" in str(scan.problems[0])
