@@ -68,7 +68,8 @@ def _gather(gathered: dict[str, _Gathered], snapshot: Snapshot, instance: Instan
         if not operations:
             continue
         one = gathered.setdefault(model.id, _Gathered(model))
-        one.states.add(model.state if instance.state is State.READY else "starting")
+        told = instance.state is State.READY or model.state == "failed"
+        one.states.add(model.state if told else "starting")
         one.operations.update(dict.fromkeys(operations))
         one.services[instance.service] = None
         one.aliases.update(dict.fromkeys(model.aliases))

@@ -57,3 +57,8 @@ def test_models_are_listed_with_their_states(instance) -> None:
 
 def test_a_model_that_nothing_can_be_asked_of_is_not_listed(instance) -> None:
     assert entries(instance("a", models=[{"id": "m", "operations": ["embeddings"]}])) == {}
+
+
+def test_a_model_that_failed_is_not_said_to_start(instance) -> None:
+    models = entries(instance("a", state=State.STARTING, models=[{"id": "m", "state": "failed"}]))
+    assert models["m"].state == "failed"
