@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from pathlib import Path
 
 import pytest
 
@@ -288,31 +287,3 @@ def test_a_hostile_instance_delays_nobody(start_gateway: StartGateway, stack: Ex
     good.state.ready = False
     gateway.wait_for_state(good.url, "starting", 1.0)
     assert gateway.rss_bytes() < 150_000_000
-
-
-def test_gateways_that_lead_to_each_other_make_no_circle(tmp_path: Path, stack: ExitStack) -> None:
-    """Once the only real service is gone, its model is gone at both, and a request for it ends at once."""
-    upstream = stack.enter_context(ScriptedUpstream())
-    folders = [tmp_path / name for name in ("a", "b")]
-    for folder in folders:
-        folder.mkdir()
-    env = {"NEXUS_AUTH": "off", "NEXUS_REGISTRATION_SECRET": "let-me-in"}
-    first = stack.enter_context(Gateway(folders[0], [upstream.url], env))
-    second = stack.enter_context(Gateway(folders[1], [first.url], env))
-    first.wait_for_state(upstream.url, "ready")
-    second.wait_for_state(first.url, "ready")
-
-    def announce() -> None:
-        """A heartbeat; it has to be said again and again."""
-        headers = {"authorization": "Bearer let-me-in"}
-        assert fetch(first.port, "/v1/registry", {"base_url": second.url}, headers=headers).status == 200
-
-    def states() -> set[str]:
-        announce()
-        found = [gateway.instance(url) for gateway, url in ((first, second.url), (second, first.url))]
-        return {one["state"] for one in found if one}
-
-    wait_until(lambda: states() == {"ready", "invalid"})
-    assert second.chat().status == 200
-    upstream.stop()
-    wait_until(lambda: (announce(), second.chat().status in (404, 503) and first.chat().status in (404, 503))[1])

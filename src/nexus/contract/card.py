@@ -160,12 +160,6 @@ class Card(_Part):
         return self.endpoints + implied
 
 
-def gateways_behind(card: Card) -> tuple[str, ...]:
-    """The instance ids of the gateways that a gateway's card is made of (its `via`); none for a service's."""
-    via = (card.model_extra or {}).get("via")
-    return tuple(one for one in via if isinstance(one, str)) if isinstance(via, list | tuple) else ()
-
-
 class CardError(ValueError):
     """The bytes are not a card; the message is one line that says why and where."""
 

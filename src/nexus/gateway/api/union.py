@@ -4,17 +4,7 @@ from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 from typing import Final
 
-from nexus.contract.card import (
-    Capabilities,
-    Card,
-    Endpoint,
-    Limits,
-    Modalities,
-    Model,
-    ServiceInfo,
-    Tool,
-    gateways_behind,
-)
+from nexus.contract.card import Capabilities, Card, Endpoint, Limits, Modalities, Model, ServiceInfo, Tool
 from nexus.contract.operations import BY_NAME
 from nexus.gateway.api.catalogue import Entry, catalogue
 from nexus.gateway.registry.snapshot import Instance, Snapshot, State
@@ -24,13 +14,12 @@ _STATES: Final[Mapping[str, str]] = {"starting": "loading"}  # a card knows fewe
 
 
 def union_card(snapshot: Snapshot, aliases: Mapping[str, str], *, instance: str, max_request_bytes: int) -> Card:
-    """A whole, valid card. Whoever cannot be reached is not in it; `via` names the gateways that it leads through."""
+    """A whole, valid card. Whoever cannot be reached is not in it."""
     reached = [one for one in snapshot.instances if one.state in (State.READY, State.STARTING)]
     endpoints = _endpoints(reached, snapshot)
     operations = tuple(dict.fromkeys(one.operation for one in endpoints if one.operation in BY_NAME))
     cards = [one.card for one in reached if one.card]
-    gateways = [card for card in cards if card.service.name == NAME]
-    card = Card(
+    return Card(
         schema_version="v1",
         service=ServiceInfo(name=NAME, version=version("nexus-gateway"), description="All services behind one address"),
         instance=instance,
@@ -51,8 +40,6 @@ def union_card(snapshot: Snapshot, aliases: Mapping[str, str], *, instance: str,
         tools=_tools(reached, {one.path for one in endpoints}),
         limits=Limits(max_request_bytes=max_request_bytes),
     )
-    via = dict.fromkeys(one for gateway in gateways for one in (gateway.instance, *gateways_behind(gateway)))
-    return card.model_copy(update={"via": tuple(via)}) if via else card
 
 
 def _endpoints(instances: Iterable[Instance], snapshot: Snapshot) -> tuple[Endpoint, ...]:

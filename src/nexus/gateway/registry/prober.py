@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from nexus.contract.card import Card, CardError, gateways_behind, read_card
+from nexus.contract.card import Card, CardError, read_card
 from nexus.gateway.registry.fetch import BadAnswerError, Fetcher, NoAnswerError, Page
 from nexus.gateway.registry.findings import Answered, Broken, Finding, Unanswered
 from nexus.gateway.registry.sources.listing import Listing
@@ -101,10 +101,6 @@ class Prober:
             return
         if card.instance and card.instance == self._own_instance:
             self._fault = "it is the one of this gateway itself"
-            return
-        # In a circle of gateways one must let go of the next: the one with the greater id, so that it is not all.
-        if self._own_instance in gateways_behind(card) and self._own_instance > card.instance:
-            self._fault = "it leads back to this gateway"
             return
         self._card = card
 
