@@ -15,6 +15,7 @@ from typing import Final
 
 import uvicorn
 import uvloop
+from fastapi import FastAPI
 
 from nexus.gateway.admit.slots import Slots
 from nexus.gateway.api.app import create_api
@@ -135,22 +136,7 @@ async def _serve(
             started=time(),
         )
     )
-    server = _Server(
-        uvicorn.Config(
-            api,
-            http=partial(EdgeProtocol, edge=edge),  # type: ignore[arg-type]  # it is called, as a class would be
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            backlog=BACKLOG,
-            timeout_graceful_shutdown=DRAIN_SECONDS,
-            ssl_certfile=settings.tls_cert,
-            ssl_keyfile=settings.tls_key,
-        )
-    )
-
+    server = _server(api, edge, settings)
     if settings.lifeline_fd is not None:
         lifeline.watch(settings.lifeline_fd, lambda: server.handle_exit(signal.SIGTERM, None))
     sweeper = Sweeper(edge, loop)
@@ -171,6 +157,24 @@ async def _serve(
         await registry.close()
         upstreams.close()
         log("info", "gateway_stopped", instance=instance)
+
+
+def _server(api: FastAPI, edge: Edge, settings: Settings) -> _Server:
+    """uvicorn, with the edge's protocol in the place of its own."""
+    config = uvicorn.Config(
+        api,
+        http=partial(EdgeProtocol, edge=edge),  # type: ignore[arg-type]  # it is called, as a class would be
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        backlog=BACKLOG,
+        timeout_graceful_shutdown=DRAIN_SECONDS,
+        ssl_certfile=settings.tls_cert,
+        ssl_keyfile=settings.tls_key,
+    )
+    return _Server(config)
 
 
 def _settle_memory() -> None:
