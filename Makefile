@@ -25,13 +25,13 @@ bench: .venv/.dev
 .venv/.runtime: pyproject.toml requirements/runtime.lock
 	@python=$$(.ci/find-python) && echo "Making the environment with $$python" && "$$python" -m venv .venv
 	@echo "Installing Nexus"
-	@$(PIP) --require-hashes -r requirements/runtime.lock
+	@$(PIP) --no-deps --require-hashes -r requirements/runtime.lock
 	@$(PIP) --no-deps -e .
 	@touch $@
 
 .venv/.dev: .venv/.runtime requirements/dev.lock
 	@echo "Installing the tools for tests and checks"
-	@$(PIP) --require-hashes -r requirements/dev.lock
+	@$(PIP) --no-deps --require-hashes -r requirements/dev.lock
 	@touch $@
 
 # Pins every dependency anew. The files hold hashes and no addresses.

@@ -42,12 +42,15 @@ class Modalities(_Part):
 
 
 class Capabilities(_Part):
+    """`uses` are the operations that the service itself asks of the gateway, on behalf of its callers."""
+
     domains: tuple[str, ...] = ()
     operations: tuple[str, ...] = ()
     modalities: Modalities = Modalities()
     streaming: bool = False
     max_concurrency: int = Field(default=1, ge=1)
     max_queue: int = Field(default=0, ge=0)
+    uses: tuple[str, ...] = ()
 
 
 class Endpoint(_Part):
@@ -67,6 +70,8 @@ class Resources(_Part):
 
 
 class Model(_Part):
+    """`on_demand`: it can be asked for also while it is `unloaded` or `loading`; the first call loads it."""
+
     id: ModelId
     operations: tuple[str, ...] = ()
     state: ModelState = "ready"
@@ -74,6 +79,7 @@ class Model(_Part):
     digest: str | None = None
     context_length: int | None = None
     continuation: bool = False
+    on_demand: bool = False
     resources: Resources = Resources()
 
 

@@ -5,6 +5,7 @@ from typing import Final, Literal
 
 BodyKind = Literal["json", "form"]
 StreamKind = Literal["sse", "bytes"]
+JobKind = Literal["never", "wanted", "always"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +15,7 @@ class Operation:
     `path` is the same at the gateway and at a service. `bodies` are the request encodings that are
     understood (`form` is multipart/form-data). `stream` says what a streamed answer is made of, and
     `done_marker` that a whole event stream ends with `data: [DONE]`: one that does not was cut.
+    `job`: whether a call becomes a durable job, where its caller wants that or in any case.
     """
 
     name: str
@@ -24,12 +26,15 @@ class Operation:
     needs_model: bool = True
     stream: StreamKind | None = None
     done_marker: bool = False
+    job: JobKind = "never"
 
     @property
     def engine_method(self) -> str:
         """The engine's method that answers this operation: `chat.completions` → `chat_completions`."""
         return self.name.replace(".", "_")
 
+
+_BOTH: Final[tuple[BodyKind, ...]] = ("json", "form")
 
 OPERATIONS: Final[tuple[Operation, ...]] = (
     Operation("chat.completions", "llm", "/v1/chat/completions", stream="sse", done_marker=True),
@@ -39,14 +44,21 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     Operation("embeddings", "embedding", "/v1/embeddings"),
     Operation("rerank", "rerank", "/v1/rerank"),
     Operation("moderations", "moderation", "/v1/moderations", needs_model=False),
-    Operation("images.generations", "image", "/v1/images/generations", needs_model=False, stream="sse"),
-    Operation("images.edits", "image", "/v1/images/edits", bodies=("json", "form"), needs_model=False, stream="sse"),
-    Operation("images.variations", "image", "/v1/images/variations", bodies=("form",), needs_model=False),
-    Operation("audio.speech", "audio", "/v1/audio/speech", stream="bytes"),
-    Operation("audio.transcriptions", "audio", "/v1/audio/transcriptions", bodies=("form",), stream="sse"),
-    Operation("audio.translations", "audio", "/v1/audio/translations", bodies=("form",)),
-    Operation("music.generations", "music", "/v1/music/generations", needs_model=False, stream="bytes"),
-    Operation("ocr", "ocr", "/v1/ocr", bodies=("json", "form"), needs_model=False),
+    Operation("images.generations", "image", "/v1/images/generations", needs_model=False, stream="sse", job="wanted"),
+    Operation(
+        "images.edits", "image", "/v1/images/edits", bodies=_BOTH, needs_model=False, stream="sse", job="wanted"
+    ),
+    Operation(
+        "images.variations", "image", "/v1/images/variations", bodies=("form",), needs_model=False, job="wanted"
+    ),
+    Operation("audio.speech", "audio", "/v1/audio/speech", stream="bytes", job="wanted"),
+    Operation(
+        "audio.transcriptions", "audio", "/v1/audio/transcriptions", bodies=("form",), stream="sse", job="wanted"
+    ),
+    Operation("audio.translations", "audio", "/v1/audio/translations", bodies=("form",), job="wanted"),
+    Operation("music.generations", "music", "/v1/music/generations", needs_model=False, stream="bytes", job="wanted"),
+    Operation("ocr", "ocr", "/v1/ocr", bodies=_BOTH, needs_model=False, job="wanted"),
+    Operation("videos", "video", "/v1/videos", bodies=_BOTH, needs_model=False, job="always"),
 )
 
 BY_NAME: Final[dict[str, Operation]] = {operation.name: operation for operation in OPERATIONS}

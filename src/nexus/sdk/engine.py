@@ -65,11 +65,23 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """A multipart request: the text fields (the last of a name wins, `name[]` gathers) and the files."""
+    """A multipart request: the text fields (the last of a name wins, `name[]` gathers) and the files.
+
+    `files` has the last file of a name, `uploads` all of them in their order; `name[]` counts as `name`.
+    """
 
     fields: Mapping[str, str]
     lists: Mapping[str, tuple[str, ...]]
     files: Mapping[str, Upload]
+    uploads: Mapping[str, tuple[Upload, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a call is: `fraction` from 0 to 1, and in a few words what is being done."""
+
+    fraction: float = 0.0
+    message: str = ""
 
 
 class Call:
@@ -79,6 +91,7 @@ class Call:
         self.request_id = request_id
         self.model = model
         self.headers = headers
+        self.progress = Progress()
         self._cancelled = threading.Event()
         self._callbacks: list[Callable[[], None]] = []
 
@@ -86,6 +99,10 @@ class Call:
     def cancelled(self) -> bool:
         """True once the caller has left or the service drains: stop working. Safe to read from any thread."""
         return self._cancelled.is_set()
+
+    def report(self, fraction: float, message: str = "") -> None:
+        """Say how far the work is: whoever waits for a job is told. Safe to call from any thread, and cheap."""
+        self.progress = Progress(min(1.0, max(0.0, fraction)), message[:200])
 
     def on_cancel(self, callback: Callable[[], None]) -> None:
         """Have `callback` called once when the call is cancelled; at once if it already is. It must not block."""
@@ -116,4 +133,4 @@ class Engine:
         """Give back what `load` took. May be `async def`; a plain one runs in a worker thread."""
 
 
-__all__ = ["INVALID_REQUEST", "ApiError", "Call", "Content", "Engine", "Form", "Model", "Upload"]
+__all__ = ["INVALID_REQUEST", "ApiError", "Call", "Content", "Engine", "Form", "Model", "Progress", "Upload"]

@@ -166,15 +166,19 @@ async def _read_form(received: Received) -> Form:
 async def _form(data: FormData) -> Form:
     fields: dict[str, str] = {}
     lists: dict[str, list[str]] = {}
-    files: dict[str, Upload] = {}
+    uploads: dict[str, list[Upload]] = {}
     for key, value in data.multi_items():
         name = key.removesuffix("[]")
         if isinstance(value, UploadFile):
-            files[name] = Upload(
-                value.filename or "", value.content_type or "application/octet-stream", await value.read()
-            )
+            media_type = value.content_type or "application/octet-stream"
+            uploads.setdefault(name, []).append(Upload(value.filename or "", media_type, await value.read()))
         elif key.endswith("[]"):
             lists.setdefault(name, []).append(value)
         else:
             fields[name] = value
-    return Form(fields, {name: tuple(values) for name, values in lists.items()}, files)
+    return Form(
+        fields,
+        {name: tuple(values) for name, values in lists.items()},
+        {name: files[-1] for name, files in uploads.items()},
+        {name: tuple(files) for name, files in uploads.items()},
+    )
