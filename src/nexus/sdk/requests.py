@@ -3,7 +3,8 @@
 import inspect
 from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, get_origin, get_type_hints
+from types import UnionType
+from typing import Any, Final, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 from pydantic import BaseModel, ValidationError
@@ -36,17 +37,19 @@ class _Named(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class RequestType:
-    """What one engine method takes: `kind` is a pydantic model's class, dict or Form.
+    """What one engine method takes: `kind` is a pydantic model's class, dict or Form; `form` says that a form will do
+    as well as JSON.
 
-    `schema` is the JSON Schema of the request, as far as the annotation tells; empty for a form.
+    `schema` is the JSON Schema of the request, as far as the annotation tells; empty for a form alone.
     """
 
     kind: type[Any]
     schema: dict[str, Any]
+    form: bool = False
 
     async def read(self, received: Received) -> tuple[Any, str | None]:
         """The request's value, and the model that it names. Raises ApiError (400, 415)."""
-        if self.kind is Form:
+        if self.kind is Form or (self.form and _media_type(received.headers) == _FORM_TYPE):
             form = await _read_form(received)
             return form, form.fields.get("model")
         if received.method in ("GET", "DELETE"):
@@ -74,10 +77,21 @@ def request_type(method: Callable[..., Any]) -> RequestType:
         annotation = get_type_hints(method).get(parameters[0].name)
     except (NameError, TypeError) as error:
         raise ServiceError(f"{name}: the annotations cannot be read: {error}") from error
-    kind = get_origin(annotation) or annotation
+    kind, form = _kind(annotation)
     if not isinstance(kind, type) or not (kind in (dict, Form) or issubclass(kind, BaseModel)):
-        raise ServiceError(f"{name}: annotate {parameters[0].name!r} with a pydantic model, dict[str, Any] or Form")
-    return RequestType(kind, _schema(kind))
+        wanted = "a pydantic model, dict[str, Any], Form, or Form and one of the others (Form | Model)"
+        raise ServiceError(f"{name}: annotate {parameters[0].name!r} with {wanted}")
+    return RequestType(kind, _schema(kind), form)
+
+
+def _kind(annotation: Any) -> tuple[Any, bool]:
+    """What JSON is read as (or Form, or what cannot be read at all), and whether `Form | it` was written."""
+    form = False
+    if get_origin(annotation) in (UnionType, Union):
+        others = [member for member in get_args(annotation) if member is not Form]
+        form = len(others) == 1 and len(get_args(annotation)) == 2
+        annotation = others[0] if form else None
+    return get_origin(annotation) or annotation, form
 
 
 def _schema(kind: type[Any]) -> dict[str, Any]:
@@ -86,8 +100,12 @@ def _schema(kind: type[Any]) -> dict[str, Any]:
     return {} if kind is Form else {"type": "object"}
 
 
+def _media_type(headers: Mapping[str, str]) -> str:
+    return headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
 def _expect_json(headers: Mapping[str, str]) -> None:
-    media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
+    media_type = _media_type(headers)
     if media_type and media_type != "application/json" and not media_type.endswith("+json"):
         raise ApiError(UNSUPPORTED_MEDIA_TYPE, f"send application/json, not {media_type}")
 
@@ -138,7 +156,7 @@ def _path(location: tuple[int | str, ...], value: Any, missing: bool) -> str:
 
 
 async def _read_form(received: Received) -> Form:
-    media_type = received.headers.get("content-type", "").partition(";")[0].strip().lower()
+    media_type = _media_type(received.headers)
     if media_type != _FORM_TYPE:
         raise ApiError(UNSUPPORTED_MEDIA_TYPE, f"send {_FORM_TYPE}, not {media_type or 'an untyped body'}")
 

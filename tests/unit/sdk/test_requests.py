@@ -26,6 +26,11 @@ class Methods:
     def chat(self, request: ChatRequest, call: Call) -> None: ...
     def anything(self, request: dict[str, Any], call: Call) -> None: ...
     def form(self, request: Form, call: Call) -> None: ...
+    def either(self, request: Form | Ask, call: Call) -> None: ...
+    def either_dict(self, request: dict[str, Any] | Form, call: Call) -> None: ...
+    def two(self, request: Ask | ChatRequest, call: Call) -> None: ...
+    def three(self, request: Form | Ask | ChatRequest, call: Call) -> None: ...
+    def optional(self, request: Ask | None, call: Call) -> None: ...
     def bare(self, request, call) -> None: ...  # type: ignore[no-untyped-def]
     def odd(self, request: int, call: Call) -> None: ...
     def short(self, request: Ask) -> None: ...
@@ -110,7 +115,32 @@ async def test_a_broken_form_is_refused() -> None:
     assert (await refusal(METHODS.form, received(b"{}"))).status == 415
 
 
-@pytest.mark.parametrize("method", [METHODS.bare, METHODS.odd, METHODS.short, METHODS.unknown])
+async def test_a_form_or_json_is_read_as_what_it_is() -> None:
+    form_body = b'--x\r\ncontent-disposition: form-data; name="model"\r\n\r\nm\r\n--x--\r\n'
+    kind = request_type(METHODS.either)
+    assert kind.schema["properties"]["n"]["type"] == "integer"
+    assert await kind.read(received(b'{"n": 2, "model": "m"}')) == (Ask(n=2), "m")
+    form, model = await kind.read(received(form_body, "Multipart/Form-Data; boundary=x"))
+    assert isinstance(form, Form)
+    assert (dict(form.fields), model) == ({"model": "m"}, "m")
+    assert (await refusal(METHODS.either, received(b'{"n": "x"}'))).param == "n"
+    assert (await refusal(METHODS.either, received(b"n=1", "application/x-www-form-urlencoded"))).status == 415
+    assert (await refusal(METHODS.either, received(b"--y", "multipart/form-data; boundary=x"))).status == 400
+    assert await request_type(METHODS.either_dict).read(received(b'{"a": 1}')) == ({"a": 1}, None)
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        METHODS.bare,
+        METHODS.odd,
+        METHODS.short,
+        METHODS.unknown,
+        METHODS.two,
+        METHODS.three,
+        METHODS.optional,
+    ],
+)
 def test_methods_that_do_not_say_what_they_take_are_refused(method: Any) -> None:
     with pytest.raises(ServiceError):
         request_type(method)
