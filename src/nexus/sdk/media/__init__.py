@@ -1,0 +1,1 @@
+"""Media on their way in and out of a service: data URLs, sound."""
