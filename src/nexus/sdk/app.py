@@ -11,6 +11,7 @@ from starlette.types import ASGIApp
 
 from nexus.contract.errors import INTERNAL_ERROR, METHOD_NOT_ALLOWED, NOT_FOUND, ApiError, kind_of_status
 from nexus.sdk.answering import JSON, encode_json
+from nexus.sdk.call_routes import call_route
 from nexus.sdk.edge import Edge
 from nexus.sdk.model_routes import ModelRoutes
 from nexus.sdk.operations import OperationApp
@@ -33,6 +34,7 @@ def build_app(service: Service) -> ASGIApp:
             Route("/v1/models/{id:path}/load", models.load, methods=["POST"]),
             Route("/v1/models/{id:path}/unload", models.unload, methods=["POST"]),
             Route("/v1/models/{id:path}", models.one, methods=["GET"]),
+            Route("/v1/calls/{id:path}", call_route(service), methods=["GET"]),
             *(
                 Route(endpoint.path, OperationApp(service, endpoint), methods=[endpoint.method])
                 for endpoint in service.manifest.card_endpoints()

@@ -40,6 +40,7 @@ class RunningCalls:
 
     def __init__(self) -> None:
         self._calls: dict[asyncio.Task[None], RunningCall] = {}
+        self._by_id: dict[str, RunningCall] = {}
 
     def __len__(self) -> int:
         return len(self._calls)
@@ -47,7 +48,13 @@ class RunningCalls:
     def add(self, running: RunningCall, task: asyncio.Task[None]) -> None:
         running.task = task
         self._calls[task] = running
-        task.add_done_callback(self._calls.pop)
+        if running.call is not None:
+            self._by_id[running.call.request_id] = running
+        task.add_done_callback(self._ended)
+
+    def of(self, request_id: str) -> RunningCall | None:
+        """The call with that request's id; of several with the same one, the last that came."""
+        return self._by_id.get(request_id)
 
     def stop_all(self, error: ApiError) -> None:
         for running in list(self._calls.values()):
@@ -62,3 +69,8 @@ class RunningCalls:
                 return False
             await asyncio.wait(list(self._calls), timeout=left)
         return True
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        running = self._calls.pop(task)
+        if running.call is not None and self._by_id.get(running.call.request_id) is running:
+            del self._by_id[running.call.request_id]

@@ -18,7 +18,8 @@ from nexus.sdk.problems import ManifestError, first_complaint
 from nexus.sdk.tables import read_table
 
 FILE_NAME: Final = "service.toml"
-RESERVED_PATHS: Final = ("/health", "/readyz", "/metrics", "/v1/metadata", "/v1/models")
+RESERVED_PATHS: Final = ("/health", "/readyz", "/metrics", "/v1/metadata", "/v1/models", "/v1/calls")
+_RESERVED_FOLDERS: Final = ("/v1/models/", "/v1/calls/")
 OperationName = Annotated[str, StringConstraints(max_length=128, pattern=r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*$")]
 _TYPES: Final[dict[str, tuple[type, ...]]] = {
     "str": (str,),
@@ -66,7 +67,7 @@ class EndpointEntry(BaseModel):
     @field_validator("path")
     @classmethod
     def _is_free(cls, path: str) -> str:
-        if path in RESERVED_PATHS or path.startswith("/v1/models/"):
+        if path in RESERVED_PATHS or path.startswith(_RESERVED_FOLDERS):
             raise ValueError(f"{path!r} belongs to the service contract")
         if not re.fullmatch(r"/[A-Za-z0-9._~/-]+", path):
             raise ValueError(f"{path!r} is not a plain path")

@@ -110,7 +110,7 @@ class OperationApp:
         self, bound: BoundOperation, request: Any, resident: Resident, running: RunningCall, respond: Responder
     ) -> None:
         assert running.call is not None  # noqa: S101 - made before this task
-        async with self._service.admission.place():
+        async with self._service.admission.place(running):
             with self._service.roster.lease(resident, running):
                 try:
                     value = await answer(bound.method, request, running.call, self._service.workers)

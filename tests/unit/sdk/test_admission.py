@@ -80,6 +80,23 @@ async def test_one_that_leaves_as_its_turn_comes_up_is_passed_over() -> None:
         assert (admission.in_flight, admission.queued) == (1, 0)
 
 
+async def test_a_position_counts_those_before_and_oneself() -> None:
+    admission, leaver, follower = Admission(1, 3), object(), object()
+
+    async def wait(who: object) -> None:
+        async with admission.place(who):
+            await asyncio.Event().wait()
+
+    tasks = [asyncio.create_task(wait(who)) for who in (None, None, leaver, follower)]
+    await turns()
+    assert (admission.position(leaver), admission.position(follower), admission.position(object())) == (2, 3, 0)
+    tasks[2].cancel()
+    assert (admission.position(leaver), admission.position(follower)) == (0, 2)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
 @given(st.lists(st.tuples(st.integers(0, 9), st.booleans(), st.booleans()), max_size=60))
 def test_no_order_of_comings_and_goings_loses_a_place(steps: list[tuple[int, bool, bool]]) -> None:
     async def play() -> None:

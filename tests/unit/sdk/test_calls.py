@@ -48,3 +48,17 @@ async def test_waiting_for_calls_has_an_end() -> None:
     assert not await calls.ended(0)
     calls.stop_all(ApiError(INTERNAL_ERROR, "over"))
     assert await calls.ended(5)
+
+
+async def test_a_call_is_found_by_its_requests_id_while_it_runs() -> None:
+    calls = RunningCalls()
+    first = await started(calls)
+    assert calls.of("id") is first
+    second = await started(calls)
+    first.stop(None)
+    await asyncio.wait([first.task])  # type: ignore[list-item]
+    await asyncio.sleep(0)
+    assert calls.of("id") is second
+    second.stop(None)
+    assert await calls.ended(5)
+    assert calls.of("id") is None

@@ -133,6 +133,7 @@ def test_streaming_can_be_denied(tmp_path: Path) -> None:
         ("NEXUS_LLM_TOKEN", "NEXUS_LLM_TOKEN_FILE", "NEXUS_LLM_TOKEN_FILE"),
         ("NEXUS_LLM_TOKEN", "NEXUS_LLM_THREADS", "twice"),
         ('path = "/v1/llm/tokenize"', 'path = "/v1/models"', "endpoints.0.path"),
+        ('path = "/v1/llm/tokenize"', 'path = "/v1/calls/x"', "endpoints.0.path"),
         ('path = "/v1/llm/tokenize"', 'path = "/v1/{x}"', "plain path"),
         ('path = "/v1/llm/tokenize"', 'path = "/v1/chat/completions"', "twice"),
         ('operation = "llm.tokenize"\npath', 'operation = "LLM"\npath', "endpoints.0.operation"),

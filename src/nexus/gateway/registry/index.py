@@ -10,7 +10,17 @@ from nexus.gateway.registry.snapshot import DynamicEndpoint, Instance, Route, Sn
 
 _STANDARD_PATHS: Final = frozenset(operation.path for operation in OPERATIONS)
 _OWN_FAMILIES: Final = frozenset(
-    {"models", "services", "registry", "metadata", "tools", "agents", "jobs", "admin"}  # what stands after /v1/
+    {
+        "models",
+        "services",
+        "registry",
+        "metadata",
+        "tools",
+        "agents",
+        "jobs",
+        "calls",
+        "admin",
+    }  # what stands after /v1/
 )
 
 

@@ -119,6 +119,7 @@ def test_an_endpoint_of_its_own_is_served_under_its_path() -> None:
         "/v1/models/x",
         "/v1/services/a/b",
         "/v1/admin/x",
+        "/v1/calls/x",
         "/v1/registry",
         "/v1/embeddings",
         "/health",
