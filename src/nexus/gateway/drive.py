@@ -10,7 +10,11 @@ gets control back at its next wait. Laws:
 - A coroutine that has ended is let go of, so that finished requests are freed without the garbage collector.
 """
 
+import asyncio
 from collections.abc import Coroutine, Generator
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 
 class Signal:
@@ -83,3 +87,19 @@ class Drive:
         if self._interruption is not None:
             interruption, self._interruption = self._interruption, None
             self.interrupt(interruption)
+
+
+async def outside(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, T]) -> T:
+    """What `work` returns or raises, run as a task of the event loop while the coroutine of the lane waits for it.
+
+    For what awaits futures (the database, a disk), which the lane itself cannot. An interruption cancels it.
+    """
+    done = Signal()
+    task = loop.create_task(work)
+    task.add_done_callback(lambda _: done.set())
+    try:
+        await done
+    except BaseException:
+        task.cancel()
+        raise
+    return task.result()

@@ -4,7 +4,7 @@ from typing import Final
 
 import msgspec
 
-from nexus.contract.operations import OPERATIONS
+from nexus.contract.operations import OPERATIONS, JobKind, Operation
 from nexus.gateway.registry.snapshot import Snapshot
 
 SERVICE_PREFIX: Final = "/v1/services/"
@@ -15,7 +15,7 @@ class Endpoint(msgspec.Struct, frozen=True):
     """One row. `bodies` empty means: whatever the service takes. `service`, when set, is the only one to be asked.
 
     `path` is the path at the service. `done_marker`: a whole event stream ends with `data: [DONE]`. `standard`: it is
-    there whatever the services say.
+    there whatever the services say. `job`: whether a call may become a durable job.
     """
 
     operation: str
@@ -26,6 +26,7 @@ class Endpoint(msgspec.Struct, frozen=True):
     done_marker: bool = False
     service: str | None = None
     standard: bool = False
+    job: JobKind = "never"
 
     @property
     def verb(self) -> bytes:
@@ -33,8 +34,9 @@ class Endpoint(msgspec.Struct, frozen=True):
         return self.method.encode()
 
 
-STANDARD: Final[dict[bytes, Endpoint]] = {
-    operation.path.encode(): Endpoint(
+def standard(operation: Operation) -> Endpoint:
+    """The row of a standard operation."""
+    return Endpoint(
         operation.name,
         operation.method,
         operation.path,
@@ -42,8 +44,14 @@ STANDARD: Final[dict[bytes, Endpoint]] = {
         operation.needs_model,
         operation.done_marker,
         standard=True,
+        job=operation.job,
     )
+
+
+STANDARD: Final[dict[bytes, Endpoint]] = {
+    operation.path.encode(): standard(operation)
     for operation in OPERATIONS
+    if operation.job != "always"  # the control plane's: there is nothing to relay
 }
 
 
@@ -58,7 +66,7 @@ def find(method: bytes, path: bytes, snapshot: Snapshot) -> Endpoint | None:
     verb, where = method.decode("ascii", "replace"), path.decode("ascii", "replace")
     dynamic = snapshot.endpoints.get((verb, where))
     if dynamic is not None:
-        return Endpoint(dynamic.operation, dynamic.method, dynamic.path)
+        return Endpoint(dynamic.operation, dynamic.method, dynamic.path, job="wanted" if dynamic.job else "never")
     if where.startswith(SERVICE_PREFIX):
         return _of_service(verb, where, snapshot)
     return None

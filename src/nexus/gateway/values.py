@@ -24,7 +24,7 @@ class Head(msgspec.Struct, frozen=True):
     """What the head of a request says, its caller already known; requests that say the same share one.
 
     `target` is path and query at the service; `lines` are the header lines that go on to it, each with its CR LF.
-    `request_id` is the client's own, if it sent a sane one.
+    `request_id` is the client's own, if it sent a sane one; `prefer` and `host` are those headers.
     """
 
     endpoint: Endpoint
@@ -33,6 +33,8 @@ class Head(msgspec.Struct, frozen=True):
     content_type: bytes
     token: str
     request_id: str | None = None
+    prefer: bytes = b""
+    host: bytes = b""
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -50,12 +52,18 @@ class Request(msgspec.Struct, frozen=True):
 
 
 class Call(msgspec.Struct, frozen=True):
-    """What is asked: `model` as the client wrote it (None where the operation needs none)."""
+    """What is asked: `model` as the client wrote it (None where the operation needs none).
+
+    `job_after`: it may run as a job, which the client is told of after so many seconds; None: it is answered as it
+    comes. `wants_urls`: its answer's pictures are to be URLs.
+    """
 
     request: Request
     model: str | None
     stream: bool
     form_model_span: tuple[int, int] | None = None  # where a multipart body has the model's name
+    job_after: float | None = None
+    wants_urls: bool = False
 
 
 class Timeouts(msgspec.Struct, frozen=True):

@@ -4,7 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from nexus.contract.errors import CONCURRENCY_EXCEEDED, NO_READY_SERVICE, OVERLOADED, RATE_LIMIT_EXCEEDED, UPSTREAM_ERROR
+from nexus.contract.errors import (
+    CONCURRENCY_EXCEEDED,
+    NO_READY_SERVICE,
+    OVERLOADED,
+    RATE_LIMIT_EXCEEDED,
+    UPSTREAM_ERROR,
+)
 
 BACKOFF_SECONDS: Final = (1.0, 5.0, 15.0)
 LATER_SECONDS: Final = 2.0

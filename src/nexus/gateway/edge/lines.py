@@ -24,6 +24,9 @@ _NOT_FORWARDED: Final = frozenset(
         b"cookie",
         b"accept-encoding",
         b"x-request-id",
+        b"prefer",
+        b"x-nexus-gateway",
+        b"x-nexus-delegation",
     )
 )
 

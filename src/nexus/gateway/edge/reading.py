@@ -245,6 +245,8 @@ class RequestReader(HttpToolsProtocol):
             fields.get(b"content-type", b""),
             token,
             sane_id(fields.get(b"x-request-id")),
+            fields.get(b"prefer", b""),
+            fields.get(b"host", b""),
         )
         exchange = Exchange(self, head)
         if connection is not None or not self.parser.should_keep_alive():

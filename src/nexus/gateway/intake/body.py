@@ -1,14 +1,20 @@
 """Reads the few fields of a body that routing needs, and refuses bodies that no service could read."""
 
+from typing import Any, TypeVar
+
 import msgspec
 
 from nexus.contract.errors import INVALID_REQUEST, UNSUPPORTED_MEDIA_TYPE, ApiError
 from nexus.gateway.intake.multipart import read_fields
+from nexus.gateway.intake.prefer import respond_async, wait_seconds
 from nexus.gateway.values import Call, Request
 
 _JSON = "json"
 _FORM = "form"
 _LONGEST_NAME = 256
+_FIELDS = (b"model", b"stream", b"background", b"response_format")
+_YES = ("true", "1")
+_P = TypeVar("_P", bound="_Peek")
 _MEDIA_TYPES = {_JSON: "application/json", _FORM: "multipart/form-data"}
 
 
@@ -17,7 +23,15 @@ class _Peek(msgspec.Struct):
     stream: bool | None = None
 
 
+class _SlowPeek(_Peek):
+    """What an operation that may run as a job can say besides."""
+
+    background: bool | None = None
+    response_format: Any = None
+
+
 _decoder = msgspec.json.Decoder(_Peek)
+_slow_decoder = msgspec.json.Decoder(_SlowPeek)
 
 
 def read(request: Request) -> Call:
@@ -44,26 +58,46 @@ def _kind(content_type: bytes) -> str:
 
 
 def _read_json(request: Request) -> Call:
+    if request.head.endpoint.job != "never":
+        slow = _decode(_slow_decoder, request.body)
+        return _call(request, slow, bool(slow.background), slow.response_format)
+    peek = _decode(_decoder, request.body)
+    return Call(request, _named(peek.model), bool(peek.stream))
+
+
+def _decode(decoder: msgspec.json.Decoder[_P], body: bytes) -> _P:
     try:
-        peek = _decoder.decode(request.body)
+        return decoder.decode(body)
     except msgspec.ValidationError as error:
         what, _, where = str(error).partition(" - at `$.")
         param = where.rstrip("`") or None
         raise ApiError(INVALID_REQUEST, f"{param or 'The body'}: {what}.", param=param) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ApiError(INVALID_REQUEST, f"The body is not valid JSON: {error}.") from error
-    return Call(request, _named(peek.model), bool(peek.stream))
 
 
 def _read_form(request: Request) -> Call:
-    fields = read_fields(request.head.content_type, request.body, (b"model", b"stream"))
-    model, stream = fields.get(b"model"), fields.get(b"stream")
-    return Call(
-        request,
-        _named(model.text) if model else None,
-        bool(stream and stream.text.lower() in ("true", "1")),
-        model.span if model else None,
-    )
+    fields = read_fields(request.head.content_type, request.body, _FIELDS)
+    said = {name: field.text for name, field in fields.items()}
+    peek = _Peek(said.get(b"model"), said.get(b"stream", "").lower() in _YES)
+    span = fields[b"model"].span if b"model" in fields else None
+    background = said.get(b"background", "").lower() in _YES
+    return _call(request, peek, background, said.get(b"response_format"), span)
+
+
+def _call(
+    request: Request, peek: _Peek, background: bool, response_format: Any, span: tuple[int, int] | None = None
+) -> Call:
+    """The call, which may be one that runs as a job. Raises ApiError (400)."""
+    stream = bool(peek.stream)
+    prefer = request.head.prefer
+    job_after: float | None = None
+    if request.head.endpoint.job != "never" and (background or (prefer and not stream and respond_async(prefer))):
+        if stream:
+            message = "A stream cannot run in the background: ask for one of the two."
+            raise ApiError(INVALID_REQUEST, message, param="background")
+        job_after = wait_seconds(prefer) if respond_async(prefer) else 0.0
+    return Call(request, _named(peek.model), stream, span, job_after, response_format == "url")
 
 
 def _read_any(request: Request) -> Call:

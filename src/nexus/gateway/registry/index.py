@@ -9,18 +9,21 @@ from nexus.contract.operations import BY_NAME, OPERATIONS
 from nexus.gateway.registry.snapshot import DynamicEndpoint, Instance, Route, Snapshot, State, Target
 
 _STANDARD_PATHS: Final = frozenset(operation.path for operation in OPERATIONS)
-_OWN_FAMILIES: Final = frozenset(
+_OWN_FAMILIES: Final = frozenset(  # what stands after /v1/
     {
-        "models",
-        "services",
-        "registry",
-        "metadata",
-        "tools",
-        "agents",
-        "jobs",
-        "calls",
         "admin",
-    }  # what stands after /v1/
+        "agents",
+        "artifacts",
+        "calls",
+        "files",
+        "jobs",
+        "metadata",
+        "models",
+        "registry",
+        "services",
+        "tools",
+        "videos",
+    }
 )
 
 
@@ -98,7 +101,9 @@ def _accept(instance: Instance, known: dict[tuple[str, str], DynamicEndpoint]) -
         operations.append(operation)
         if operation not in BY_NAME:
             for endpoint in group:
-                known[endpoint.method, endpoint.path] = DynamicEndpoint(operation, endpoint.method, endpoint.path)
+                known[endpoint.method, endpoint.path] = DynamicEndpoint(
+                    operation, endpoint.method, endpoint.path, endpoint.job
+                )
     return operations, faults
 
 

@@ -82,11 +82,12 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class DynamicEndpoint:
-    """A path that only a card gave us: an operation outside OpenAI's words, served as it is."""
+    """A path that only a card gave us: an operation outside OpenAI's words, served as it is, or as a `job`."""
 
     operation: str
     method: str
     path: str
+    job: bool = False
 
 
 @dataclass(frozen=True, slots=True)
