@@ -1,0 +1,39 @@
+"""Brings a database to a revision, forwards or back, in one transaction that only one process has at a time."""
+
+import asyncio
+from typing import Final
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+_LOCK: Final = 0x6E65787573  # PostgreSQL's advisory locks are numbers; SQLite locks the whole file anyway
+
+
+def migrate(engine: AsyncEngine, revision: str = "head") -> None:
+    """Blocks until `engine`'s database is at `revision`; `base` empties it. For a thread without a running loop.
+
+    Raises what SQLAlchemy, its drivers and Alembic (CommandError for a database newer than this code) raise.
+    """
+    asyncio.run(_migrate(engine, revision))
+
+
+async def _migrate(engine: AsyncEngine, revision: str) -> None:
+    try:
+        async with engine.begin() as connection:
+            await connection.run_sync(_walk, revision)
+    finally:
+        await engine.dispose()
+
+
+def _walk(connection: Connection, revision: str) -> None:
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+    config = Config(attributes={"connection": connection})
+    config.set_main_option("script_location", "nexus.store:migrations")
+    config.set_main_option("path_separator", "os")
+    if revision == "base":
+        command.downgrade(config, revision)
+    else:
+        command.upgrade(config, revision)

@@ -1,0 +1,75 @@
+"""The tables, as SQLAlchemy Core knows them; the migrations make them. Times are Unix seconds, sizes bytes."""
+
+from typing import Final
+
+from sqlalchemy import JSON, BigInteger, Column, Double, Index, Integer, MetaData, Table, Text, text
+
+metadata: Final = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# SQLite counts by itself only where the key is an INTEGER, which has 64 bits there.
+_BigInt: Final = BigInteger().with_variant(Integer(), "sqlite")
+
+jobs: Final = Table(
+    "jobs",
+    metadata,
+    Column("seq", _BigInt, primary_key=True, autoincrement=True),  # the order of arrival
+    Column("id", Text, nullable=False, unique=True),
+    Column("operation", Text, nullable=False),
+    Column("model", Text),
+    Column("token", Text, nullable=False),
+    Column("state", Text, nullable=False, index=True),  # queued | running | completed | failed | cancelled
+    Column("priority", Integer, nullable=False, server_default=text("0")),
+    Column("progress", Double, nullable=False, server_default=text("0")),  # 0 to 1
+    Column("message", Text, nullable=False, server_default=text("''")),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    Column("created_at", Double, nullable=False),
+    Column("available_at", Double, nullable=False),  # not to be started before
+    Column("started_at", Double),
+    Column("finished_at", Double),
+    Column("expires_at", Double),
+    Column("owner", Text),  # the gateway that runs it, until lease_until
+    Column("lease_until", Double),
+    Column("path", Text, nullable=False),
+    Column("content_type", Text, nullable=False),
+    Column("request_bytes", _BigInt, nullable=False),
+    Column("request_key", Text, nullable=False),  # where the request's body is in the blob storage
+    Column("request_id", Text, nullable=False),
+    Column("base_url", Text, nullable=False, server_default=text("''")),
+    Column("result_status", Integer),
+    Column("result_type", Text),
+    Column("result_bytes", _BigInt),
+    Column("result_key", Text),
+    Column("error", JSON(none_as_null=True)),
+    Column("service", Text, nullable=False, server_default=text("''")),
+    Column("instance", Text, nullable=False, server_default=text("''")),
+    Column("details", JSON, nullable=False, server_default=text("'{}'")),
+    Index("ix_jobs_state_available_at_seq", "state", "available_at", "seq"),
+    Index("ix_jobs_token_seq", "token", "seq"),
+    Index("ix_jobs_expires_at", "expires_at"),
+    sqlite_autoincrement=True,
+)
+
+files: Final = Table(
+    "files",
+    metadata,
+    Column("seq", _BigInt, primary_key=True, autoincrement=True),
+    Column("id", Text, nullable=False, unique=True),
+    Column("kind", Text, nullable=False),  # file | artifact | upload (its bytes are still to come)
+    Column("token", Text, nullable=False),
+    Column("filename", Text, nullable=False),
+    Column("purpose", Text, nullable=False, server_default=text("''")),
+    Column("media_type", Text, nullable=False),
+    Column("bytes", _BigInt, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("expires_at", Double, index=True),
+    Column("job_id", Text, index=True),
+    Index("ix_files_token_seq", "token", "seq"),
+    sqlite_autoincrement=True,
+)
