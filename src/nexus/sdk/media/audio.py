@@ -6,7 +6,7 @@ or MP3 says nothing of it; `encode_whole` writes files that know their length.
 
 import io
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from types import MappingProxyType
@@ -40,7 +40,6 @@ class _Coding:
     container: str
     bit_rate: int = 0
     rates: tuple[int, ...] = ()
-    codec_options: Mapping[str, str] = field(default_factory=dict)
     streamed_options: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -92,6 +91,27 @@ class AudioEncoder:
     def finish(self) -> bytes:
         """The last bytes. The encoder takes nothing more; the part of a sample that was left over is dropped."""
         return self._output.finish()
+
+
+class Resampler:
+    """Brings sound from one rate to another, piece by piece, without a seam between the pieces.
+
+    Rates are in samples a second; the samples are as `AudioEncoder` takes them, whole ones each time.
+    """
+
+    def __init__(self, rate: int, wanted: int, channels: int = 1) -> None:
+        """Raises ValueError for a rate below 1 and channels other than one or two."""
+        _check("pcm", min(rate, wanted), channels)
+        self._source = _Source(rate, channels)
+        self._resampler = av.AudioResampler("s16", self._source.layout, wanted)
+
+    def feed(self, pcm: bytes) -> bytes:
+        """What can be given so far; a few milliseconds stay behind, for the filter needs what follows."""
+        return _samples(self._resampler.resample(self._source.frame(pcm))) if pcm else b""
+
+    def finish(self) -> bytes:
+        """What had stayed behind. The resampler takes nothing more."""
+        return _samples(self._resampler.resample(None)) if self._source.samples else b""
 
 
 def encode_whole(format: str, rate: int, channels: int, pcm: bytes) -> bytes:
@@ -158,37 +178,50 @@ class _Sink:
         return b"".join(parts)
 
 
+class _Source:
+    """Samples as PyAV's frames, which know their place in time."""
+
+    def __init__(self, rate: int, channels: int) -> None:
+        self.layout = "stereo" if channels == 2 else "mono"
+        self.samples = 0
+        self._rate = rate
+
+    def frame(self, pcm: bytes) -> av.AudioFrame:
+        """The next frame; `pcm` must not be empty."""
+        frame = av.AudioFrame.from_ndarray(np.frombuffer(pcm, "<i2").reshape(1, -1), "s16", self.layout)
+        frame.sample_rate = self._rate
+        frame.time_base = Fraction(1, self._rate)
+        frame.pts = self.samples
+        self.samples += frame.samples
+        return frame
+
+
 class _Track:
     """One sound in one container; PyAV resamples to what the codec takes and cuts frames of its length."""
 
     def __init__(
         self, coding: _Coding, rate: int, channels: int, file: io.BytesIO | _Sink, options: Mapping[str, str]
     ) -> None:
-        self._rate = rate
-        self._channels = channels
-        self._layout = "stereo" if channels == 2 else "mono"
-        self._samples = 0
+        self._source = _Source(rate, channels)
         forwards = {"flush_packets": "1", **options}
         self._container = av.open(file, "w", format=coding.container, container_options=forwards)
-        stream = self._container.add_stream(coding.codec, rate=_codec_rate(coding, rate), layout=self._layout)
+        stream = self._container.add_stream(coding.codec, rate=_codec_rate(coding, rate), layout=self._source.layout)
         self._stream = cast(AudioStream, stream)
         if coding.bit_rate:
             self._stream.bit_rate = coding.bit_rate * channels
 
     def write(self, pcm: bytes) -> None:
-        samples = np.frombuffer(pcm, "<i2").reshape(1, -1)
-        frame = av.AudioFrame.from_ndarray(samples, format="s16", layout=self._layout)
-        frame.sample_rate = self._rate
-        frame.time_base = Fraction(1, self._rate)
-        frame.pts = self._samples
-        self._samples += frame.samples
-        self._container.mux(self._stream.encode(frame))
+        self._container.mux(self._stream.encode(self._source.frame(pcm)))
 
     def close(self) -> None:
         self._container.start_encoding()
-        if self._samples:  # a codec that was never given a frame cannot be flushed
+        if self._source.samples:  # a codec that was never given a frame cannot be flushed
             self._container.mux(self._stream.encode(None))
         self._container.close()
+
+
+def _samples(frames: Iterable[av.AudioFrame]) -> bytes:
+    return b"".join(frame.to_ndarray().astype("<i2").tobytes() for frame in frames)
 
 
 def _codec_rate(coding: _Coding, rate: int) -> int:

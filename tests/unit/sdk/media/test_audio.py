@@ -8,7 +8,7 @@ import av
 import numpy as np
 import pytest
 
-from nexus.sdk.media.audio import MEDIA_TYPES, AudioEncoder, encode_whole
+from nexus.sdk.media.audio import MEDIA_TYPES, AudioEncoder, Resampler, encode_whole
 
 SECONDS = 3
 TONE = 440
@@ -132,3 +132,23 @@ def test_what_cannot_be_encoded_is_refused(format: str, rate: int, channels: int
         AudioEncoder(format, rate, channels)
     with pytest.raises(ValueError, match=message):
         encode_whole(format, rate, channels, b"")
+
+
+@pytest.mark.parametrize(("rate", "wanted"), [(22050, 24000), (16000, 24000), (48000, 24000), (24000, 24000)])
+@pytest.mark.parametrize("channels", [1, 2])
+def test_resampled_sound_keeps_its_length_and_tone(rate: int, wanted: int, channels: int) -> None:
+    resampler = Resampler(rate, wanted, channels)
+    out = [*(resampler.feed(part) for part in pieces(tone(rate, channels), 4000)), resampler.finish()]
+    samples = np.frombuffer(b"".join(out), "<i2")[::channels] / 32768
+    assert len(samples) / wanted == pytest.approx(SECONDS, abs=0.002)
+    assert loudest_tone(samples, wanted) == pytest.approx(TONE, abs=1)
+    steps = np.abs(np.diff(samples[100:-100]))  # the tone begins and ends at once, which rings
+    assert steps.max() < 1.05 * 12_000 / 32768 * 2 * np.pi * TONE / wanted  # no clicks where pieces meet
+    assert all(out[1:-1])
+
+
+def test_a_resampler_that_was_given_nothing_gives_nothing() -> None:
+    resampler = Resampler(22050, 24000)
+    assert resampler.feed(b"") + resampler.finish() == b""
+    with pytest.raises(ValueError, match="rate"):
+        Resampler(0, 24000)
