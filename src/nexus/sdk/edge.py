@@ -14,6 +14,7 @@ from nexus.sdk.responder import Responder
 
 HEADER: Final = b"x-request-id"
 QUIET: Final = ("/health", "/readyz", "/metrics", "/v1/metadata")
+_CALLS: Final = "/v1/calls/"
 _SANE: Final = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
 _log: Final = logging.getLogger(__name__)
 
@@ -43,7 +44,7 @@ class Edge:
         try:
             await self._answer(scope, receive, send_with_id)
         finally:
-            if scope["path"] not in QUIET or status >= 500:
+            if status >= 500 or not _is_quiet(scope["path"]):
                 seconds = round(time.perf_counter() - started, 6)
                 extra = {"method": scope["method"], "path": scope["path"], "status": status, "seconds": seconds}
                 _log.info("request", extra=extra)
@@ -63,6 +64,11 @@ class Edge:
             _log.exception("a request failed", extra={"path": scope["path"]})
             if not begun:
                 await Responder(send).error(ApiError(INTERNAL_ERROR, "the service failed"))
+
+
+def _is_quiet(path: str) -> bool:
+    """Whether the path is asked for again and again, and its requests tell nothing."""
+    return path in QUIET or path.startswith(_CALLS)
 
 
 def choose_request_id(headers: list[tuple[bytes, bytes]]) -> str:

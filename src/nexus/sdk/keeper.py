@@ -1,7 +1,8 @@
 """Keeps the models as the manifest folders say: loads what is new, reloads what changed, unloads what is gone.
 
-One model is loaded or unloaded at a time; files are found and fetched beside that. Nothing that a model or its entry
-does wrong ends the service: it is told on the roster.
+One model is loaded or unloaded at a time; files are found and fetched beside that. A model that is there on demand is
+loaded by its first call and unloaded when it has been idle. Nothing that a model or its entry does wrong ends the
+service: it is told on the roster.
 """
 
 import asyncio
@@ -23,6 +24,7 @@ from nexus.sdk.roster import Resident, Roster
 from nexus.sdk.sources import local_path, resolve, unresolved
 
 POLL_SECONDS: Final = 2.0
+RETRY_SECONDS: Final = 5.0
 Folders = Callable[[], tuple[Path, ...]]
 _log: Final = logging.getLogger(__name__)
 
@@ -54,13 +56,15 @@ class Keeper:
         self._grace = grace
         self._wishes: dict[str, Wish] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._loads: dict[Resident, asyncio.Task[None]] = {}
         self._one_at_a_time = asyncio.Lock()
         self._loader = ThreadPoolExecutor(1, thread_name_prefix="load")
         self._finder = ThreadPoolExecutor(4, thread_name_prefix="find")
 
     async def run(self) -> None:
-        """Look at the folders every POLL_SECONDS, until cancelled."""
+        """Look at the folders and at what is idle every POLL_SECONDS, until cancelled."""
         while True:
+            self.tend()
             try:
                 await self.look()
             except OSError as error:
@@ -82,20 +86,37 @@ class Keeper:
             if old is not new:
                 self._start(self._replace(old, new))
 
+    def tend(self) -> None:
+        """Of the models that are there on demand: start to unload the idle ones, and let those that could not be
+        loaded RETRY_SECONDS ago be asked for again."""
+        for resident in self._roster.residents.values():
+            paused = time.monotonic() - resident.since >= RETRY_SECONDS
+            if resident.idle:
+                self._start(self._down_if_idle(resident))
+            elif resident.on_demand and resident.state == "failed" and paused:
+                resident.turn("unloaded", resident.reason)
+
     async def load(self, resident: Resident) -> None:
-        """Make a model ready that is not; how that went is on the resident."""
-        await asyncio.shield(self._start(self._up(resident)))
+        """Make a model ready that is not; how that went is on the resident.
+
+        Whoever asks while it is being loaded waits for that one load, and may leave without harm to the others.
+        """
+        task = self._loads.get(resident)
+        if task is None:
+            task = self._loads[resident] = self._start(self._up(resident))
+            task.add_done_callback(lambda _: self._loads.pop(resident))
+        await asyncio.shield(task)
 
     async def unload(self, resident: Resident) -> None:
         """Unload a model once its running calls have ended (after the grace they are stopped)."""
-        await asyncio.shield(self._start(self._down(resident)))
+        await asyncio.shield(self._start(self._down(resident, "asked to")))
 
     async def close(self) -> None:
         """Unload every model, so that the engine gives back what it holds."""
         residents = list(self._roster.residents.values())
         for resident in residents:
             resident.gone.set()
-        await asyncio.gather(*(self._down(resident) for resident in residents))
+        await asyncio.gather(*(self._down(resident, "the service ends") for resident in residents))
         self._loader.shutdown(wait=False)
         self._finder.shutdown(wait=False)
 
@@ -117,7 +138,9 @@ class Keeper:
         """The resident that there is, if it is still what is wished for, else a new one."""
         if resident is not None and self._wishes.get(name) == wish:
             return resident
-        return Resident(unresolved(wish.entry) if wish.entry else Model(id=name), wish.entry)
+        if wish.entry is None:
+            return Resident(Model(id=name), None)
+        return Resident(unresolved(wish.entry), wish.entry, wish.entry.first_state)
 
     def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
@@ -128,45 +151,56 @@ class Keeper:
     async def _replace(self, old: Resident | None, new: Resident | None) -> None:
         if old is not None:
             old.gone.set()
-            await self._down(old)
-        if new is not None:
+            await self._down(old, "its entry is gone or has changed")
+        if new is not None and not new.on_demand:
             await self._up(new)
 
     async def _up(self, resident: Resident) -> None:
         async with resident.busy:
             if resident.loaded or resident.gone.is_set():
                 return
-            resident.state, resident.reason = "loading", ""
+            resident.turn("loading")
+            _log.info("a model is loading", extra={"model": resident.id})
             started = time.perf_counter()
             try:
                 await self._find(resident)
                 await self._call_engine(self._engine.load, resident.model)
             except Exception as error:  # noqa: BLE001 - whatever a model does wrong is its own failure, not the service's
-                resident.state, resident.reason = "failed", _one_line(error)
+                resident.turn("failed", _one_line(error))
                 _log.error(
                     "a model cannot be loaded",
                     extra={"model": resident.id, "reason": resident.reason},
                     exc_info=None if isinstance(error, ServiceError) else error,
                 )
                 return
-            resident.state, resident.loaded = "ready", True
+            resident.turn("ready")
+            resident.loaded = True
             seconds = round(time.perf_counter() - started, 3)
             _log.info("a model is ready", extra={"model": resident.id, "seconds": seconds})
 
-    async def _down(self, resident: Resident) -> None:
+    async def _down(self, resident: Resident, reason: str) -> None:
         if resident.state != "failed":
-            resident.state = "unloaded"
+            resident.turn("unloaded")
         async with resident.busy:
-            await self._wait_for_calls(resident)
-            if not resident.loaded:
-                return
-            resident.state, resident.loaded = "unloaded", False
-            try:
-                await self._call_engine(self._engine.unload, resident.model)
-            except Exception:  # noqa: BLE001 - the model is given up either way
-                _log.exception("a model cannot be unloaded", extra={"model": resident.id})
-            else:
-                _log.info("a model is unloaded", extra={"model": resident.id})
+            if resident.loaded:
+                await self._give_up(resident, reason)
+
+    async def _down_if_idle(self, resident: Resident) -> None:
+        async with resident.busy:
+            if resident.idle:  # a call may have come before the lock was had
+                await self._give_up(resident, f"idle for {time.monotonic() - resident.since:.0f} s")
+
+    async def _give_up(self, resident: Resident, reason: str) -> None:
+        """Unload what is loaded; the resident's lock is held, so that who asks for the model loads it anew."""
+        resident.turn("unloaded")  # it may have become ready while the lock was waited for
+        await self._wait_for_calls(resident)
+        resident.loaded = False
+        try:
+            await self._call_engine(self._engine.unload, resident.model)
+        except Exception:  # noqa: BLE001 - the model is given up either way
+            _log.exception("a model cannot be unloaded", extra={"model": resident.id})
+        else:
+            _log.info("a model is unloaded", extra={"model": resident.id, "reason": reason})
 
     async def _find(self, resident: Resident) -> None:
         if resident.entry is None:

@@ -242,7 +242,8 @@ def read_manifest(folder: Path) -> ServiceManifest:
 
 
 def provisional_card(manifest: ServiceManifest, entries: Sequence[ModelEntry], instance: str = "") -> Card:
-    """The card that the service will have, as far as its manifest tells: every model `loading`, no request schemas.
+    """The card that the service will have, as far as its manifest tells: every model in its first state, no request
+    schemas.
 
     Entries that are for none of the service's operations are left out.
     """
@@ -266,7 +267,9 @@ def provisional_card(manifest: ServiceManifest, entries: Sequence[ModelEntry], i
         ),
         endpoints=endpoints,
         models=tuple(
-            entry.on_card(manifest.operations, "loading") for entry in entries if entry.serves(manifest.operations)
+            entry.on_card(manifest.operations, entry.first_state)
+            for entry in entries
+            if entry.serves(manifest.operations)
         ),
         tools=tuple(
             contract.Tool(

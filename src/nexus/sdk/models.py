@@ -41,6 +41,20 @@ class ResourcesTable(contract.Resources):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class LoadTable(_Table):
+    """When a model is in memory: from the start, or (`on_demand`) from the first call on. One that is loaded on demand
+    is unloaded after `idle_seconds` without a call; 0 keeps it."""
+
+    on_demand: bool = False
+    idle_seconds: float = Field(default=0, ge=0, allow_inf_nan=False)
+
+    @model_validator(mode="after")
+    def _comes_back(self) -> Self:
+        if self.idle_seconds and not self.on_demand:
+            raise ValueError("idle_seconds goes with on_demand = true: nothing else would load the model again")
+        return self
+
+
 class ModelEntry(_Table):
     """One model as its file describes it. `file` is that file; two entries of the same content are equal only if
     they stand in the same one. `operations` empty means all of the service's."""
@@ -53,8 +67,14 @@ class ModelEntry(_Table):
     continuation: bool = False
     licence: str = ""
     source: Source | None = None
+    load: LoadTable = LoadTable()
     resources: ResourcesTable = ResourcesTable()
     options: dict[str, Any] = {}
+
+    @property
+    def first_state(self) -> contract.ModelState:
+        """The state that the model begins in."""
+        return "unloaded" if self.load.on_demand else "loading"
 
     def serves(self, operations: tuple[str, ...]) -> bool:
         """Whether the entry is for a service of these operations (a shared folder holds those of others too)."""
@@ -72,6 +92,7 @@ class ModelEntry(_Table):
             digest=digest,
             context_length=self.context_length,
             continuation=self.continuation,
+            on_demand=self.load.on_demand,
             resources=self.resources,
         )
 

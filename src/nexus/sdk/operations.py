@@ -1,7 +1,8 @@
 """The operations over HTTP: one call from its first byte in to its last byte out, however it ends.
 
-A call walks: body in (bounded) → request and model → place in the queue → model's lease → engine → answer. Two tasks
-share it: one answers, the other watches for the caller's leaving, the deadline and the drain, and stops the first.
+A call walks: body in (bounded) → request and model → place in the queue → the model loaded, where that is left to the
+first call → model's lease → engine → answer. Two tasks share it: one answers, the other watches for the caller's
+leaving, the deadline and the drain, and stops the first.
 """
 
 import asyncio
@@ -111,6 +112,7 @@ class OperationApp:
     ) -> None:
         assert running.call is not None  # noqa: S101 - made before this task
         async with self._service.admission.place(running):
+            await self._service.prepare(running.call, resident)
             with self._service.roster.lease(resident, running):
                 try:
                     value = await answer(bound.method, request, running.call, self._service.workers)

@@ -15,13 +15,13 @@ from nexus.sdk.admission import Admission
 from nexus.sdk.binding import BoundOperation, bind, import_engine, make_engine
 from nexus.sdk.calls import RunningCalls
 from nexus.sdk.card import live_card
-from nexus.sdk.engine import Engine
+from nexus.sdk.engine import Call, Engine, Progress
 from nexus.sdk.environment import ServiceSettings
 from nexus.sdk.keeper import Keeper
 from nexus.sdk.manifest import ServiceManifest, provisional_card
 from nexus.sdk.metrics import Levels, Metrics
 from nexus.sdk.models import manifest_folders, read_entries
-from nexus.sdk.roster import Roster
+from nexus.sdk.roster import Resident, Roster
 from nexus.sdk.workers import Workers
 
 STOP_SECONDS: Final = 2.0
@@ -80,6 +80,7 @@ class Service:
         )
         await keeper.look()
         self.keeper = keeper
+        _log.info("the engine is up", extra={"models": len(self.roster.residents)})
         await keeper.run()
 
     async def drain(self) -> None:
@@ -107,6 +108,17 @@ class Service:
             raise ApiError(NO_READY_SERVICE, "the service is starting", retry_after=2)
         return self._bound[operation]
 
+    async def prepare(self, call: Call, resident: Resident) -> None:
+        """Have the model of `call` in memory, where the first call is to load it; the call's progress says so.
+
+        How that went is on the resident.
+        """
+        if self.keeper is not None and resident.on_demand and resident.state in ("unloaded", "loading"):
+            call.progress = Progress(message=f"loading {resident.id}")
+            await self.keeper.load(resident)
+            call.progress = Progress()
+        call.model = resident.model
+
     def card(self) -> Card:
         """The card as it is now."""
         if self.keeper is None:
@@ -114,15 +126,15 @@ class Service:
         return live_card(self._promised, self._bound, self.roster.on_card())
 
     def readiness(self) -> Readiness:
-        """Ready: not draining, and at least one model can answer. Models that still load or have failed are told in
-        the checks; they do not keep the others from answering."""
+        """Ready: not draining, and at least one model can answer, be it that the first call loads it. Models that still
+        load or have failed are told in the checks; they do not keep the others from answering."""
         residents = self.roster.residents.values()
         checks = {"engine": "ready" if self.keeper else "loading"}
         checks |= {f"model {one.id}": f"{one.state}: {one.reason}" if one.reason else one.state for one in residents}
         checks |= {f"entry {problem.file.name}": f"{problem.key}: {problem.reason}" for problem in self.roster.problems}
         if self._draining_since is not None:
             return Readiness("draining", "the service is about to end", checks)
-        if any(one.state == "ready" for one in residents):
+        if any(one.can_answer for one in residents):
             return Readiness("ready", "", checks)
         failed = next((f"{one.id}: {one.reason}" for one in residents if one.state == "failed"), "")
         if self.keeper is None or any(one.state == "loading" for one in residents):

@@ -47,6 +47,7 @@ async def test_the_id_is_given_on_and_back(caplog: pytest.LogCaptureFixture) -> 
 async def test_probes_are_not_logged(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, "nexus.sdk.edge"):
         await through(fine, "/health")
+        await through(fine, "/v1/calls/abc")
     assert not caplog.records
 
 

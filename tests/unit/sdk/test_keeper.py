@@ -1,6 +1,7 @@
 """Models follow their folders: new ones are loaded, changed ones reloaded, gone ones unloaded, broken ones told."""
 
 import asyncio
+import logging
 import threading
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from nexus.contract.errors import ApiError
 from nexus.sdk.calls import RunningCall, RunningCalls
 from nexus.sdk.engine import Call, Engine, Model
-from nexus.sdk.keeper import Keeper
+from nexus.sdk.keeper import RETRY_SECONDS, Keeper
 from nexus.sdk.roster import Roster
 
 
@@ -21,9 +22,12 @@ class Loads(Engine):
     def __init__(self, config: Any = None) -> None:
         super().__init__(config or {})
         self.log: list[str] = []
+        self.hold = threading.Event()
+        self.hold.set()
 
     def load(self, model: Model) -> None:
         assert threading.current_thread() is not threading.main_thread()
+        self.hold.wait(10)
         if model.options.get("bad"):
             raise RuntimeError("cannot\nread it")
         self.log.append(f"+{model.id}{model.options.get('v', '')}")
@@ -174,3 +178,91 @@ async def test_it_goes_on_looking(kept: Kept, monkeypatch: pytest.MonkeyPatch) -
             await asyncio.sleep(0.005)
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
+
+
+ON_DEMAND = 'id = "a"\n[load]\non_demand = true\n'
+
+
+async def test_a_model_on_demand_is_loaded_once_for_all_who_ask(kept: Kept) -> None:
+    kept.write("a", ON_DEMAND)
+    await kept.look(lambda: True)
+    one = kept.roster.residents["a"]
+    assert (kept.states, one.can_answer) == ({"a": "unloaded"}, True)
+    kept.engine.hold.clear()
+    callers = [asyncio.create_task(kept.keeper.load(one)) for _ in range(3)]
+    async with asyncio.timeout(10):
+        while one.state != "loading":
+            await asyncio.sleep(0.005)
+    callers[0].cancel()
+    await asyncio.wait(callers[:1])
+    assert callers[0].cancelled()
+    kept.engine.hold.set()
+    await asyncio.gather(*callers[1:])
+    assert (kept.states, kept.engine.log) == ({"a": "ready"}, ["+a"])
+    await kept.keeper.unload(one)
+    assert (kept.states, one.can_answer) == ({"a": "unloaded"}, True)
+    await kept.keeper.load(one)
+    assert kept.engine.log == ["+a", "-a", "+a"]
+
+
+async def test_an_idle_model_is_unloaded_but_not_under_a_call(kept: Kept, caplog: pytest.LogCaptureFixture) -> None:
+    kept.write("a", ON_DEMAND + "idle_seconds = 60")
+    await kept.look(lambda: True)
+    one = kept.roster.residents["a"]
+    await kept.keeper.load(one)
+    with kept.roster.lease(one, RunningCall()):
+        one.since -= 61
+        kept.keeper.tend()
+        assert not one.idle
+    kept.keeper.tend()
+    await asyncio.sleep(0)
+    assert kept.states == {"a": "ready"}  # the minute begins anew with the call's end
+    one.since -= 61
+    caplog.set_level(logging.INFO)
+    kept.keeper.tend()
+    async with asyncio.timeout(10):
+        while "-a" not in kept.engine.log:
+            await asyncio.sleep(0.005)
+    assert kept.states == {"a": "unloaded"}
+    await kept.keeper.load(one)
+    assert kept.engine.log == ["+a", "-a", "+a"]
+    told = [(line.message, line.model, getattr(line, "reason", "")) for line in caplog.records]  # type: ignore[attr-defined]
+    assert told == [
+        ("a model is unloaded", "a", "idle for 61 s"),
+        ("a model is loading", "a", ""),
+        ("a model is ready", "a", ""),
+    ]
+
+
+async def test_a_call_that_comes_before_the_idle_unload_keeps_the_model(kept: Kept) -> None:
+    kept.write("a", ON_DEMAND + "idle_seconds = 60")
+    await kept.look(lambda: True)
+    one = kept.roster.residents["a"]
+    await kept.keeper.load(one)
+    one.since -= 61
+    kept.keeper.tend()
+    with kept.roster.lease(one, RunningCall()):
+        await asyncio.sleep(0.02)
+    await asyncio.sleep(0.02)
+    assert (kept.states, kept.engine.log) == ({"a": "ready"}, ["+a"])
+
+
+async def test_a_load_that_fails_is_tried_again_after_a_pause(kept: Kept) -> None:
+    kept.write("a", ON_DEMAND + "[options]\nbad = true")
+    await kept.look(lambda: True)
+    one = kept.roster.residents["a"]
+    await kept.keeper.load(one)
+    kept.keeper.tend()
+    assert (one.state, one.can_answer, one.reason) == ("failed", False, "RuntimeError: cannot read it")
+    one.since -= RETRY_SECONDS
+    kept.keeper.tend()
+    assert (one.state, one.can_answer, one.reason) == ("unloaded", True, "RuntimeError: cannot read it")
+
+
+async def test_an_entry_on_demand_that_changes_or_goes_is_unloaded(kept: Kept) -> None:
+    kept.write("a", ON_DEMAND)
+    await kept.look(lambda: True)
+    await kept.keeper.load(kept.roster.residents["a"])
+    kept.write("a", ON_DEMAND + "[options]\nv = 2")
+    await kept.look(lambda: kept.engine.log == ["+a", "-a"])
+    assert kept.states == {"a": "unloaded"}

@@ -34,6 +34,13 @@ def test_whole_entry_is_read(tmp_path: Path) -> None:
     assert (card.operations, card.state, card.resources.memory_mb) == (("chat.completions",), "ready", 264)
 
 
+def test_a_model_on_demand_begins_unloaded(tmp_path: Path) -> None:
+    (tmp_path / "a.toml").write_text('id = "a"\n[load]\non_demand = true\nidle_seconds = 1.5')
+    entry = read_entry(tmp_path / "a.toml")
+    assert (entry.load.idle_seconds, entry.first_state) == (1.5, "unloaded")
+    assert entry.on_card(("ocr",), entry.first_state).on_demand
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
@@ -42,6 +49,11 @@ def test_whole_entry_is_read(tmp_path: Path) -> None:
         ('id = "a"\ncontext = 1', "context:"),
         ('id = "a"\nfile = "x"', "file: belongs under [source]"),
         ('id = "a"\n[source]', "exactly one"),
+        ('id = "a"\n[load]\non_demand = "yes, please"', "load.on_demand"),
+        ('id = "a"\n[load]\non_demand = true\nidle_seconds = -1', "load.idle_seconds"),
+        ('id = "a"\n[load]\non_demand = true\nidle_seconds = inf', "load.idle_seconds"),
+        ('id = "a"\n[load]\nidle_seconds = 60', "goes with on_demand"),
+        ('id = "a"\n[load]\nlazy = true', "load.lazy"),
         ('id = "a"\n[source]\npath = "x"\nurl = "https://x/y"', "exactly one"),
         ('id = "a"\n[source]\npackage = "x"', "go together"),
         ('id = "a"\n[source]\nurl = "https://x/y"', "needs its sha256"),

@@ -36,6 +36,17 @@ def test_by_id_by_alias_and_the_first_ready_one() -> None:
     assert made.choose(None, "completions").id == "b"
 
 
+def test_a_model_on_demand_is_taken_before_it_is_loaded() -> None:
+    lazy = {"load": {"on_demand": True}}
+    made = roster(resident("a", "failed", **lazy), resident("b", "unloaded", **lazy), resident("c"))
+    assert made.choose(None, "completions").id == "b"
+    assert made.choose("b", "completions").id == "b"
+    assert refused(made, "a").status == 503
+    with pytest.raises(ApiError), made.lease(made.residents["b"], RunningCall()):
+        pass
+    assert [model.on_demand for model in made.on_card()] == [True, True, False]
+
+
 def test_an_unknown_model_is_a_404_with_near_misses() -> None:
     made = roster(resident("smollm2-135m"), resident("qwen", operations=["chat.completions"]))
     error = refused(made, "smollm2-153m")

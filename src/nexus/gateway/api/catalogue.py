@@ -21,13 +21,15 @@ class _Gathered:
     services: dict[str, None] = field(default_factory=dict)
     aliases: dict[str, None] = field(default_factory=dict)
     context_length: int | None = None
+    on_demand: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One name that a client can give as `model`.
 
-    `state` is `ready` where any instance is, else what the model waits for. `alias_of` is the id that an alias
+    `state` is `ready` where any instance is, else what the model waits for; one that is `on_demand` can be asked also
+    while it is `unloaded` or `loading`. `alias_of` is the id that an alias
     stands for, None for ids. `model` is one instance's own description of it.
     """
 
@@ -37,6 +39,7 @@ class Entry:
     services: tuple[str, ...]
     aliases: tuple[str, ...]
     context_length: int | None
+    on_demand: bool
     model: Model
     alias_of: str | None = None
 
@@ -74,6 +77,7 @@ def _gather(gathered: dict[str, _Gathered], snapshot: Snapshot, instance: Instan
         one.services[instance.service] = None
         one.aliases.update(dict.fromkeys(model.aliases))
         one.context_length = one.context_length or model.context_length
+        one.on_demand = one.on_demand or model.on_demand
 
 
 def _entry(name: str, one: _Gathered) -> Entry:
@@ -84,6 +88,7 @@ def _entry(name: str, one: _Gathered) -> Entry:
         services=tuple(one.services),
         aliases=tuple(one.aliases),
         context_length=one.context_length,
+        on_demand=one.on_demand,
         model=one.model,
     )
 
@@ -96,6 +101,7 @@ def _alias(alias: str, entry: Entry) -> Entry:
         services=entry.services,
         aliases=(),
         context_length=entry.context_length,
+        on_demand=entry.on_demand,
         model=entry.model,
         alias_of=entry.alias_of or entry.id,
     )

@@ -44,6 +44,7 @@ def _shown(entry: Entry, parts: ApiParts) -> dict[str, Any]:
         "owned_by": entry.services[0],
         "nexus": {
             "state": entry.state,
+            "on_demand": entry.on_demand,
             "operations": entry.operations,
             "context_length": entry.context_length,
             "services": entry.services,

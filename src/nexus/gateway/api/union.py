@@ -69,6 +69,7 @@ def _models(entries: Mapping[str, Entry]) -> tuple[Model, ...]:
                 "state": _STATES.get(entry.state, entry.state),
                 "aliases": tuple(aliases.get(entry.id, ())),
                 "context_length": entry.context_length,
+                "on_demand": entry.on_demand,
             }
         )
         for entry in entries.values()

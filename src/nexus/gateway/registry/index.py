@@ -139,12 +139,17 @@ def _enter(names: _Names, instance: Instance, operation: str) -> None:
         names.services.setdefault(instance.service, []).append(candidate)
         names.any.append(candidate)
         return
-    candidates = [_Candidate(Target(instance, model.id), lives and model.state == "ready") for model in models]
+    candidates = [_Candidate(Target(instance, model.id), lives and _can_answer(model)) for model in models]
     for model, candidate in zip(models, candidates, strict=True):
         _add(names.ids, model.id, candidate)
         for alias in model.aliases:
             _add(names.card_aliases, alias, candidate)
     names.any.append(next((candidate for candidate in candidates if candidate.ready), candidates[0]))
+
+
+def _can_answer(model: Model) -> bool:
+    """A model that its service loads on demand is asked also while it is not in memory: the call has it loaded."""
+    return model.state == "ready" or (model.on_demand and model.state in ("unloaded", "loading"))
 
 
 def _add(entries: dict[str, list[_Candidate]], name: str, candidate: _Candidate) -> None:

@@ -14,6 +14,7 @@ async def test_the_list_is_in_openais_shape(gateway, instance) -> None:
         "owned_by": "llm",
         "nexus": {
             "state": "ready",
+            "on_demand": False,
             "operations": ["chat.completions"],
             "context_length": 4096,
             "services": ["llm"],
@@ -22,6 +23,17 @@ async def test_the_list_is_in_openais_shape(gateway, instance) -> None:
         },
     }
     assert (gpt["id"], gpt["nexus"]["alias_of"]) == ("gpt", "org/qwen")
+
+
+async def test_a_model_on_demand_is_told_with_its_state(gateway, instance) -> None:
+    gateway.show(
+        instance("a", models=[{"id": "m", "state": "unloaded", "on_demand": True}]),
+        instance("b", models=[{"id": "m", "state": "failed"}]),
+    )
+    told = (await gateway.client.get("/v1/models/m")).json()["nexus"]
+    assert (told["state"], told["on_demand"]) == ("unloaded", True)
+    (model,) = (await gateway.client.get("/v1/metadata")).json()["models"]
+    assert (model["state"], model["on_demand"]) == ("unloaded", True)
 
 
 async def test_one_model_is_found_by_any_of_its_names(gateway, instance) -> None:

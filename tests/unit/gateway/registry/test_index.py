@@ -32,6 +32,18 @@ def test_models_are_found_by_id_and_by_alias() -> None:
     assert found(snapshot, CHAT, "llm") == []
 
 
+def test_a_model_on_demand_is_asked_also_while_it_is_not_in_memory() -> None:
+    states = ("ready", "loading", "unloaded", "failed")
+    models = [
+        {"id": f"{state}-{lazy}", "state": state, "on_demand": lazy} for state in states for lazy in (True, False)
+    ]
+    snapshot = build([instance("llm", models=models)], {})
+    able = [model["id"] for model in models if found(snapshot, CHAT, str(model["id"]))]
+    assert able == ["ready-True", "ready-False", "loading-True", "unloaded-True"]
+    waking = build([instance("llm", models=models, state=State.STARTING)], {})
+    assert found(waking, CHAT, "unloaded-True") == []
+
+
 def test_the_order_of_names_is_alias_then_id_then_card_alias_then_service() -> None:
     instances = [
         instance("a", models=[{"id": "one", "aliases": ["two", "four"]}]),
