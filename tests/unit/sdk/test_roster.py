@@ -36,7 +36,7 @@ def test_by_id_by_alias_and_the_first_ready_one() -> None:
     assert made.choose(None, "completions").id == "b"
 
 
-def test_a_model_on_demand_is_taken_before_it_is_loaded() -> None:
+async def test_a_model_on_demand_is_taken_before_it_is_loaded() -> None:
     lazy = {"load": {"on_demand": True}}
     made = roster(resident("a", "failed", **lazy), resident("b", "unloaded", **lazy), resident("c"))
     assert made.choose(None, "completions").id == "b"
