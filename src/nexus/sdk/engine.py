@@ -18,11 +18,12 @@ media type. `data: [DONE]` is never an engine's to send: it is added after a who
 
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from nexus.contract.errors import INVALID_REQUEST, ApiError
+from nexus.contract.errors import INVALID_REQUEST, NO_READY_SERVICE, ApiError
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +88,12 @@ class Progress:
 class Call:
     """One call while it is answered: which model, whose request, and whether anyone still waits for the answer."""
 
-    def __init__(self, request_id: str, model: Model, headers: Mapping[str, str]) -> None:
+    def __init__(self, request_id: str, model: Model, headers: Mapping[str, str], asker: "Asks | None" = None) -> None:
         self.request_id = request_id
         self.model = model
         self.headers = headers
         self.progress = Progress()
+        self._asker = asker
         self._cancelled = threading.Event()
         self._callbacks: list[Callable[[], None]] = []
 
@@ -104,17 +106,36 @@ class Call:
         """Say how far the work is: whoever waits for a job is told. Safe to call from any thread, and cheap."""
         self.progress = Progress(min(1.0, max(0.0, fraction)), message[:200])
 
+    def ask(self, operation: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Ask the gateway for an operation on the caller's behalf; its JSON answer. `service.uses` has to name it.
+
+        Blocks, and ends promptly when the call is cancelled: for plain methods alone, which run in a thread. Raises
+        ApiError, the gateway's own where it refuses.
+        """
+        if self._asker is None:
+            message = f"this service asks the gateway for {operation}, and was not called through one"
+            raise ApiError(NO_READY_SERVICE, message)
+        return self._asker(self, operation, body)
+
     def on_cancel(self, callback: Callable[[], None]) -> None:
         """Have `callback` called once when the call is cancelled; at once if it already is. It must not block."""
         self._callbacks.append(callback)
         if self.cancelled:
             self.cancel()
 
+    def off_cancel(self, callback: Callable[[], None]) -> None:
+        """Take back a callback that `on_cancel` was given; one that was called already is no error."""
+        with suppress(ValueError):
+            self._callbacks.remove(callback)
+
     def cancel(self) -> None:
         """Tell the engine that nobody waits any more."""
         self._cancelled.set()
         while self._callbacks:
             self._callbacks.pop()()
+
+
+Asks = Callable[[Call, str, Mapping[str, Any]], dict[str, Any]]
 
 
 class Engine:

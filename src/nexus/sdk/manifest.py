@@ -32,7 +32,10 @@ _STRICT: Final = ConfigDict(extra="forbid", frozen=True, protected_namespaces=()
 
 
 class Service(BaseModel):
-    """The `[service]` table; `engine` is `module:Class`, the module being a file of the service's folder."""
+    """The `[service]` table; `engine` is `module:Class`, the module being a file of the service's folder.
+
+    `uses` are the operations that the engine itself asks of the gateway (`Call.ask`).
+    """
 
     model_config = _STRICT
 
@@ -41,6 +44,7 @@ class Service(BaseModel):
     description: str = ""
     engine: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_]*$")]
     operations: tuple[str, ...] = ()
+    uses: tuple[str, ...] = ()
 
     @field_validator("operations")
     @classmethod
@@ -48,6 +52,16 @@ class Service(BaseModel):
         for name in names:
             if name not in BY_NAME:
                 raise ValueError(f"{name!r} is not a standard operation; describe it under [[endpoints]]")
+        return names
+
+    @field_validator("uses")
+    @classmethod
+    def _can_be_asked(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if name not in BY_NAME:
+                raise ValueError(f"{name!r} is not a standard operation")
+            if "json" not in BY_NAME[name].bodies:
+                raise ValueError(f"{name!r} takes a form; what is asked of the gateway is JSON")
         return names
 
 
@@ -264,6 +278,7 @@ def provisional_card(manifest: ServiceManifest, entries: Sequence[ModelEntry], i
             streaming=any(endpoint.streaming for endpoint in endpoints) if streaming is None else streaming,
             max_concurrency=manifest.capabilities.max_concurrency,
             max_queue=manifest.capabilities.max_queue,
+            uses=manifest.service.uses,
         ),
         endpoints=endpoints,
         models=tuple(

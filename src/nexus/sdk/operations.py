@@ -60,7 +60,7 @@ class OperationApp:
         request, name = await bound.request.read(received)
         resident = self._service.roster.choose(name, bound.name)
         running = RunningCall()
-        running.call = Call(scope["state"]["request_id"], resident.model, received.headers)
+        running.call = Call(scope["state"]["request_id"], resident.model, received.headers, self._service.asker.ask)
         work = self._work(bound, request, resident, running, respond)
         self._service.calls.add(running, asyncio.create_task(work))
         await self._watch(running, receive, respond)

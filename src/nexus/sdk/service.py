@@ -12,6 +12,7 @@ from typing import Final
 from nexus.contract.card import Card
 from nexus.contract.errors import NO_READY_SERVICE, ApiError
 from nexus.sdk.admission import Admission
+from nexus.sdk.asking import Asker
 from nexus.sdk.binding import BoundOperation, bind, import_engine, make_engine
 from nexus.sdk.calls import RunningCalls
 from nexus.sdk.card import live_card
@@ -61,6 +62,7 @@ class Service:
         self.admission = Admission(manifest.capabilities.max_concurrency, manifest.capabilities.max_queue)
         self.workers = Workers(manifest.capabilities.max_concurrency)
         self.calls = RunningCalls()
+        self.asker = Asker(manifest.service.uses, manifest.limits.timeout_seconds)
         self.metrics = Metrics(self._levels)
         self.keeper: Keeper | None = None
         self._bound: Mapping[str, BoundOperation] = MappingProxyType({})
@@ -95,6 +97,7 @@ class Service:
                 async with asyncio.timeout(STOP_SECONDS):
                     await self.keeper.close()
         self.workers.close()
+        await self.asker.close()
 
     def bound(self, operation: str) -> BoundOperation:
         """The operation with the engine's method for it. Raises ApiError (503) while starting and when draining.

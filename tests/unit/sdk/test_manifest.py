@@ -107,6 +107,14 @@ def test_provisional_card_is_a_valid_card_whose_models_load(tmp_path: Path) -> N
     assert card.instance == "llm-1"
 
 
+def test_what_it_asks_of_the_gateway_is_on_the_card(tmp_path: Path) -> None:
+    text = CHAT.replace(
+        'operations = ["chat.completions"]', 'operations = ["chat.completions"]\nuses = ["images.generations"]'
+    )
+    card = provisional_card(read_manifest(write(tmp_path, text)), ())
+    assert card.capabilities.uses == ("images.generations",)
+
+
 def test_secret_defaults_stay_off_the_card(tmp_path: Path) -> None:
     card = provisional_card(read_manifest(write(tmp_path, CHAT)), ())
     assert "hidden" not in card.model_dump_json()
@@ -125,6 +133,16 @@ def test_streaming_can_be_denied(tmp_path: Path) -> None:
         ('name = "llm"', 'name = "l l m"', "service.name"),
         ('engine = "engine:ChatEngine"', 'engine = "engine"', "service.engine"),
         ('operations = ["chat.completions"]', 'operations = ["chat.complete"]', "chat.complete"),
+        (
+            'operations = ["chat.completions"]',
+            'operations = ["chat.completions"]\nuses = ["images"]',
+            "'images' is not a standard operation",
+        ),
+        (
+            'operations = ["chat.completions"]',
+            'operations = ["chat.completions"]\nuses = ["audio.transcriptions"]',
+            "takes a form",
+        ),
         ("max_concurrency = 4", "max_concurrency = 0", "capabilities.max_concurrency"),
         ("max_concurrency = 4", "max_concurency = 4", "capabilities.max_concurency"),
         ("timeout_seconds = 30", 'timeout_seconds = "long"', "limits.timeout_seconds"),
