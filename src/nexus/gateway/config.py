@@ -11,8 +11,10 @@ from typing import Annotated, Any, Final
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
 
+from nexus.contract.operations import OPERATIONS
 from nexus.gateway.log import Log
 from nexus.gateway.values import Timeouts
+from nexus.jobs.rules import JobRules
 
 _LATER: Final = ("fallbacks", "retries", "stream_recovery")
 """Keys of the contract that this version does not act on yet: without them service is worse, but nobody is let in."""
@@ -49,6 +51,12 @@ class Overrides:
         )
 
 
+SLOW: Final[Mapping[str, Overrides]] = {
+    operation.name: Overrides(first_byte=600.0) for operation in OPERATIONS if operation.job != "never"
+}
+"""Work that may run as a job takes its time also where it does not, unless the file says otherwise."""
+
+
 @dataclass(frozen=True, slots=True)
 class Config:
     """What nexus.yaml says. `aliases` maps each configured alias to the name that it finally stands for.
@@ -58,8 +66,9 @@ class Config:
 
     aliases: Mapping[str, str] = field(default_factory=dict)
     timeouts: Timeouts = field(default_factory=Timeouts)
-    operations: Mapping[str, Overrides] = field(default_factory=dict)
+    operations: Mapping[str, Overrides] = field(default_factory=lambda: SLOW)
     models: Mapping[str, Overrides] = field(default_factory=dict)
+    jobs: JobRules = field(default_factory=JobRules)
     later: tuple[str, ...] = ()
 
     def timeouts_for(self, operation: str, model: str | None) -> Timeouts:
@@ -70,6 +79,11 @@ class Config:
         if model is not None and model in self.models:
             timeouts = self.models[model].over(timeouts)
         return timeouts
+
+    def job_timeouts_for(self, operation: str, model: str | None) -> Timeouts:
+        """The timeouts of a job's run: nobody waits for its first byte, and it may take as long as jobs may."""
+        timeouts = self.timeouts_for(operation, model)
+        return Timeouts(timeouts.connect, self.jobs.timeout, max(timeouts.idle, self.jobs.timeout), self.jobs.timeout)
 
 
 # The file's shape
@@ -97,15 +111,27 @@ class _AllTimes(_Times):
     models: dict[_Name, _Times] = {}
 
 
+class _Jobs(_Shape):
+    """See `jobs.rules.JobRules`."""
+
+    timeout: _Seconds = JobRules.timeout
+    keep: Annotated[float, Field(gt=0, le=31_536_000, allow_inf_nan=False)] = JobRules.keep
+    max_wait: Annotated[float, Field(gt=0, le=31_536_000, allow_inf_nan=False)] = JobRules.max_wait
+    max_attempts: Annotated[int, Field(ge=1, le=100)] = JobRules.max_attempts
+    max_queued: Annotated[int, Field(ge=1, le=1_000_000)] = JobRules.max_queued
+
+
 class _File(_Shape):
     aliases: dict[_Name, _Name] = {}
     timeouts: _AllTimes = _AllTimes()
+    jobs: _Jobs = _Jobs()
 
 
 _ADAPTER: Final = TypeAdapter(_File)
 _KNOWN: Final[Mapping[tuple[str, ...], tuple[str, ...]]] = {
     (): tuple(_File.model_fields),
     ("timeouts",): tuple(_AllTimes.model_fields),
+    ("jobs",): tuple(_Jobs.model_fields),
 }
 
 
@@ -148,8 +174,12 @@ def parse_config(text: str) -> Config:
     return Config(
         aliases=_resolved(file.aliases),
         timeouts=times.overrides().over(Timeouts()),
-        operations={name: own.overrides() for name, own in times.operations.items()},
+        operations={
+            **(SLOW if times.first_byte is None else {}),
+            **{name: own.overrides() for name, own in times.operations.items()},
+        },
         models={name: own.overrides() for name, own in times.models.items()},
+        jobs=JobRules(**file.jobs.model_dump()),
         later=tuple(key for key in _LATER if key in document),
     )
 

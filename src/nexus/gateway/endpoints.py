@@ -1,6 +1,6 @@
 """The table of what the lane serves: path, operation, encodings of the body, where a model must be named."""
 
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
@@ -15,7 +15,7 @@ class Endpoint(msgspec.Struct, frozen=True):
     """One row. `bodies` empty means: whatever the service takes. `service`, when set, is the only one to be asked.
 
     `path` is the path at the service. `done_marker`: a whole event stream ends with `data: [DONE]`. `standard`: it is
-    there whatever the services say. `job`: whether a call may become a durable job.
+    there whatever the services say. `job`: whether a call may become a durable job, or is the run of one.
     """
 
     operation: str
@@ -26,7 +26,7 @@ class Endpoint(msgspec.Struct, frozen=True):
     done_marker: bool = False
     service: str | None = None
     standard: bool = False
-    job: JobKind = "never"
+    job: JobKind | Literal["running"] = "never"
 
     @property
     def verb(self) -> bytes:

@@ -10,9 +10,11 @@ from nexus.gateway.edge.wire import error_head
 from nexus.gateway.intake.body import read
 from nexus.gateway.plan.targets import plan
 from nexus.gateway.registry.snapshot import Snapshot
+from nexus.gateway.relay.collected import Collected
 from nexus.gateway.relay.relay import relay
 from nexus.gateway.relay.result import Relayed
-from nexus.gateway.values import Call, Client, ClientGoneError, Outcome, Request, Timeouts
+from nexus.gateway.siding import Siding
+from nexus.gateway.values import Call, Client, ClientGoneError, Outcome, Plan, Reply, Request, Timeouts
 
 CLIENT_CLOSED = 499  # nginx's word for a request whose client left; it is seen in logs and metrics alone
 
@@ -28,6 +30,7 @@ class Inference:
         slots: Slots,
         dispatcher: Dispatcher,
         record: Callable[[Outcome], None],
+        siding: Siding | None = None,
     ) -> None:
         self._snapshot = snapshot
         self._timeouts = timeouts
@@ -35,22 +38,34 @@ class Inference:
         self._slots = slots
         self._dispatcher = dispatcher
         self._record = record
+        self._siding = siding
         self._turn = 0
 
-    async def serve(self, request: Request, client: Client) -> None:
-        """Answer one request. Whatever ends it, its permit and lease are given back and it is recorded, once."""
+    async def serve(self, request: Request, client: Client, lease: Lease | None = None) -> None:
+        """Answer one request. Whatever ends it, its permit and lease are given back and it is recorded, once.
+
+        Who hands in the `lease` can see meanwhile whom the call was sent to.
+        """
         call: Call | None = None
         permit: Permit | None = None
-        lease = Lease()
+        lease = lease or Lease()
         result = Relayed()
         try:
             call = read(request)
             permit = self._slots.admit(call)
+            if self._siding is not None and self._siding.wanted(call):
+                call = await self._siding.prepare(call)
+                if call.job_after is not None:
+                    await self._siding.put_off(call, client, result)
+                    return
             self._turn += 1
             timeouts = self._timeouts(request.head.endpoint.operation, call.model)
             course = plan(call, self._snapshot(), self._in_flight, self._turn, timeouts)
             reply = await self._dispatcher.send(call, course, client, lease)
-            await relay(call, course, reply, client, result)
+            if call.wants_urls and self._siding is not None:
+                await self._publish(self._siding, call, course, reply, client, lease, result)
+            else:
+                await relay(call, course, reply, client, result)
         except ClientGoneError:
             result.status, result.error = CLIENT_CLOSED, "client_closed"
         except ApiError as error:
@@ -64,6 +79,17 @@ class Inference:
             if permit is not None:
                 permit.release()
             self._record(outcome)
+
+    async def _publish(
+        self, siding: Siding, call: Call, course: Plan, reply: Reply, client: Client, lease: Lease, result: Relayed
+    ) -> None:
+        """Hold the answer back, put its pictures where they have URLs, and send it then."""
+        collected = Collected(client)
+        await relay(call, course, reply, collected, result)
+        lease.drop()
+        body = await siding.publish(call, collected.status, collected.body)
+        collected.release(body)
+        result.bytes_out = len(body)
 
 
 def _outcome(request: Request, call: Call | None, lease: Lease, result: Relayed) -> Outcome:

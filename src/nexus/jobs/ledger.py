@@ -33,7 +33,7 @@ class Query:
 
 
 class Ledger:
-    """All that is known of jobs. Errors of the database (SQLAlchemyError) are the caller's to handle."""
+    """All that is known of jobs. Every method may raise DatabaseError."""
 
     def __init__(self, database: Database, now: Callable[[], float] = time.time) -> None:
         self._database = database
@@ -71,7 +71,7 @@ class Ledger:
         wanted = jobs.c.id == identity
         if token is not None:
             wanted = and_(wanted, jobs.c.token == token)
-        async with self._database.begin() as connection:
+        async with self._database.read() as connection:
             row = (await connection.execute(select(jobs).where(wanted))).first()
         return None if row is None else _job(row)
 
@@ -91,7 +91,7 @@ class Ledger:
             wanted.append(jobs.c.seq < last if query.newest_first else jobs.c.seq > last)
         order = jobs.c.seq.desc() if query.newest_first else jobs.c.seq.asc()
         statement = select(jobs).where(*wanted).order_by(order).limit(query.limit + 1)
-        async with self._database.begin() as connection:
+        async with self._database.read() as connection:
             return [_job(row) for row in await connection.execute(statement)]
 
     async def waiting(self, limit: int) -> list[Job]:
@@ -102,13 +102,13 @@ class Ledger:
             .order_by(jobs.c.priority.desc(), jobs.c.seq)
             .limit(limit)
         )
-        async with self._database.begin() as connection:
+        async with self._database.read() as connection:
             return [_job(row) for row in await connection.execute(statement)]
 
     async def queued(self, token: str) -> int:
         """How many jobs of a token wait."""
         wanted = and_(jobs.c.state == State.QUEUED.value, jobs.c.token == token)
-        async with self._database.begin() as connection:
+        async with self._database.read() as connection:
             return int((await connection.execute(select(func.count()).where(wanted))).scalar_one())
 
     async def position(self, job: Job) -> int:
@@ -117,7 +117,7 @@ class Ledger:
         wanted = and_(
             jobs.c.state == State.QUEUED.value, jobs.c.operation == job.order.operation, same, jobs.c.seq < job.seq
         )
-        async with self._database.begin() as connection:
+        async with self._database.read() as connection:
             return 1 + int((await connection.execute(select(func.count()).where(wanted))).scalar_one())
 
     async def recent_seconds(self, operation: str, model: str | None) -> list[float]:
@@ -129,7 +129,7 @@ class Ledger:
             .order_by(jobs.c.seq.desc())
             .limit(_RECENT)
         )
-        async with self._database.begin() as connection:
+        async with self._database.read() as connection:
             return [float(seconds) for (seconds,) in await connection.execute(statement) if seconds is not None]
 
     async def claim(self, job: Job, owner: str, seconds: float) -> Claim | None:
@@ -237,7 +237,7 @@ class Ledger:
     async def expired(self, limit: int) -> list[str]:
         """The ids of jobs that ended so long ago that they are not kept."""
         wanted = and_(jobs.c.state.in_(_ENDED), jobs.c.expires_at < self._now())
-        async with self._database.begin() as connection:
+        async with self._database.read() as connection:
             return [row.id for row in await connection.execute(select(jobs.c.id).where(wanted).limit(limit))]
 
     async def forget(self, identities: Sequence[str]) -> None:

@@ -27,8 +27,11 @@ def body_for(call: Call, target: Target) -> bytes:
     return msgspec.json.encode(fields)
 
 
-def head_for(call: Call, target: Target, address: Address, length: int) -> bytes:
-    """Request line and header lines for a body of `length` bytes, with the empty line after them."""
+def head_for(call: Call, target: Target, address: Address, length: int, more: str = "") -> bytes:
+    """Request line and header lines for a body of `length` bytes, with the empty line after them.
+
+    `more` are further lines, each with its CR LF.
+    """
     head = call.request.head
     method = head.endpoint.method
     authorization = target.instance.authorization
@@ -38,4 +41,4 @@ def head_for(call: Call, target: Target, address: Address, length: int) -> bytes
         f"{method} {address.prefix}{head.target} HTTP/1.1\r\n"
         f"host: {address.authority}\r\nx-request-id: {call.request.request_id}\r\n"
     )
-    return b"%b%b%b\r\n" % (start.encode("latin-1"), head.lines, f"{own}{framing}".encode("latin-1"))
+    return b"%b%b%b\r\n" % (start.encode("latin-1"), head.lines, f"{own}{more}{framing}".encode("latin-1"))

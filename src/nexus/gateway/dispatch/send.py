@@ -5,6 +5,7 @@ that turns out to be closed costs nothing but a new one; whatever ends a call, i
 """
 
 from collections.abc import Callable
+from typing import Protocol
 
 from nexus.contract.errors import NO_READY_SERVICE, UPSTREAM_ERROR, ApiError
 from nexus.gateway.dispatch.message import body_for, head_for
@@ -17,12 +18,27 @@ from nexus.gateway.values import Call, Client, Plan, Reply
 ReportRefused = Callable[[str, str], None]
 
 
+class Loan(Protocol):
+    """Leave for a service to ask the gateway in its caller's name: `lines` are the header lines that tell it."""
+
+    lines: str
+
+    def give_back(self) -> None:
+        """It ends with the call."""
+
+
+def lend_nothing(_: str) -> Loan | None:
+    """For a gateway whose services ask nobody."""
+    return None
+
+
 class Lease:
     """What a call holds while it is answered: a place in its instance's count, and the connection."""
 
     connection: Connection | None = None
     target: Target | None = None
     attempts = 0
+    loan: Loan | None = None
     _pool: Pool | None = None
 
     def take(self, target: Target, pool: Pool) -> None:
@@ -43,7 +59,10 @@ class Lease:
 
     def release(self) -> None:
         """Give everything back; `target` stays to be told. May be called again."""
-        connection, pool = self.connection, self._pool
+        connection, pool, loan = self.connection, self._pool, self.loan
+        if loan is not None:
+            self.loan = None
+            loan.give_back()
         if connection is not None:
             self.connection = None
             connection.release()
@@ -53,11 +72,20 @@ class Lease:
 
 
 class Dispatcher:
-    """Sends calls; tells `report_refused` (base URL, reason) which instances take no connections."""
+    """Sends calls; tells `report_refused` (base URL, reason) which instances take no connections.
 
-    def __init__(self, upstreams: Upstreams, report_refused: ReportRefused) -> None:
+    `lend` gives, for a caller's name, what a service that asks the gateway itself may ask with.
+    """
+
+    def __init__(
+        self,
+        upstreams: Upstreams,
+        report_refused: ReportRefused,
+        lend: Callable[[str], Loan | None] = lend_nothing,
+    ) -> None:
         self._upstreams = upstreams
         self._report_refused = report_refused
+        self._lend = lend
 
     async def send(self, call: Call, plan: Plan, client: Client, lease: Lease) -> Reply:
         """The answer, once the first byte of its body (or its end) is there. Raises ApiError (502, 503)."""
@@ -86,7 +114,9 @@ class Dispatcher:
     async def _ask(self, call: Call, plan: Plan, target: Target, client: Client, lease: Lease, pool: Pool) -> Answer:
         """Send the call to one target and wait for the first byte. Raises ConnectError."""
         body = body_for(call, target)
-        head = head_for(call, target, pool.address, len(body))
+        if target.instance.asks:
+            lease.loan = self._lend(call.request.head.token)
+        head = head_for(call, target, pool.address, len(body), "" if lease.loan is None else lease.loan.lines)
         connection = pool.take()
         while True:
             if connection is None:

@@ -1,11 +1,13 @@
 """Who calls: a bearer token is known by its SHA-256, so that looking it up tells nothing about it by its timing."""
 
 import hashlib
+import secrets
 from collections.abc import Mapping
 from typing import Final
 
 from nexus.contract.errors import INVALID_API_KEY, ApiError
 
+ADMINISTRATOR: Final = "administrator"
 ANONYMOUS: Final = "anonymous"
 
 
@@ -15,11 +17,26 @@ def digest(token: str) -> bytes:
 
 
 class Keyring:
-    """The tokens that are let in, by digest → name. With `required` False everyone is, as `anonymous`."""
+    """The tokens that are let in, by digest → name. With `required` False everyone is, as `anonymous`.
+
+    `version` changes whenever a token that was let in may be let in no more: what was looked up before is void.
+    """
 
     def __init__(self, tokens: Mapping[bytes, str], *, required: bool = True) -> None:
         self._tokens = dict(tokens)
         self._required = required
+        self.version = 0
+
+    def lend(self, name: str) -> str:
+        """A further token that goes by `name`, until it is taken back: for a service that asks on a caller's behalf."""
+        token = f"lent-{secrets.token_urlsafe(24)}"
+        self._tokens[digest(token)] = name
+        return token
+
+    def take_back(self, token: str) -> None:
+        """Let in a lent token no more."""
+        self._tokens.pop(digest(token), None)
+        self.version += 1
 
     def check(self, authorization: bytes | None) -> str:
         """The token's name, from the value of the `authorization` header. Raises ApiError (401)."""

@@ -48,7 +48,8 @@ class RequestReader(HttpToolsProtocol):
         self._held: bytearray | None = None  # what comes is kept for later: too many requests wait for their turn
         self._parts: list[bytes] | None = None  # where the body goes that comes now, if to the lane
         self._authorization: bytes | None = None  # the last one that was let in on this connection, if one was,
-        self._token: str | None = None  # and whose it is
+        self._token: str | None = None  # and whose it is,
+        self._keys = 0  # by the keyring of that version
 
     def enter(self, exchange: Exchange, fields: dict[bytes, bytes], refusal: ApiError | None) -> None:
         """The head of a request for the lane has come; `refusal` says why it will not be served."""
@@ -228,8 +229,10 @@ class RequestReader(HttpToolsProtocol):
 
     def _caller(self, authorization: bytes | None) -> str:
         """The caller's name, looked up anew only where it says another key than before. Raises ApiError (401)."""
-        if self._token is None or authorization != self._authorization:
+        keys = self.edge.keyring.version
+        if self._token is None or authorization != self._authorization or keys != self._keys:
             self._token = None
+            self._keys = keys
             self._token = self.edge.keyring.check(authorization)
             self._authorization = authorization
         return self._token

@@ -92,7 +92,7 @@ def _call(
     stream = bool(peek.stream)
     prefer = request.head.prefer
     job_after: float | None = None
-    if request.head.endpoint.job != "never" and (background or (prefer and not stream and respond_async(prefer))):
+    if request.head.endpoint.job == "wanted" and (background or (prefer and not stream and respond_async(prefer))):
         if stream:
             message = "A stream cannot run in the background: ask for one of the two."
             raise ApiError(INVALID_REQUEST, message, param="background")

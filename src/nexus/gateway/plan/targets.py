@@ -16,16 +16,21 @@ def plan(call: Call, snapshot: Snapshot, in_flight: Callable[[str], int], turn: 
     endpoint = call.request.head.endpoint
     if endpoint.service is not None:
         route = _of_service(call, snapshot, endpoint.service)
-    elif call.model is not None:
-        route = snapshot.by_model.get((endpoint.operation, call.model), _NO_ROUTE)
     else:
-        route = snapshot.by_operation.get(endpoint.operation, _NO_ROUTE)
+        route = route_for(endpoint.operation, call.model, snapshot)
     ready = route.ready
     if not ready:
         raise refusal(call, route, snapshot)
     if len(ready) > 1:
         ready = least_busy(ready, in_flight, turn)[:MAX_ATTEMPTS]
     return Plan(ready, timeouts)
+
+
+def route_for(operation: str, model: str | None, snapshot: Snapshot) -> Route:
+    """All that can answer an operation for a model's name, or for none."""
+    if model is not None:
+        return snapshot.by_model.get((operation, model), _NO_ROUTE)
+    return snapshot.by_operation.get(operation, _NO_ROUTE)
 
 
 def least_busy(targets: tuple[Target, ...], in_flight: Callable[[str], int], turn: int) -> tuple[Target, ...]:

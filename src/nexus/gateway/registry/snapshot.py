@@ -47,6 +47,11 @@ class Instance:
         return self.data_url or self.url
 
     @cached_property
+    def asks(self) -> bool:
+        """Whether the service asks the gateway for something on its callers' behalf."""
+        return self.card is not None and bool(self.card.capabilities.uses)
+
+    @cached_property
     def label(self) -> str:
         """The instance's own name for itself; its URL where it gives none."""
         return (self.card.instance if self.card else "") or self.url

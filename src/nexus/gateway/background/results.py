@@ -1,0 +1,56 @@
+"""What of an answer is stored: as it came, or for some operations its parts one by one. The table is SPLITTERS."""
+
+import base64
+import binascii
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+from nexus.contract.errors import UPSTREAM_ERROR, ApiError
+
+ANSWER: Final = "answer"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One thing to store; the first of several is the result itself."""
+
+    name: str
+    media_type: str
+    body: bytes
+
+
+def split(operation: str, media_type: str, body: bytes) -> tuple[Part, ...]:
+    """The parts of a whole answer, never none. Raises ApiError (502) for an answer that has not the promised shape."""
+    splitter = SPLITTERS.get(operation)
+    if splitter is None or not media_type.startswith("application/json"):
+        return (Part(ANSWER, media_type, body),)
+    return splitter(body)
+
+
+class _Variant(msgspec.Struct):
+    variant: str
+    media_type: str
+    b64_json: str
+
+
+class _Videos(msgspec.Struct):
+    data: list[_Variant]
+
+
+def _variants(body: bytes) -> tuple[Part, ...]:
+    """A video service's answer: `data` holds the video and what was made of it, in base64."""
+    try:
+        found = msgspec.json.decode(body, type=_Videos).data
+        parts = [Part(one.variant, one.media_type, base64.b64decode(one.b64_json, validate=True)) for one in found]
+    except (msgspec.DecodeError, UnicodeDecodeError, binascii.Error) as error:
+        raise ApiError(UPSTREAM_ERROR, f"The service's answer holds no videos: {error}.") from error
+    parts.sort(key=lambda part: part.name != "video")
+    if not parts or parts[0].name != "video":
+        raise ApiError(UPSTREAM_ERROR, "The service's answer holds no video.")
+    return tuple(parts)
+
+
+SPLITTERS: Final[Mapping[str, Callable[[bytes], tuple[Part, ...]]]] = {"videos": _variants}

@@ -1,0 +1,160 @@
+"""One run of a job: its story told to a scribe, watched while it goes on, and written down once.
+
+Laws: a result is stored before it is told of; whoever has lost the claim tells of nothing and leaves nothing behind.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Final
+
+from nexus.contract.errors import INTERNAL_ERROR, NO_READY_SERVICE, ApiError
+from nexus.gateway.background.desk import folder
+from nexus.gateway.background.progress import Watcher
+from nexus.gateway.background.results import Part, split
+from nexus.gateway.background.scribe import Scribe, envelope_of
+from nexus.gateway.dispatch.send import Lease
+from nexus.gateway.drive import Signal
+from nexus.gateway.endpoints import Endpoint
+from nexus.gateway.storage import Opened
+from nexus.gateway.values import Client, ClientGoneError, Head, Request
+from nexus.jobs.outcome import again
+from nexus.jobs.rules import JobRules
+from nexus.jobs.values import Claim, Job, Result
+from nexus.store.errors import BlobError, BlobMissingError, BlobsFullError, StoreError
+
+WATCH_SECONDS: Final = 0.5
+LEASE_SECONDS: Final = 10.0
+_WRITE_TRIES: Final = 30
+_log: Final = logging.getLogger(__name__)
+
+Story = Callable[[Request, Client, Lease], Coroutine[Signal, None, None]]
+
+
+class Run:
+    """One claim, carried out. `go` returns when its end is written down, or when the claim was lost."""
+
+    def __init__(self, claim: Claim, opened: Opened, story: Story, watcher: Watcher, rules: JobRules) -> None:
+        self._claim = claim
+        self._opened = opened
+        self._story = story
+        self._watcher = watcher
+        self._rules = rules
+        self._scribe = Scribe(asyncio.get_running_loop())
+        self._lease = Lease()
+        self._given_up = False
+
+    def begin(self, endpoint: Endpoint, body: bytes) -> None:
+        """Send the call; from here on it counts among those in flight at its instance."""
+        request = _request(self._claim.job, endpoint, body)
+        self._scribe.tell(self._story(request, self._scribe, self._lease))
+
+    def stop(self) -> None:
+        """End it at once: the service sees its caller leave."""
+        self._given_up = True
+        self._scribe.interrupt(ClientGoneError("the job was called off"))
+
+    async def go(self) -> None:
+        """Watch the run until it ends, and write that down."""
+        scribe = self._scribe
+        while not scribe.ended.is_set():
+            try:
+                async with asyncio.timeout(WATCH_SECONDS):
+                    await scribe.ended.wait()
+            except TimeoutError:
+                if not await self._renewed():
+                    self.stop()
+        if not self._given_up:
+            await self._write_down()
+
+    async def hand_back(self) -> None:
+        """Stop, and let somebody else run it: this gateway ends."""
+        self.stop()
+        await self._opened.ledger.put_back(self._claim, 0, counts=False, message="the gateway was stopped")
+
+    async def _renewed(self) -> bool:
+        """Keep the claim, telling how far the service is. False once it was cancelled or is somebody else's."""
+        target = self._lease.target
+        progress = await self._watcher.look(target.instance, self._claim.job.id) if target is not None else None
+        try:
+            return await self._opened.ledger.renew(
+                self._claim,
+                LEASE_SECONDS,
+                progress.fraction if progress else 0.0,
+                progress.message if progress else "",
+            )
+        except StoreError as error:
+            _log.warning("a job's claim could not be renewed: %s", error)
+            return True
+
+    async def _write_down(self) -> None:
+        scribe = self._scribe
+        try:
+            if scribe.failure is None and 200 <= scribe.status < 300:
+                await self._complete(split(self._claim.job.order.operation, scribe.line("content-type"), scribe.body))
+                return
+            status = scribe.failure.status if scribe.failure else scribe.status
+            await self._end_badly(status, envelope_of(scribe))
+        except ApiError as error:
+            await self._end_badly(error.status, dict(error.envelope()["error"]))
+
+    async def _complete(self, parts: tuple[Part, ...]) -> None:
+        opened, claim = self._opened, self._claim
+        place = f"{folder(claim.job.id)}{claim.attempt}/"
+        stored = {part.name: Result(200, part.media_type, len(part.body), f"{place}{part.name}") for part in parts}
+        for part in parts:
+            await _stored(opened, stored[part.name].key, part.body)
+        details = {"parts": {name: [one.media_type, one.size, one.key] for name, one in stored.items()}}
+        where = (self._scribe.line("x-nexus-service"), self._scribe.line("x-nexus-instance"))
+        result = stored[parts[0].name]
+        until = time.time() + self._rules.keep
+        if not await _kept_at(lambda: opened.ledger.complete(claim, result, until, where, details)):
+            await opened.blobs.delete([one.key for one in stored.values()])
+
+    async def _end_badly(self, status: int, error: dict[str, Any]) -> None:
+        ledger, claim = self._opened.ledger, self._claim
+        verdict = again(status, error, claim.attempt, self._rules.max_attempts)
+        if verdict is not None:
+            message = str(error.get("message", ""))
+            await _kept_at(lambda: ledger.put_back(claim, verdict.seconds, counts=verdict.counts, message=message))
+            return
+        where = (self._scribe.line("x-nexus-service"), self._scribe.line("x-nexus-instance"))
+        until = time.time() + self._rules.keep
+        await _kept_at(lambda: ledger.fail(claim, error, until, where))
+
+
+def _request(job: Job, endpoint: Endpoint, body: bytes) -> Request:
+    """The request that the job puts off, as if it came now, under the job's id."""
+    order = job.order
+    host = order.base_url.partition("://")[2].encode()
+    head = Head(endpoint, order.path, b"", order.content_type.encode("latin-1"), order.token, host=host)
+    return Request(head, body, order.id, time.perf_counter())
+
+
+async def _stored(opened: Opened, key: str, body: bytes) -> None:
+    try:
+        await opened.blobs.put(key, body)
+    except BlobsFullError as error:
+        raise ApiError(INTERNAL_ERROR, f"There is no room for the result: {error}.") from error
+    except BlobError as error:
+        raise ApiError(NO_READY_SERVICE, f"The result could not be stored: {error}.") from error
+
+
+async def _kept_at(write: Callable[[], Awaitable[bool]]) -> bool:
+    """Write it down, again and again while the database fails; False where it was not this run's to tell."""
+    for _ in range(_WRITE_TRIES):
+        try:
+            return await write()
+        except StoreError as error:
+            _log.warning("how a job ended could not be written down, trying again: %s", error)
+            await asyncio.sleep(1)
+    return False
+
+
+async def body_of(opened: Opened, job: Job) -> bytes | None:
+    """The job's request; None where it is gone."""
+    try:
+        return await opened.blobs.get(job.order.key)
+    except BlobMissingError:
+        return None

@@ -1,0 +1,50 @@
+"""A ledger on a real database, and a clock that only the test moves."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest_asyncio
+
+from nexus.jobs.ledger import Ledger
+from nexus.jobs.values import Claim, Job, Order
+from nexus.store.database import Database
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Book:
+    """A ledger, its clock and a way to write jobs into it."""
+
+    def __init__(self, database: Database) -> None:
+        self.clock = Clock()
+        self.ledger = Ledger(database, self.clock)
+        self._count = 0
+
+    async def enter(
+        self, operation: str = "ocr", model: str | None = None, token: str = "someone", wait: float = 3600.0
+    ) -> Job:
+        self._count += 1
+        identity = f"job_{self._count}"
+        order = Order(
+            identity, operation, "/v1/x", "application/json", f"jobs/{identity}/request", 2, token, model, "req-1"
+        )
+        return await self.ledger.enter(order, self.clock.now + wait)
+
+    async def claimed(self, owner: str = "here", **fields: str) -> Claim:
+        claim = await self.ledger.claim(await self.enter(**fields), owner, 10.0)
+        assert claim is not None
+        return claim
+
+
+@pytest_asyncio.fixture
+async def book(tmp_path: Path) -> AsyncIterator[Book]:
+    database = Database(f"sqlite:///{tmp_path}/jobs.db")
+    await database.open()
+    yield Book(database)
+    await database.close()
