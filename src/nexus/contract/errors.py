@@ -39,6 +39,7 @@ UPSTREAM_ERROR: Final = ErrorKind("upstream_error", 502, "server_error")
 NO_READY_SERVICE: Final = ErrorKind("no_ready_service", 503, "server_error")
 OVERLOADED: Final = ErrorKind("overloaded", 503, "server_error")
 UPSTREAM_TIMEOUT: Final = ErrorKind("upstream_timeout", 504, "server_error")
+INSUFFICIENT_STORAGE: Final = ErrorKind("insufficient_storage", 507, "server_error")
 
 KINDS: Final[tuple[ErrorKind, ...]] = (
     INVALID_REQUEST,
@@ -61,6 +62,7 @@ KINDS: Final[tuple[ErrorKind, ...]] = (
     NO_READY_SERVICE,
     OVERLOADED,
     UPSTREAM_TIMEOUT,
+    INSUFFICIENT_STORAGE,
 )
 
 

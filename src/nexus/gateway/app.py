@@ -22,7 +22,7 @@ from nexus.gateway.api.app import create_api
 from nexus.gateway.api.parts import ApiParts
 from nexus.gateway.config import CONFIG_FILE, ConfigFile
 from nexus.gateway.dispatch.send import Dispatcher
-from nexus.gateway.edge.auth import Keyring, digest
+from nexus.gateway.edge.auth import ADMINISTRATOR, Keyring, digest
 from nexus.gateway.edge.context import Edge, Limits
 from nexus.gateway.edge.protocol import EdgeProtocol
 from nexus.gateway.edge.sweeper import Sweeper
@@ -34,11 +34,11 @@ from nexus.gateway.record.metrics import Metrics
 from nexus.gateway.record.recorder import Recorder
 from nexus.gateway.registry.composition import create_registry
 from nexus.gateway.settings import Settings, SettingsError, ensure_api_key, later_variables
+from nexus.gateway.storage import Store, opening
 from nexus.gateway.upstream.upstreams import Upstreams
 from nexus.process import lifeline
 
 STATE: Final = Path(".nexus")
-ADMINISTRATOR: Final = "administrator"
 DRAIN_SECONDS: Final = 10
 BACKLOG: Final = 4096
 CONFIG_INTERVAL: Final = 1.0  # seconds between two looks at nexus.yaml
@@ -121,6 +121,7 @@ async def _serve(
         story=inference.serve,
         record=recorder.record,
     )
+    store = Store(opening(settings), log)
     api = create_api(
         ApiParts(
             registry=registry,
@@ -134,6 +135,7 @@ async def _serve(
             log=log,
             instance=instance,
             started=time(),
+            store=store,
         )
     )
     server = _server(api, edge, settings)
@@ -144,6 +146,7 @@ async def _serve(
     upstreams.start()
     sweeper.start()
     await registry.start()
+    store.start()
     host, port = listener.getsockname()[:2]
     log("info", "gateway_started", host=host, port=port, tls=settings.tls_cert is not None, instance=instance)
     for variable in later_variables():
@@ -156,6 +159,7 @@ async def _serve(
         sweeper.stop()
         await registry.close()
         upstreams.close()
+        await store.close()
         log("info", "gateway_stopped", instance=instance)
 
 

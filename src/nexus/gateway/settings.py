@@ -21,9 +21,10 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 
 from nexus.gateway.registry.address import Address, AddressError, parse_address
 from nexus.gateway.registry.sources.dns import DnsName
+from nexus.store.address import BlobAddress, parse_database_url, parse_files_url
 
 _PREFIX: Final = "NEXUS_"
-_LATER: Final = ("NEXUS_DATABASE_URL", "NEXUS_REDIS_URL", "NEXUS_REQUEST_LOG")
+_LATER: Final = ("NEXUS_REDIS_URL", "NEXUS_REQUEST_LOG")
 """Variables of the contract that this version knows but does not act on yet; none of them restricts anyone."""
 
 
@@ -68,17 +69,41 @@ def _file(value: Path) -> Path:
     return value
 
 
+def _database(value: SecretStr) -> SecretStr:
+    parse_database_url(value.get_secret_value())
+    return value
+
+
+def _blobs(value: Any) -> Any:
+    return parse_files_url(value) if isinstance(value, str) else value
+
+
+def _public(value: str) -> str:
+    """Where clients reach the gateway: a URL without credentials, and without a slash at its end."""
+    try:
+        address = parse_address(value)
+    except AddressError as error:
+        raise ValueError(str(error)) from error
+    if address.authorization is not None:
+        raise ValueError("it may have no credentials")
+    return address.url
+
+
 Addresses = Annotated[tuple[Annotated[Address, BeforeValidator(_address)], ...], NoDecode, BeforeValidator(_split)]
 DnsNames = Annotated[tuple[Annotated[DnsName, BeforeValidator(_dns_name)], ...], NoDecode, BeforeValidator(_split)]
 Seconds = Annotated[float, Field(ge=0.05, le=3600, allow_inf_nan=False)]
 Secret = Annotated[SecretStr, AfterValidator(_sendable)]
 File = Annotated[Path, AfterValidator(_file)]
+DatabaseUrl = Annotated[SecretStr, AfterValidator(_database)]
+FilesUrl = Annotated[BlobAddress, NoDecode, BeforeValidator(_blobs)]
+HttpUrl = Annotated[str, AfterValidator(_public)]
 
 
 class Settings(BaseSettings):
     """What the gateway was told at its start. Intervals are in seconds, sizes in bytes.
 
-    `config` is None where NEXUS_CONFIG was not given: then `nexus.yaml` is read if it is there.
+    `config` is None where NEXUS_CONFIG was not given: then `nexus.yaml` is read if it is there. `public_url` is where
+    clients reach the gateway, None where their requests tell.
     Read them with `load_settings`.
     """
 
@@ -100,6 +125,14 @@ class Settings(BaseSettings):
     tls_key: File | None = None
     workers: int = 1
     max_request_bytes: int = Field(default=64 * 1024 * 1024, ge=1)
+    max_file_bytes: int = Field(default=512 * 1024 * 1024, ge=1)
+    database_url: DatabaseUrl = SecretStr("sqlite:///.nexus/nexus.db")
+    files_url: FilesUrl = BlobAddress(folder=Path(".nexus/files"))
+    s3_endpoint: HttpUrl | None = None
+    s3_region: str = ""
+    s3_access_key_id: Secret | None = None
+    s3_secret_access_key: Secret | None = None
+    public_url: HttpUrl | None = None
     head_timeout: Seconds = 10.0
     stack_file: Path | None = None
     lifeline_fd: int | None = Field(default=None, ge=0)
@@ -118,6 +151,8 @@ class Settings(BaseSettings):
         if (self.tls_cert is None) != (self.tls_key is None):
             missing, given = ("CERT", "KEY") if self.tls_cert is None else ("KEY", "CERT")
             raise ValueError(f"NEXUS_TLS_{missing}: it must be set where NEXUS_TLS_{given} is")
+        if (self.s3_access_key_id is None) != (self.s3_secret_access_key is None):
+            raise ValueError("NEXUS_S3_ACCESS_KEY_ID: it and NEXUS_S3_SECRET_ACCESS_KEY must be set together")
         return self
 
     @classmethod

@@ -6,9 +6,11 @@ Importing this takes a good part of a second (SQLAlchemy, Alembic): it is import
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from typing import Final
 
 from alembic.util import CommandError
 from asyncpg import InterfaceError, PostgresError
+from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -16,8 +18,10 @@ from sqlalchemy.pool import NullPool
 
 from nexus.store.address import parse_database_url
 from nexus.store.engine import READ_ONLY, create_engine
-from nexus.store.errors import DatabaseError
+from nexus.store.errors import DatabaseError, DatabaseFullError
 from nexus.store.migrate import migrate
+
+_FULL: Final = ("disk is full", "No space left on device")  # as SQLite and PostgreSQL say it
 
 
 class Database:
@@ -33,13 +37,19 @@ class Database:
         return self._address.dialect
 
     async def open(self) -> None:
-        """Make the folder, migrate to the newest revision. Raises DatabaseError; may be tried again."""
+        """Make the folder, migrate to the newest revision. Raises DatabaseError; may be tried again.
+
+        A database that cannot be reached is waited for here on the loop, where waiting can be cancelled.
+        """
+        if self._address.file is not None:
+            with _told():
+                self._address.file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        async with self.read() as connection:
+            await connection.execute(select(1))
         await asyncio.to_thread(self._migrate)
 
     def _migrate(self) -> None:
         with _told():
-            if self._address.file is not None:
-                self._address.file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             migrate(create_engine(self._address, poolclass=NullPool))
 
     @asynccontextmanager
@@ -73,7 +83,9 @@ def _told() -> Iterator[None]:
     except IntegrityError:
         raise
     except DBAPIError as error:
-        raise DatabaseError(f"the database failed: {_line(error.orig or error)}") from error
+        reason = _line(error.orig or error)
+        kind = DatabaseFullError if any(words in reason for words in _FULL) else DatabaseError
+        raise kind(f"the database failed: {reason}") from error
     except (PoolTimeoutError, InterfaceError, PostgresError, CommandError, OSError) as error:
         raise DatabaseError(f"the database cannot be used: {_line(error)}") from error
 

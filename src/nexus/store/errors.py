@@ -9,6 +9,10 @@ class DatabaseError(StoreError):
     """The database cannot be reached, is full, or is locked for too long."""
 
 
+class DatabaseFullError(DatabaseError):
+    """There is no room left; the transaction did not happen."""
+
+
 class BlobError(StoreError):
     """The blob storage failed."""
 

@@ -9,6 +9,7 @@ import pytest
 from nexus.gateway.registry.address import Address
 from nexus.gateway.registry.sources.dns import DnsName
 from nexus.gateway.settings import SettingsError, ensure_api_key, later_variables, load_settings
+from nexus.store.address import BlobAddress
 
 
 @pytest.fixture(autouse=True)
@@ -70,6 +71,14 @@ def test_an_empty_variable_is_an_unset_one(monkeypatch: pytest.MonkeyPatch) -> N
         ("NEXUS_WORKERS", "2"),
         ("NEXUS_LIFELINE_FD", "-1"),
         ("NEXUS_MAX_REQUEST_BYTES", "0"),
+        ("NEXUS_MAX_FILE_BYTES", "0"),
+        ("NEXUS_DATABASE_URL", "mysql://db/nexus"),
+        ("NEXUS_DATABASE_URL", "sqlite://"),
+        ("NEXUS_FILES_URL", "ftp://host/files"),
+        ("NEXUS_S3_ENDPOINT", "minio:9000"),
+        ("NEXUS_S3_ENDPOINT", "http://me:hidden@minio:9000"),
+        ("NEXUS_S3_ACCESS_KEY_ID", "alone"),
+        ("NEXUS_PUBLIC_URL", "nexus.example.org"),
     ],
 )
 def test_a_bad_value_is_one_line_that_names_the_variable(
@@ -93,6 +102,44 @@ def test_secrets_are_shown_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "hidden" not in str(caught.value)
     monkeypatch.delenv("NEXUS_API_KEY")
     with pytest.raises(SettingsError) as caught:
+        load_settings()
+    assert "hidden" not in str(caught.value)
+
+
+def test_where_things_are_kept_is_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    settings = load_settings()
+    assert settings.database_url.get_secret_value() == "sqlite:///.nexus/nexus.db"
+    assert settings.files_url == BlobAddress(folder=Path(".nexus/files"))
+    assert (settings.max_file_bytes, settings.public_url, settings.s3_endpoint) == (536870912, None, None)
+    secret = tmp_path / "secret"
+    secret.write_text("abc/+=\n")
+    monkeypatch.setenv("NEXUS_FILES_URL", "s3://nexus/files")
+    monkeypatch.setenv("NEXUS_S3_ENDPOINT", "http://minio:9000/")
+    monkeypatch.setenv("NEXUS_S3_ACCESS_KEY_ID", "AKIA")
+    monkeypatch.setenv("NEXUS_S3_SECRET_ACCESS_KEY_FILE", str(secret))
+    monkeypatch.setenv("NEXUS_PUBLIC_URL", "https://ai.example.org/")
+    settings = load_settings()
+    assert settings.files_url == BlobAddress(bucket="nexus", prefix="files")
+    assert (settings.s3_endpoint, settings.public_url) == ("http://minio:9000", "https://ai.example.org")
+    assert settings.s3_secret_access_key is not None
+    assert settings.s3_secret_access_key.get_secret_value() == "abc/+="
+    assert "abc/" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://me:hidden@db",
+        "postgres://me:hidden@db:port/nexus",
+        "mysql://me:hidden@db/nexus",
+        "postgresql://me:hidden@db/nexus?secret=hidden",
+        "postgresql://me:hidden@[db/nexus",
+        "hidden",
+    ],
+)
+def test_a_bad_database_url_shows_no_password(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("NEXUS_DATABASE_URL", url)
+    with pytest.raises(SettingsError, match=r"^NEXUS_DATABASE_URL: ") as caught:
         load_settings()
     assert "hidden" not in str(caught.value)
 
@@ -187,7 +234,7 @@ def test_of_two_that_make_the_key_the_first_wins(tmp_path: Path) -> None:
 
 def test_variables_of_later_versions_are_told_and_stop_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     assert later_variables() == ()
-    monkeypatch.setenv("NEXUS_DATABASE_URL", "postgresql://db/nexus")
+    monkeypatch.setenv("NEXUS_REQUEST_LOG", "requests.jsonl")
     monkeypatch.setenv("NEXUS_REDIS_URL_FILE", "/run/secrets/redis")
     load_settings()
-    assert later_variables() == ("NEXUS_DATABASE_URL", "NEXUS_REDIS_URL")
+    assert later_variables() == ("NEXUS_REDIS_URL", "NEXUS_REQUEST_LOG")

@@ -8,6 +8,9 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from nexus.contract.errors import INVALID_REQUEST, METHOD_NOT_ALLOWED, NOT_FOUND, ApiError, kind_of_status
+from nexus.gateway.log import Log
+from nexus.gateway.storage import refusal
+from nexus.store.errors import StoreError
 
 
 def json_answer(value: Any, status: int = 200) -> Response:
@@ -20,8 +23,8 @@ def error_answer(error: ApiError) -> Response:
     return Response(error.body(), error.status, error.headers(), media_type="application/json")
 
 
-def install_envelopes(app: FastAPI) -> None:
-    """Have everything that ends a request early told in the envelope: our errors, the router's and validation's."""
+def install_envelopes(app: FastAPI, log: Log) -> None:
+    """Have all that ends a request early told in the envelope: errors of ours, the router, validation, the storage."""
 
     async def ours(_: Request, error: Exception) -> Response:
         assert isinstance(error, ApiError)  # noqa: S101 - Starlette calls a handler with its class only
@@ -39,7 +42,13 @@ def install_envelopes(app: FastAPI) -> None:
         where = ".".join(str(part) for part in first["loc"][1:])
         return error_answer(ApiError(INVALID_REQUEST, f"{where}: {first['msg']}", param=where or None))
 
+    async def storage(_: Request, error: Exception) -> Response:
+        assert isinstance(error, StoreError)  # noqa: S101
+        log("error", "storage_failed", reason=str(error))
+        return error_answer(refusal(error))
+
     app.add_exception_handler(ApiError, ours)
+    app.add_exception_handler(StoreError, storage)
     app.add_exception_handler(HTTPException, routing)
     app.add_exception_handler(RequestValidationError, validation)
 

@@ -17,7 +17,7 @@ def create_api(parts: ApiParts) -> FastAPI:
     app = FastAPI(title="Nexus", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     for routes in (status_routes, metadata_routes, model_routes, service_routes, registry_routes):
         app.include_router(routes(parts))
-    install_envelopes(app)
+    install_envelopes(app, parts.log)
     app.add_middleware(Authenticated, parts=parts)
     app.add_middleware(Recorded, parts=parts)  # the last one added is the outermost
     return app

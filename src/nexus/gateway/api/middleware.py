@@ -5,11 +5,16 @@ import time
 import traceback
 from typing import Final
 
+from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from nexus.contract.errors import INTERNAL_ERROR, ApiError
 from nexus.gateway.api.parts import ApiParts
+from nexus.gateway.edge.auth import ADMINISTRATOR
 from nexus.gateway.edge.identity import request_id
+
+ARTIFACTS: Final = "/v1/artifacts/"
+"""What lies under this is for who knows its name."""
 
 _OPEN: Final = frozenset({"/health", "/readyz", "/v1/registry"})
 """Paths without the clients' token: probes have none, and /v1/registry has a secret of its own."""
@@ -18,7 +23,7 @@ _OPEN: Final = frozenset({"/health", "/readyz", "/v1/registry"})
 class Recorded:
     """Gives each request its id, answers faults with a 500 envelope, and records each request once.
 
-    HEAD is asked of the routes as GET; the server leaves out the body.
+    HEAD is asked of the routes as GET; the server leaves out the body, and so may a route (`is_head`).
     """
 
     def __init__(self, app: ASGIApp, parts: ApiParts) -> None:
@@ -31,7 +36,9 @@ class Recorded:
             return
         started = time.perf_counter()
         identity = request_id(_header(scope, b"x-request-id"))
-        inner = dict(scope, method="GET" if scope["method"] == "HEAD" else scope["method"])
+        head = scope["method"] == "HEAD"
+        state = {**scope.get("state", {}), "head": head}
+        inner = dict(scope, method="GET" if head else scope["method"], state=state)
         status = 0
 
         async def tell(message: Message) -> None:
@@ -43,6 +50,8 @@ class Recorded:
 
         try:
             await self._app(inner, receive, tell)
+        except ClientDisconnect:
+            pass  # there is nobody to tell
         except Exception as error:  # noqa: BLE001 - whatever a route failed to foresee, the client gets the envelope
             self._parts.log(
                 "error", "request_failed", request_id=identity, reason=str(error), trace=traceback.format_exc()
@@ -61,7 +70,7 @@ class Recorded:
 
 
 class Authenticated:
-    """Lets a request pass that carries a known token, or that needs none."""
+    """Lets a request pass that carries a known token, or that needs none. Routes ask `caller` whose it is."""
 
     def __init__(self, app: ASGIApp, parts: ApiParts) -> None:
         self._app = app
@@ -70,16 +79,33 @@ class Authenticated:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and not self._is_open(scope):
             try:
-                self._parts.check_token(_header(scope, b"authorization"))
+                scope["state"]["token"] = self._parts.check_token(_header(scope, b"authorization"))
             except ApiError as error:
                 await send_error(send, error)
                 return
         await self._app(scope, receive, send)
 
     def _is_open(self, scope: Scope) -> bool:
-        if self._parts.settings.auth == "off" or scope["path"] in _OPEN:
+        if scope["path"] in _OPEN or scope["path"].startswith(ARTIFACTS):
             return True
         return scope["path"] == "/metrics" and _is_local(scope)
+
+
+def caller(request: Request) -> str:
+    """The name of the token that a request came with."""
+    name: str = request.state.token
+    return name
+
+
+def whose(request: Request) -> str | None:
+    """The token whose things a request may see: its own, or None for the administrator, who sees everybody's."""
+    name = caller(request)
+    return None if name == ADMINISTRATOR else name
+
+
+def is_head(request: Request) -> bool:
+    """Whether only the head of the answer is wanted."""
+    return bool(request.state.head)
 
 
 async def send_error(send: Send, error: ApiError) -> None:

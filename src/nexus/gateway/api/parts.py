@@ -9,6 +9,7 @@ from nexus.gateway.log import Log
 from nexus.gateway.registry.sources.announce import AnnounceSource
 from nexus.gateway.registry.watcher import Registry
 from nexus.gateway.settings import Settings
+from nexus.gateway.storage import Store
 
 
 class RecordRequest(Protocol):
@@ -24,6 +25,7 @@ class ApiParts:
     `announce` is None where services may not announce themselves. `in_flight` gives the calls now at an
     instance, by its URL. `check_token` gives the token's name for an `authorization` header, or raises ApiError.
     `instance` is this gateway's own instance id, `started` when it started in seconds since the epoch.
+    `store` is where files are kept.
     """
 
     registry: Registry
@@ -37,3 +39,4 @@ class ApiParts:
     log: Log
     instance: str
     started: float
+    store: Store

@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -12,18 +13,20 @@ import pytest
 import uvicorn
 
 from nexus.contract.card import Card
-from nexus.contract.errors import INVALID_API_KEY, ApiError
 from nexus.gateway.api.app import create_api
 from nexus.gateway.api.parts import ApiParts
 from nexus.gateway.config import Config
+from nexus.gateway.edge.auth import ADMINISTRATOR, Keyring, digest
 from nexus.gateway.registry.index import build
 from nexus.gateway.registry.resolver import Resolver
 from nexus.gateway.registry.snapshot import Instance, State
 from nexus.gateway.registry.sources.announce import AnnounceSource
 from nexus.gateway.registry.watcher import Registry
 from nexus.gateway.settings import load_settings
+from nexus.gateway.storage import Store, opening
 
 TOKEN = "sk-test"
+OTHERS = {"sk-ada": "ada", "sk-bob": "bob"}
 SECRET = "s3cret"
 
 
@@ -52,23 +55,19 @@ class Gateway:
         self.parts.registry.first_round_done = settled
 
 
-def check_token(authorization: bytes | None) -> str:
-    if authorization != f"Bearer {TOKEN}".encode():
-        raise ApiError(INVALID_API_KEY, "The API key is not a known one.")
-    return "admin"
-
-
 @pytest.fixture
 def instance() -> Callable[..., Instance]:
     return make_instance
 
 
 @pytest.fixture
-def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
     for name in list(os.environ):
         if name.startswith("NEXUS_"):
             monkeypatch.delenv(name)
     monkeypatch.setenv("NEXUS_REGISTRATION_SECRET", SECRET)
+    monkeypatch.setenv("NEXUS_DATABASE_URL", f"sqlite:///{tmp_path}/nexus.db")
+    monkeypatch.setenv("NEXUS_FILES_URL", str(tmp_path / "files"))
     return monkeypatch
 
 
@@ -89,6 +88,8 @@ async def start_gateway(environment: pytest.MonkeyPatch) -> AsyncIterator[Callab
         def log(level: str, event: str, **fields: object) -> None:
             logged.append((level, event, fields))
 
+        names = {TOKEN: ADMINISTRATOR, **OTHERS}
+        keyring = Keyring({digest(token): name for token, name in names.items()}, required=settings.auth == "required")
         announce = AnnounceSource(15, time.monotonic)
         registry = Registry((announce,), resolver=Resolver(), discovery_interval=5, health_interval=2, log=log)
         routes = changes.pop("routes", None)
@@ -99,13 +100,15 @@ async def start_gateway(environment: pytest.MonkeyPatch) -> AsyncIterator[Callab
             config=lambda: gateway.config,
             metrics_text=lambda: b"nexus_up 1\n",
             in_flight=len,  # a number that a test can tell from the URL
-            check_token=check_token,
+            check_token=keyring.check,
             record=record,
             log=log,
             instance="gateway-1",
             started=1700000000.5,
+            store=Store(opening(settings), log),
         )
         parts = replace(parts, **changes)
+        parts.store.start()
         app = create_api(parts)
         if routes:
             routes(app)
@@ -128,6 +131,7 @@ async def start_gateway(environment: pytest.MonkeyPatch) -> AsyncIterator[Callab
         await gateway.parts.registry.close()
         server.should_exit = True
         await task
+        await gateway.parts.store.close()
 
 
 @pytest.fixture
