@@ -127,6 +127,14 @@ class LimitsTable(BaseModel):
     timeout_seconds: float = Field(default=600, gt=0)
 
 
+class ProcessTable(BaseModel):
+    """The `[process]` table: how much the service stands back behind others when the machine is busy."""
+
+    model_config = _STRICT
+
+    nice: int = Field(default=0, ge=0, le=19)
+
+
 class ConfigEntry(BaseModel):
     """One `[[config]]` table: an environment variable of the service's own."""
 
@@ -188,6 +196,7 @@ class ServiceManifest(BaseModel):
     capabilities: CapabilitiesTable = CapabilitiesTable()
     resources: ResourcesTable = ResourcesTable()
     limits: LimitsTable = LimitsTable()
+    process: ProcessTable = ProcessTable()
     config: tuple[ConfigEntry, ...] = ()
     tools: tuple[ToolEntry, ...] = ()
     ui: UiTable = UiTable()

@@ -27,6 +27,7 @@ from nexus.sdk.announce import announcer
 from nexus.sdk.app import build_app
 from nexus.sdk.environment import ServiceSettings, read_settings
 from nexus.sdk.manifest import ServiceManifest, read_manifest
+from nexus.sdk.priority import be_nice
 from nexus.sdk.problems import ServiceError
 from nexus.sdk.service import Service
 
@@ -72,6 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ServiceError as error:
         sys.stderr.write(f"nexus: {error}\n")
         return 2
+    be_nice(manifest.process.nice)
     logs.configure()
     config = uvicorn.Config("", log_config=None)
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:

@@ -143,6 +143,8 @@ def test_streaming_can_be_denied(tmp_path: Path) -> None:
             'operations = ["chat.completions"]\nuses = ["audio.transcriptions"]',
             "takes a form",
         ),
+        ("[limits]", "[process]\nnice = 20\n[limits]", "process.nice"),
+        ("[limits]", "[process]\nnice = -1\n[limits]", "process.nice"),
         ("max_concurrency = 4", "max_concurrency = 0", "capabilities.max_concurrency"),
         ("max_concurrency = 4", "max_concurency = 4", "capabilities.max_concurency"),
         ("timeout_seconds = 30", 'timeout_seconds = "long"', "limits.timeout_seconds"),

@@ -38,11 +38,19 @@ Process = subprocess.Popen[str]
 class Served:
     """A service process and its log."""
 
-    def __init__(self, folder: Path, *arguments: str, fds: tuple[int, ...] = (), **variables: str) -> None:
+    def __init__(
+        self, folder: Path, *arguments: str, fds: tuple[int, ...] = (), leads: bool = False, **variables: str
+    ) -> None:
         command = [sys.executable, "-m", "nexus.sdk.serve", str(folder), *arguments]
         environ = {**os.environ, "NEXUS_MODELS_CACHE": str(folder / "cache"), **variables}
         self.process = subprocess.Popen(
-            command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, pass_fds=fds
+            command,
+            env=environ,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            pass_fds=fds,
+            start_new_session=leads,
         )
 
     def log_until(self, event: str) -> dict[str, Any]:
@@ -119,6 +127,26 @@ def test_it_ends_with_its_parent(serve: Callable[..., Served]) -> None:
     os.close(held)
     served.log_until("draining")
     assert served.process.wait(10) == 0
+
+
+@pytest.mark.parametrize("leads", [True, False])
+def test_it_is_as_nice_as_its_manifest_says(folder: Path, serve: Callable[..., Served], leads: bool) -> None:
+    (folder / "service.toml").write_text(f"{MANIFEST}[process]\nnice = 3\n")
+    own = Path("/proc/self/autogroup")
+    before = own.read_text() if own.exists() else ""
+    served = serve("--port", "0", leads=leads)
+    served.log_until("listening")
+    pid = served.process.pid
+    assert os.getpriority(os.PRIO_PROCESS, pid) == min(19, os.getpriority(os.PRIO_PROCESS, 0) + 3)
+    threads = Path(f"/proc/{pid}/task")
+    if threads.exists():
+        assert {os.getpriority(os.PRIO_PROCESS, int(one.name)) for one in threads.iterdir()} == {
+            os.getpriority(os.PRIO_PROCESS, pid)
+        }
+    group = Path(f"/proc/{pid}/autogroup")
+    if leads and group.exists() and os.access(group, os.W_OK):
+        assert group.read_text().endswith("nice 3\n")
+    assert (own.read_text() if own.exists() else "") == before
 
 
 def test_an_engine_that_cannot_be_imported_ends_it_with_one_line(folder: Path, serve: Callable[..., Served]) -> None:
