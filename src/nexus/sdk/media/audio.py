@@ -7,12 +7,14 @@ or MP3 says nothing of it; `encode_whole` writes files that know their length.
 import io
 import struct
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
 from types import MappingProxyType
 from typing import Final, Protocol, cast
 
 import av
+import av.filter
 import numpy as np
 from av.audio.stream import AudioStream
 
@@ -28,6 +30,8 @@ MEDIA_TYPES: Final[Mapping[str, str]] = MappingProxyType(
 )
 
 _SAMPLE_BYTES: Final = 2
+_LEAST_TEMPO: Final = 0.5
+_MOST_TEMPO: Final = 100
 _UNKNOWN: Final = 0xFFFFFFFF
 _WAV_HEADER_BYTES: Final = 44
 
@@ -112,6 +116,48 @@ class Resampler:
     def finish(self) -> bytes:
         """What had stayed behind. The resampler takes nothing more."""
         return _samples(self._resampler.resample(None)) if self._source.samples else b""
+
+
+class Tempo:
+    """Makes sound quicker or slower without changing its pitch; `rate` in samples a second, `factor` from 0.5 to 100.
+
+    It is fed whole samples as `AudioEncoder` takes them, and gives about 1/`factor` times as many.
+    """
+
+    def __init__(self, rate: int, factor: float, channels: int = 1) -> None:
+        """Raises ValueError for a factor out of its bounds, a rate below 1 and channels other than one or two."""
+        _check("pcm", rate, channels)
+        if not _LEAST_TEMPO <= factor <= _MOST_TEMPO:
+            raise ValueError(f"a tempo is from {_LEAST_TEMPO} to {_MOST_TEMPO}, not {factor}")
+        self._source = _Source(rate, channels)
+        self._graph = av.filter.Graph()
+        entry = self._graph.add_abuffer(
+            sample_rate=rate, format="s16", layout=self._source.layout, time_base=Fraction(1, rate)
+        )
+        self._graph.link_nodes(
+            entry, self._graph.add("atempo", str(factor)), self._graph.add("abuffersink")
+        ).configure()
+
+    def feed(self, pcm: bytes) -> bytes:
+        """What can be given so far; less than a tenth of a second stays behind."""
+        if not pcm:
+            return b""
+        self._graph.push(self._source.frame(pcm))
+        return self._ready()
+
+    def finish(self) -> bytes:
+        """What had stayed behind. The tempo takes nothing more."""
+        if not self._source.samples:
+            return b""
+        self._graph.push(None)
+        return self._ready()
+
+    def _ready(self) -> bytes:
+        frames: list[av.AudioFrame] = []
+        with suppress(BlockingIOError, EOFError):  # it has no more: for now, or for good
+            while True:
+                frames.append(cast(av.AudioFrame, self._graph.pull()))
+        return _samples(frames)
 
 
 def encode_whole(format: str, rate: int, channels: int, pcm: bytes) -> bytes:

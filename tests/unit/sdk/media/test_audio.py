@@ -8,7 +8,7 @@ import av
 import numpy as np
 import pytest
 
-from nexus.sdk.media.audio import MEDIA_TYPES, AudioEncoder, Resampler, encode_whole
+from nexus.sdk.media.audio import MEDIA_TYPES, AudioEncoder, Resampler, Tempo, encode_whole
 
 SECONDS = 3
 TONE = 440
@@ -152,3 +152,26 @@ def test_a_resampler_that_was_given_nothing_gives_nothing() -> None:
     assert resampler.feed(b"") + resampler.finish() == b""
     with pytest.raises(ValueError, match="rate"):
         Resampler(0, 24000)
+
+
+@pytest.mark.parametrize("factor", [0.5, 1.25, 2, 4])
+@pytest.mark.parametrize("channels", [1, 2])
+def test_another_tempo_changes_the_length_and_not_the_tone(factor: float, channels: int) -> None:
+    tempo = Tempo(22050, factor, channels)
+    out = [*(tempo.feed(part) for part in pieces(tone(22050, channels), 20_000)), tempo.finish()]
+    samples = np.frombuffer(b"".join(out), "<i2")[::channels] / 32768
+    assert len(samples) / 22050 == pytest.approx(SECONDS / factor, abs=0.05)
+    assert loudest_tone(samples, 22050) == pytest.approx(TONE, abs=3)
+    assert np.sqrt(np.mean(np.square(samples))) > 0.2
+    assert all(out[1:-1])
+
+
+def test_a_tempo_that_was_given_nothing_gives_nothing() -> None:
+    tempo = Tempo(22050, 2)
+    assert tempo.feed(b"") + tempo.finish() == b""
+
+
+@pytest.mark.parametrize("factor", [0.4, 101, -1, float("nan")])
+def test_no_tempo_is_out_of_bounds(factor: float) -> None:
+    with pytest.raises(ValueError, match="tempo"):
+        Tempo(22050, factor)
