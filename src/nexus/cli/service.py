@@ -99,11 +99,19 @@ def _python(folder: Path, here: bool) -> Path:
     """The interpreter that the service runs under; its environment is made if need be."""
     if here:
         return Path(sys.executable)
-    from nexus.stack.environments import ensure_environment  # noqa: PLC0415 - not needed to look at a URL
+    from nexus.stack.config import STACK_FILE, StackError, read_stack  # noqa: PLC0415 - not needed to look at a URL
+    from nexus.stack.environments import ensure_environment  # noqa: PLC0415
     from nexus.stack.uv import UvError  # noqa: PLC0415
 
-    try:
-        return ensure_environment(folder, Path(".nexus"), lambda line: typer.echo(f"{folder.name}: {line}", err=True))
+    def tell(line: str) -> None:
+        typer.echo(f"{folder.name}: {line}", err=True)
+
+    stack_file = Path(STACK_FILE)
+    try:  # with the extras that `nexus up` would give it here: they share the environment
+        extras = read_stack(stack_file).override(folder.resolve().name).extras if stack_file.exists() else ()
+        return ensure_environment(folder, Path(".nexus"), tell, extras=extras)
+    except StackError as error:
+        _refuse(str(error))
     except (UvError, OSError) as error:
         _refuse(f"{folder}: its environment cannot be made: {error}")
 

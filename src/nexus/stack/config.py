@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 STACK_FILE: Final = "stack.toml"
 MANIFEST: Final = "service.toml"
 
+Extra = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
 Variable = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 
 
@@ -35,11 +36,15 @@ class _Part(BaseModel):
 
 
 class ServiceOverride(_Part):
-    """What the operator says about one service. `port` is the first replica's; the others take the ports after it."""
+    """What the operator says about one service. `port` is the first replica's; the others take the ports after it.
+
+    Each of the `extras` has the requirements in the service's `requirements-<extra>.txt` installed as well.
+    """
 
     port: int | None = Field(default=None, ge=1, le=65535)
     env: Mapping[Variable, str] = {}
     replicas: int = Field(default=1, ge=0, le=64)
+    extras: tuple[Extra, ...] = ()
 
 
 class _Gateway(_Part):

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from nexus.stack.config import StackError
 from nexus.stack.distribution import Sdk, running_sdk
 from nexus.stack.state import read_json
 from nexus.stack.uv import Progress, Uv
@@ -25,16 +26,25 @@ _LOCK_POLL_SECONDS: Final = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """All that goes into a service's environment: the service's folder (absolute), the SDK, more requirements."""
+    """All that goes into a service's environment: the service's folder (absolute), the SDK, a further file of
+    requirements, and those of the service's own extras that are wanted."""
 
     folder: Path
     sdk: Sdk
     extra: Path | None = None
+    extras: tuple[str, ...] = ()
 
     def requirement_files(self) -> tuple[Path, ...]:
-        """The requirement files that are installed with their dependencies."""
-        files = (self.folder / REQUIREMENTS, self.extra)
+        """The requirement files that are installed with their dependencies. Raises StackError."""
+        own = tuple(self._extra_file(name) for name in dict.fromkeys(self.extras))
+        files = (self.folder / REQUIREMENTS, *own, self.extra)
         return tuple(file for file in files if file and file.exists())
+
+    def _extra_file(self, name: str) -> Path:
+        file = self.folder / f"requirements-{name}.txt"
+        if not file.is_file():
+            raise StackError(f"the extra {name!r} of the service {self.folder.name}: there is no {file}")
+        return file
 
     def without_dependencies(self) -> Path | None:
         """The requirement file that is installed without dependencies, if the service has one."""
@@ -42,7 +52,10 @@ class Recipe:
         return file if file.exists() else None
 
     def digest(self) -> str:
-        """Twelve hex digits that change with everything that would change the environment. Raises OSError."""
+        """Twelve hex digits that change with everything that would change the environment.
+
+        Raises OSError and StackError.
+        """
         digest = hashlib.sha256()
         for part in (str(self.folder), sys.version, sys.base_prefix, self.sdk.fingerprint):
             digest.update(part.encode() + b"\0")
@@ -80,14 +93,15 @@ def ensure_environment(
     *,
     uv: Uv | None = None,
     extra: Path | None = None,
+    extras: tuple[str, ...] = (),
 ) -> Path:
     """The interpreter of the environment of the service in `folder`, made under `state` if it is not there yet.
 
-    It holds the SDK as it is installed here, the service's requirements and those of the file `extra`. A complete one
-    is found without network and without a resolver. Environments that it replaces are removed. `on_progress` is
-    called with uv's lines, in the caller's thread. Raises UvError and OSError.
+    It holds the SDK as it is installed here, the service's requirements, those of its `extras` and those of the file
+    `extra`. A complete one is found without network and without a resolver. Environments that it replaces are removed.
+    `on_progress` is called with uv's lines, in the caller's thread. Raises UvError, OSError and StackError.
     """
-    recipe = Recipe(folder.resolve(), running_sdk(), extra)
+    recipe = Recipe(folder.resolve(), running_sdk(), extra, extras)
     environment = environment_of(recipe, state)
     if environment.complete:
         return environment.python

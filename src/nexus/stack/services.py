@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from nexus.sdk.problems import ManifestError
-from nexus.stack.config import Stack
+from nexus.stack.config import Stack, StackError
 from nexus.stack.environments import ensure_environment
 from nexus.stack.listing import Listed, promised_card
 from nexus.stack.ports import PortBook
@@ -111,11 +111,12 @@ class ServiceStarter:
 
         def install() -> Path:
             promised_card(program.folder, None)
-            return ensure_environment(program.folder, self._state.root, tell, uv=self._uv)
+            extras = self._stack.override(program.service).extras
+            return ensure_environment(program.folder, self._state.root, tell, uv=self._uv, extras=extras)
 
         try:
             python = await loop.run_in_executor(self._installers, install)
-        except (ManifestError, UvError, OSError) as error:
+        except (ManifestError, StackError, UvError, OSError) as error:
             raise LaunchError(str(error)) from error
         port = self.assign_port(program)
         command = [str(python), "-m", "nexus.sdk.serve", str(program.folder), "--host", HOST, "--port", str(port)]

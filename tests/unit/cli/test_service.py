@@ -63,3 +63,12 @@ def test_run_becomes_the_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     path, python, *rest = seen[0]
     assert path == python
     assert rest == ["-m", "nexus.sdk.serve", str(tmp_path / "counter"), "--host", "::1", "--port", "0"]
+
+
+def test_run_heeds_the_stack_files_extras(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    typed("new", "counter", "--into", str(tmp_path))
+    (tmp_path / "stack.toml").write_text('[service.counter]\nextras = ["big"]\n')
+    code, output = typed("run", "counter")
+    assert code == 2
+    assert "requirements-big.txt" in output

@@ -49,6 +49,8 @@ def test_overrides_are_text_for_the_environment(tmp_path: Path) -> None:
         ("[service.a]\nport = 0\n", "service.a.port: Input should be greater than or equal to 1"),
         ("[service.a]\nenv = { 'no good' = 1 }\n", "service.a.env.no good"),
         ('[stack]\nservices = ["/etc/*"]\n', "stack.services: '/etc/*' must be a pattern relative"),
+        ('[service.a]\nextras = ["../b"]\n', "service.a.extras.0"),
+        ('[service.a]\nextras = "b"\n', "service.a.extras"),
         ("roots = []\n", "roots: Extra inputs are not permitted"),
         ("[gateway]\nenv = { A = [1] }\n", "gateway.env.A: Input should be a valid string"),
     ],

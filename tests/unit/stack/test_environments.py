@@ -5,11 +5,13 @@ import socket
 import subprocess
 import threading
 import time
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from nexus.stack.config import StackError
 from nexus.stack.distribution import running_sdk
 from nexus.stack.environments import Recipe, ensure_environment, environment_of
 from nexus.stack.uv import Uv, UvError
@@ -36,7 +38,9 @@ def test_the_name_changes_with_what_goes_in(folder: Path, tmp_path: Path) -> Non
     extra = tmp_path / "extra.txt"
     extra.write_text("b==1")
     names.add(environment_of(Recipe(folder, running_sdk(), extra), tmp_path).path.name)
-    assert len(names) == 5
+    (folder / "requirements-big.txt").write_text("c==1")
+    names.add(environment_of(Recipe(folder, running_sdk(), extras=("big",)), tmp_path).path.name)
+    assert len(names) == 6
     assert all(name.startswith("alpha-") for name in names)
 
 
@@ -66,6 +70,28 @@ def test_a_half_made_one_is_made_anew_and_old_ones_go(folder: Path, tmp_path: Pa
     subprocess.run([python, "--version"], check=True, timeout=60)
     assert not old.exists()
     assert other.exists()
+
+
+def test_an_extra_is_installed_with_the_rest(folder: Path, tmp_path: Path) -> None:
+    wheel = tmp_path / "more-1-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as file:
+        file.writestr("more_words.py", "")
+        file.writestr("more-1.dist-info/METADATA", "Metadata-Version: 2.1\nName: more\nVersion: 1\n")
+        file.writestr("more-1.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        file.writestr("more-1.dist-info/RECORD", "more_words.py,,\n")
+    (folder / "requirements-more.txt").write_text(f"{wheel}\n")
+    plain = environment_of(Recipe(folder, running_sdk()), tmp_path)
+    python = ensure_environment(folder, tmp_path, extras=("more",))
+    assert subprocess.run([python, "-c", "import more_words"], check=False, timeout=60).returncode == 0
+    assert python != plain.python
+    assert not plain.complete
+
+
+def test_an_unknown_extra_is_told_by_its_file(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(StackError) as caught:
+        ensure_environment(folder, tmp_path, extras=("moer",))
+    file = folder / "requirements-moer.txt"
+    assert str(caught.value) == f"the extra 'moer' of the service alpha: there is no {file}"
 
 
 def test_one_that_lost_its_interpreter_is_not_complete(folder: Path, tmp_path: Path) -> None:

@@ -84,6 +84,13 @@ async def test_a_manifest_that_cannot_be_read_starts_nothing(workdir: Path, exec
         await made.prepare(first, lambda _: None)
 
 
+async def test_an_unknown_extra_starts_nothing(workdir: Path, executor: Executor) -> None:
+    (workdir / "stack.toml").write_text('[service.alpha]\nextras = ["big"]\n')
+    made, (only,) = starter(workdir, executor)
+    with pytest.raises(LaunchError, match=r"there is no .*requirements-big\.txt"):
+        await made.prepare(only, lambda _: None)
+
+
 async def test_after_the_end_nothing_is_installed(workdir: Path, executor: Executor) -> None:
     made, (first, _) = starter(workdir, executor)
     made.stop_installing()
