@@ -150,7 +150,13 @@ class Gateway:
         line: dict[str, Any] = wait_until(find, within)
         return line
 
+    def wait_for_storage(self, within: float = 20.0) -> None:
+        """Until the storage has been opened, or could not be."""
+        wait_until(lambda: '"storage_' in self.stdout.read_text(), within)
+
     def rss_bytes(self) -> int:
+        """Its resident memory, once the libraries are loaded that it loads after its start."""
+        self.wait_for_storage()
         process = psutil.Process(self.process.pid)
         return sum(one.memory_info().rss for one in [process, *process.children(recursive=True)])
 

@@ -1,6 +1,6 @@
 """The database: opened at its newest revision, used in transactions, its faults told as DatabaseError.
 
-Importing this takes a good part of a second (SQLAlchemy, Alembic): it is imported where a database is opened.
+Importing this takes a part of a second (SQLAlchemy): it is imported where a database is opened.
 """
 
 import asyncio
@@ -8,9 +8,8 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Final
 
-from alembic.util import CommandError
 from asyncpg import InterfaceError, PostgresError
-from sqlalchemy import select
+from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -19,7 +18,7 @@ from sqlalchemy.pool import NullPool
 from nexus.store.address import parse_database_url
 from nexus.store.engine import READ_ONLY, create_engine
 from nexus.store.errors import DatabaseError, DatabaseFullError
-from nexus.store.migrate import migrate
+from nexus.store.tables import REVISION
 
 _FULL: Final = ("disk is full", "No space left on device")  # as SQLite and PostgreSQL say it
 
@@ -45,10 +44,13 @@ class Database:
             with _told():
                 self._address.file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         async with self.read() as connection:
-            await connection.execute(select(1))
-        await asyncio.to_thread(self._migrate)
+            found = await connection.run_sync(_revision)
+        if found != REVISION:
+            await asyncio.to_thread(self._migrate)
 
     def _migrate(self) -> None:
+        from nexus.store.migrate import migrate  # noqa: PLC0415 - Alembic takes 12 MB, which most starts do not need
+
         with _told():
             migrate(create_engine(self._address, poolclass=NullPool))
 
@@ -76,6 +78,14 @@ class Database:
         await self._engine.dispose()
 
 
+def _revision(connection: Connection) -> str | None:
+    """Which migration the database is at; None where it is none."""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    found: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
+    return found
+
+
 @contextmanager
 def _told() -> Iterator[None]:
     try:
@@ -86,7 +96,7 @@ def _told() -> Iterator[None]:
         reason = _line(error.orig or error)
         kind = DatabaseFullError if any(words in reason for words in _FULL) else DatabaseError
         raise kind(f"the database failed: {reason}") from error
-    except (PoolTimeoutError, InterfaceError, PostgresError, CommandError, OSError) as error:
+    except (PoolTimeoutError, InterfaceError, PostgresError, OSError) as error:
         raise DatabaseError(f"the database cannot be used: {_line(error)}") from error
 
 

@@ -5,8 +5,11 @@ from typing import Final
 
 from alembic import command
 from alembic.config import Config
+from alembic.util import CommandError
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncEngine
+
+from nexus.store.errors import DatabaseError
 
 _LOCK: Final = 0x6E65787573  # PostgreSQL's advisory locks are numbers; SQLite locks the whole file anyway
 
@@ -14,9 +17,12 @@ _LOCK: Final = 0x6E65787573  # PostgreSQL's advisory locks are numbers; SQLite l
 def migrate(engine: AsyncEngine, revision: str = "head") -> None:
     """Blocks until `engine`'s database is at `revision`; `base` empties it. For a thread without a running loop.
 
-    Raises what SQLAlchemy, its drivers and Alembic (CommandError for a database newer than this code) raise.
+    Raises DatabaseError for a database that is newer than this code, and what SQLAlchemy and its drivers raise.
     """
-    asyncio.run(_migrate(engine, revision))
+    try:
+        asyncio.run(_migrate(engine, revision))
+    except CommandError as error:
+        raise DatabaseError(f"the database does not fit this version: {error}") from error
 
 
 async def _migrate(engine: AsyncEngine, revision: str) -> None:

@@ -4,6 +4,9 @@ from typing import Final
 
 from sqlalchemy import JSON, BigInteger, Column, Double, Index, Integer, MetaData, Table, Text, text
 
+REVISION: Final = "0001"
+"""The newest migration: what a database must be at."""
+
 metadata: Final = MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
