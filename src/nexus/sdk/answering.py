@@ -8,7 +8,7 @@ import msgspec
 from pydantic import BaseModel
 
 from nexus.contract import sse
-from nexus.sdk.engine import Call, Content
+from nexus.sdk.engine import Call, Content, Event
 from nexus.sdk.workers import Workers
 
 JSON: Final = "application/json"
@@ -48,6 +48,8 @@ def encode_item(item: Any) -> bytes:
     """One item of a stream as bytes: bytes as they are, everything else as one event."""
     if isinstance(item, bytes | bytearray | memoryview):
         return bytes(item)
+    if isinstance(item, Event):
+        return sse.encode(encode_json(item.value), item.name)
     return item.body if isinstance(item, Content) else sse.encode(encode_json(item))
 
 

@@ -12,8 +12,9 @@ A plain method may also return an (async) iterator instead of a value: so one me
 The annotation of the first parameter decides what the request is: a pydantic model (validated, and its JSON
 Schema goes on the card), `dict[str, Any]` (any JSON object) or `Form` (multipart fields and files).
 Values are pydantic models, dicts or `Content` (bytes with a media type); items of a stream are pydantic models
-or dicts (sent as events) or bytes (sent as they are); in a stream of bytes the first may be `Content`, to say the
-media type. `data: [DONE]` is never an engine's to send: it is added after a whole stream where the operation has it.
+or dicts (sent as events; `Event` gives one a name) or bytes (sent as they are); in a stream of bytes the first may be
+`Content`, to say the media type. `data: [DONE]` is never an engine's to send: it is added after a whole stream where
+the operation has it.
 """
 
 import threading
@@ -53,6 +54,21 @@ class Content:
 
     body: bytes
     media_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One item of a stream with an `event:` line of its own; `value` is a pydantic model or a dict.
+
+    OpenAI names the events of images and responses so, by the `type` that their data has as well.
+    """
+
+    name: str
+    value: Any
+
+    def __post_init__(self) -> None:
+        if not self.name or not self.name.isprintable():
+            raise ValueError(f"{self.name!r} is not the name of an event: one line of text")
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,4 +170,4 @@ class Engine:
         """Give back what `load` took. May be `async def`; a plain one runs in a worker thread."""
 
 
-__all__ = ["INVALID_REQUEST", "ApiError", "Call", "Content", "Engine", "Form", "Model", "Progress", "Upload"]
+__all__ = ["INVALID_REQUEST", "ApiError", "Call", "Content", "Engine", "Event", "Form", "Model", "Progress", "Upload"]

@@ -7,7 +7,7 @@ import pytest
 from pydantic import BaseModel, Field
 
 from nexus.sdk.answering import answer, closed, encode_item, encode_json, encode_value, stream_type
-from nexus.sdk.engine import Call, Content, Model
+from nexus.sdk.engine import Call, Content, Event, Model
 from nexus.sdk.workers import Workers
 
 
@@ -57,6 +57,7 @@ def test_values_are_json_or_content() -> None:
 
 def test_items_are_events_or_bytes() -> None:
     assert encode_item({"a": 1}) == b'data: {"a":1}\n\n'
+    assert encode_item(Event("image.done", {"a": 1})) == b'event: image.done\ndata: {"a":1}\n\n'
     assert encode_item(bytearray(b"x")) == b"x"
     assert encode_item(Content(b"x", "audio/wav")) == b"x"
 
@@ -67,6 +68,7 @@ def test_items_are_events_or_bytes() -> None:
         ({}, "sse", (), "text/event-stream"),
         ({}, "bytes", ("audio/wav",), "text/event-stream"),
         (b"", "sse", ("audio/wav",), "text/event-stream"),
+        (Event("a", {}), "bytes", ("audio/wav",), "text/event-stream"),
         (b"", "bytes", ("application/json", "audio/wav"), "audio/wav"),
         (b"", "bytes", (), "application/octet-stream"),
         (Content(b"", "audio/mpeg"), "bytes", ("audio/wav",), "audio/mpeg"),
