@@ -29,6 +29,7 @@ REQUEST_TIMEOUT: Final = ErrorKind("request_timeout", 408, "invalid_request_erro
 CONFLICT: Final = ErrorKind("conflict", 409, "invalid_request_error")
 REQUEST_TOO_LARGE: Final = ErrorKind("request_too_large", 413, "invalid_request_error")
 UNSUPPORTED_MEDIA_TYPE: Final = ErrorKind("unsupported_media_type", 415, "invalid_request_error")
+RANGE_NOT_SATISFIABLE: Final = ErrorKind("range_not_satisfiable", 416, "invalid_request_error")
 EXPECTATION_FAILED: Final = ErrorKind("expectation_failed", 417, "invalid_request_error")
 RATE_LIMIT_EXCEEDED: Final = ErrorKind("rate_limit_exceeded", 429, "rate_limit_error")
 CONCURRENCY_EXCEEDED: Final = ErrorKind("concurrency_exceeded", 429, "rate_limit_error")
@@ -52,6 +53,7 @@ KINDS: Final[tuple[ErrorKind, ...]] = (
     CONFLICT,
     REQUEST_TOO_LARGE,
     UNSUPPORTED_MEDIA_TYPE,
+    RANGE_NOT_SATISFIABLE,
     EXPECTATION_FAILED,
     RATE_LIMIT_EXCEEDED,
     CONCURRENCY_EXCEEDED,

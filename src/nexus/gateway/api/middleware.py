@@ -10,14 +10,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from nexus.contract.errors import INTERNAL_ERROR, ApiError
 from nexus.gateway.api.parts import ApiParts
+from nexus.gateway.artifacts import PREFIX as ARTIFACTS
 from nexus.gateway.edge.auth import ADMINISTRATOR
 from nexus.gateway.edge.identity import request_id
 
-ARTIFACTS: Final = "/v1/artifacts/"
-"""What lies under this is for who knows its name."""
-
 _OPEN: Final = frozenset({"/health", "/readyz", "/v1/registry"})
-"""Paths without the clients' token: probes have none, and /v1/registry has a secret of its own."""
+"""Paths without the clients' token: probes have none, and /v1/registry has a secret of its own.
+
+An artifact's URL is a secret itself."""
 
 
 class Recorded:

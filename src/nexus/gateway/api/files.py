@@ -1,0 +1,115 @@
+"""/v1/files: what clients upload, in OpenAI's shape. Each token sees its own files, the administrator all."""
+
+import secrets
+import time
+from collections.abc import AsyncIterator
+from typing import Annotated, Any, Final, Literal
+
+from fastapi import APIRouter, Query, Request, Response
+from starlette.datastructures import UploadFile
+
+from nexus.contract.errors import INVALID_REQUEST, NOT_FOUND, ApiError
+from nexus.gateway.api.answers import json_answer
+from nexus.gateway.api.content import file_answer
+from nexus.gateway.api.middleware import caller, whose
+from nexus.gateway.api.parts import ApiParts
+from nexus.gateway.api.uploads import Upload, uploaded
+from nexus.gateway.names import sane_filename, sane_media_type
+from nexus.gateway.storage import Opened
+from nexus.store.rows import KeptFile, Page
+
+FILES: Final = "/v1/files"
+_PIECE: Final = 1024 * 1024
+
+
+def file_routes(parts: ApiParts) -> APIRouter:
+    """Upload, list, look at, read and delete."""
+    router = APIRouter()
+
+    async def find(request: Request, identity: str) -> tuple[Opened, KeptFile]:
+        opened = await parts.store.opened()
+        file = await opened.files.find(identity, "file", whose(request))
+        if file is None:
+            raise ApiError(NOT_FOUND, f"There is no file {identity[:100]!r}.", param="file_id")
+        return opened, file
+
+    @router.post(FILES)
+    async def create_file(request: Request) -> Response:
+        opened = await parts.store.opened()  # before the body is read: there may be nowhere to keep it
+        async with uploaded(request, parts.settings.max_file_bytes) as upload:
+            file = _new(caller(request), upload)
+            kept = await opened.files.keep(file, _pieces(upload.file))
+        return json_answer(_shown(kept))
+
+    @router.get(FILES)
+    async def list_files(
+        request: Request,
+        purpose: str | None = None,
+        limit: Annotated[int, Query(ge=1, le=10_000)] = 10_000,
+        order: Literal["asc", "desc"] = "desc",
+        after: str | None = None,
+    ) -> Response:
+        opened = await parts.store.opened()
+        newest_first = order == "desc"
+        page = await opened.files.page(
+            whose(request), purpose=purpose, limit=limit, newest_first=newest_first, after=after
+        )
+        if page is None:
+            raise ApiError(INVALID_REQUEST, f"There is no file {str(after)[:100]!r}.", param="after")
+        return json_answer(_listed(page))
+
+    @router.get(FILES + "/{file_id}")
+    async def get_file(request: Request, file_id: str) -> Response:
+        _, file = await find(request, file_id)
+        return json_answer(_shown(file))
+
+    @router.get(FILES + "/{file_id}/content")
+    async def get_content(request: Request, file_id: str) -> Response:
+        opened, file = await find(request, file_id)
+        return await file_answer(request, opened, file, inline=False)
+
+    @router.delete(FILES + "/{file_id}")
+    async def delete_file(request: Request, file_id: str) -> Response:
+        opened, file = await find(request, file_id)
+        await opened.files.remove(file)
+        return json_answer({"id": file.id, "object": "file", "deleted": True})
+
+    return router
+
+
+def _new(token: str, upload: Upload) -> KeptFile:
+    now = time.time()
+    return KeptFile(
+        id=f"file-{secrets.token_hex(16)}",
+        kind="file",
+        token=token,
+        filename=sane_filename(upload.file.filename),
+        media_type=sane_media_type(upload.file.content_type),
+        created_at=now,
+        expires_at=None if upload.seconds is None else now + upload.seconds,
+        purpose=upload.purpose,
+    )
+
+
+async def _pieces(file: UploadFile) -> AsyncIterator[bytes]:
+    while piece := await file.read(_PIECE):
+        yield piece
+
+
+def _listed(page: Page) -> dict[str, Any]:
+    data = [_shown(file) for file in page.files]
+    first, last = (data[0]["id"], data[-1]["id"]) if data else (None, None)
+    return {"object": "list", "data": data, "first_id": first, "last_id": last, "has_more": page.has_more}
+
+
+def _shown(file: KeptFile) -> dict[str, Any]:
+    return {
+        "id": file.id,
+        "object": "file",
+        "bytes": file.bytes,
+        "created_at": int(file.created_at),
+        "expires_at": None if file.expires_at is None else int(file.expires_at),
+        "filename": file.filename,
+        "purpose": file.purpose,
+        "status": "processed",
+    }
