@@ -14,11 +14,15 @@ Story = Callable[[Request, Client], Coroutine[Signal, None, None]]
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds of the server side; sizes in bytes, times in seconds."""
+    """Bounds of the server side; sizes in bytes, times in seconds.
+
+    `upload_bytes` is for bodies with a file to be kept, which goes to disk as it comes; `body_bytes` for all others.
+    """
 
     head_bytes: int = 65_536
     head_seconds: float = 10.0
     body_bytes: int = 67_108_864
+    upload_bytes: int = 537_001_984
     body_idle_seconds: float = 30.0
     keep_alive_seconds: float = 75.0
     linger_seconds: float = 2.0

@@ -21,6 +21,7 @@ from nexus.gateway.recall import Known, remember
 from nexus.gateway.values import Head, Headers
 
 _HELD: Final = 262_144  # bytes that are kept while too many requests wait already
+_UPLOADS: Final = b"/v1/files"
 _NOWHERE: Final = Endpoint("unknown", "", "")
 _log = logging.getLogger(__name__)
 
@@ -265,12 +266,16 @@ class RequestReader(HttpToolsProtocol):
             if b"transfer-encoding" in fields:
                 raise ApiError(INVALID_REQUEST, "A request that offers an upgrade must tell the length of its body.")
         target = inspect_head(self.url, headers, self.parser.get_http_version(), self.edge.limits)
-        if length > self.edge.limits.body_bytes:
-            raise self._too_large()
+        if length > self._largest(target):
+            raise self._too_large(target)
         return target
 
-    def _too_large(self) -> ApiError:
-        return ApiError(REQUEST_TOO_LARGE, f"The body is larger than {self.edge.limits.body_bytes} bytes.")
+    def _largest(self, target: bytes) -> int:
+        """How many bytes a body may have."""
+        return self.edge.limits.upload_bytes if target.partition(b"?")[0] == _UPLOADS else self.edge.limits.body_bytes
+
+    def _too_large(self, target: bytes) -> ApiError:
+        return ApiError(REQUEST_TOO_LARGE, f"The body is larger than {self._largest(target)} bytes.")
 
     def _to_application(self, headers: list[tuple[bytes, bytes]]) -> None:
         """Hand the request to uvicorn's own cycle and FastAPI."""
@@ -288,8 +293,8 @@ class RequestReader(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         self._body_size += len(body)
-        if self._body_size > self.edge.limits.body_bytes:
-            self.reject(self._too_large())
+        if self._body_size > self.edge.limits.body_bytes and self._body_size > self._largest(self.url):
+            self.reject(self._too_large(self.url))
         elif self._parts is not None:
             self._parts.append(body)
         elif not isinstance(self.cycle, Exchange):
