@@ -42,7 +42,7 @@ class ModerationRequest(Wire):
 
 
 class Moderation(Wire):
-    """The judgement of one input. A category that no input type applied to was not looked at: its score says nothing."""
+    """The judgement of one input. A category without applied input types was not looked at; its score says nothing."""
 
     flagged: bool
     categories: dict[str, bool]

@@ -50,7 +50,7 @@ def test_an_answer() -> None:
         "flagged": False,
         "categories": dict.fromkeys(CATEGORIES, False),
         "category_scores": dict.fromkeys(CATEGORIES, 0.0),
-        "category_applied_input_types": {**dict.fromkeys(CATEGORIES, []), "sexual": ["image"]},
+        "category_applied_input_types": {**{name: [] for name in CATEGORIES}, "sexual": ["image"]},
     }
     body = {"id": "modr-1", "model": "m", "results": [result]}
     read = ModerationResponse.model_validate_json(json.dumps(body))
