@@ -20,10 +20,12 @@ from fastapi import FastAPI
 from nexus.gateway.admit.slots import Slots
 from nexus.gateway.api.app import create_api
 from nexus.gateway.api.parts import ApiParts
+from nexus.gateway.background.composition import RequestPath, base_url, create_background
 from nexus.gateway.config import CONFIG_FILE, ConfigFile
 from nexus.gateway.dispatch.send import Dispatcher
 from nexus.gateway.edge.auth import ADMINISTRATOR, Keyring, digest
 from nexus.gateway.edge.context import Edge, Limits
+from nexus.gateway.edge.loans import Lender
 from nexus.gateway.edge.protocol import EdgeProtocol
 from nexus.gateway.edge.sweeper import Sweeper
 from nexus.gateway.endpoints import find
@@ -41,6 +43,7 @@ from nexus.process import lifeline
 STATE: Final = Path(".nexus")
 DRAIN_SECONDS: Final = 10
 BACKLOG: Final = 4096
+FORM_BYTES: Final = 131_072  # what a form with a file has besides the file
 CONFIG_INTERVAL: Final = 1.0  # seconds between two looks at nexus.yaml
 
 
@@ -106,22 +109,35 @@ async def _serve(
     metrics = Metrics(upstreams.loads)
     recorder = Recorder(metrics, lines)
     keyring = Keyring({digest(key): ADMINISTRATOR}, required=settings.auth == "required")
-    inference = Inference(
+    path = RequestPath(
         snapshot=lambda: registry.snapshot,
-        timeouts=configuration.timeouts_for,
         in_flight=upstreams.in_flight,
         slots=Slots(),
-        dispatcher=Dispatcher(upstreams, registry.report_refused),
+        dispatcher=Dispatcher(upstreams, registry.report_refused, Lender(keyring, _own_url(settings, listener)).lend),
         record=recorder.record,
     )
+    store = Store(opening(settings), log)
+    background = create_background(path, store, configuration, settings)
+    inference = Inference(
+        snapshot=path.snapshot,
+        timeouts=configuration.timeouts_for,
+        in_flight=path.in_flight,
+        slots=path.slots,
+        dispatcher=path.dispatcher,
+        record=path.record,
+        siding=background.siding,
+    )
     edge = Edge(
-        limits=Limits(body_bytes=settings.max_request_bytes, head_seconds=settings.head_timeout),
+        limits=Limits(
+            body_bytes=settings.max_request_bytes,
+            upload_bytes=max(settings.max_request_bytes, settings.max_file_bytes + FORM_BYTES),
+            head_seconds=settings.head_timeout,
+        ),
         keyring=keyring,
         find=lambda method, path: find(method, path, registry.snapshot),
         story=inference.serve,
         record=recorder.record,
     )
-    store = Store(opening(settings), log)
     api = create_api(
         ApiParts(
             registry=registry,
@@ -136,6 +152,8 @@ async def _serve(
             instance=instance,
             started=time(),
             store=store,
+            desk=background.desk,
+            base_url=base_url(settings),
         )
     )
     server = _server(api, edge, settings)
@@ -147,6 +165,7 @@ async def _serve(
     sweeper.start()
     await registry.start()
     store.start()
+    running = asyncio.create_task(background.runner.run(), name="jobs")
     host, port = listener.getsockname()[:2]
     log("info", "gateway_started", host=host, port=port, tls=settings.tls_cert is not None, instance=instance)
     for variable in later_variables():
@@ -156,11 +175,22 @@ async def _serve(
         await server.serve(sockets=[listener])
     finally:
         watching.cancel()
+        running.cancel()
         sweeper.stop()
+        await background.runner.close()
         await registry.close()
         upstreams.close()
         await store.close()
         log("info", "gateway_stopped", instance=instance)
+
+
+def _own_url(settings: Settings, listener: socket.socket) -> str:
+    """Where services reach this gateway: as it was told, else where it listens (on this machine, if everywhere)."""
+    if settings.advertised_url:
+        return settings.advertised_url
+    host, port = listener.getsockname()[:2]
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
+    return f"{'https' if settings.tls_cert else 'http'}://{host}:{port}"
 
 
 def _server(api: FastAPI, edge: Edge, settings: Settings) -> _Server:

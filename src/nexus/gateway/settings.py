@@ -103,7 +103,8 @@ class Settings(BaseSettings):
     """What the gateway was told at its start. Intervals are in seconds, sizes in bytes.
 
     `config` is None where NEXUS_CONFIG was not given: then `nexus.yaml` is read if it is there. `public_url` is where
-    clients reach the gateway, None where their requests tell.
+    clients reach the gateway, None where their requests tell; `advertised_url` where services reach it, None where
+    that is where it listens.
     Read them with `load_settings`.
     """
 
@@ -133,6 +134,7 @@ class Settings(BaseSettings):
     s3_access_key_id: Secret | None = None
     s3_secret_access_key: Secret | None = None
     public_url: HttpUrl | None = None
+    advertised_url: HttpUrl | None = None
     head_timeout: Seconds = 10.0
     stack_file: Path | None = None
     lifeline_fd: int | None = Field(default=None, ge=0)

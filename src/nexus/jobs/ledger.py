@@ -6,30 +6,16 @@ runs again. That several gateways share a database changes none of it.
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Row, and_, delete, func, insert, select, update
 
-from nexus.jobs.values import ENDED, Claim, Job, Order, Result, State
+from nexus.jobs.values import ENDED, Claim, Job, Order, Query, Result, State
 from nexus.store.database import Database
 from nexus.store.tables import jobs
 
 _ENDED: Final = tuple(state.value for state in ENDED)
 _RECENT: Final = 20  # how many runs say what is usual
-
-
-@dataclass(frozen=True, slots=True)
-class Query:
-    """Which jobs are listed. `token` None: everybody's. `after` is the id of the last job of the page before."""
-
-    token: str | None = None
-    state: State | None = None
-    operation: str | None = None
-    model: str | None = None
-    limit: int = 20
-    after: str | None = None
-    newest_first: bool = True
 
 
 class Ledger:

@@ -95,3 +95,16 @@ class Claim:
     job: Job
     owner: str
     attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Which jobs are listed. `token` None: everybody's. `after` is the id of the last job of the page before."""
+
+    token: str | None = None
+    state: State | None = None
+    operation: str | None = None
+    model: str | None = None
+    limit: int = 20
+    after: str | None = None
+    newest_first: bool = True

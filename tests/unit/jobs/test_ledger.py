@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from nexus.jobs.ledger import Query
-from nexus.jobs.values import Result, State
+from nexus.jobs.values import Query, Result, State
 
 RESULT = Result(200, "application/json", 5, "jobs/job_1/1/answer")
 ERROR = {"message": "no", "type": "server_error", "param": None, "code": "upstream_error"}

@@ -3,6 +3,9 @@
 from fastapi import APIRouter, FastAPI, Response
 
 from nexus.gateway.api.answers import install_envelopes
+from nexus.gateway.api.artifacts import artifact_routes
+from nexus.gateway.api.files import file_routes
+from nexus.gateway.api.jobs import job_routes
 from nexus.gateway.api.middleware import Authenticated, Recorded
 from nexus.gateway.api.models import model_routes
 from nexus.gateway.api.parts import ApiParts
@@ -10,12 +13,23 @@ from nexus.gateway.api.registry import registry_routes
 from nexus.gateway.api.services import service_routes
 from nexus.gateway.api.status import status_routes
 from nexus.gateway.api.union import union_card
+from nexus.gateway.api.videos import video_routes
 
 
 def create_api(parts: ApiParts) -> FastAPI:
     """Everything that clients ask of the gateway itself. It owns none of its parts: who made them closes them."""
     app = FastAPI(title="Nexus", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
-    for routes in (status_routes, metadata_routes, model_routes, service_routes, registry_routes):
+    for routes in (
+        status_routes,
+        metadata_routes,
+        model_routes,
+        service_routes,
+        registry_routes,
+        file_routes,
+        artifact_routes,
+        job_routes,
+        video_routes,
+    ):
         app.include_router(routes(parts))
     install_envelopes(app, parts.log)
     app.add_middleware(Authenticated, parts=parts)

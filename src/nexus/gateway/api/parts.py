@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from nexus.gateway.background.desk import Desk
 from nexus.gateway.config import Config
 from nexus.gateway.log import Log
 from nexus.gateway.registry.sources.announce import AnnounceSource
@@ -25,7 +26,8 @@ class ApiParts:
     `announce` is None where services may not announce themselves. `in_flight` gives the calls now at an
     instance, by its URL. `check_token` gives the token's name for an `authorization` header, or raises ApiError.
     `instance` is this gateway's own instance id, `started` when it started in seconds since the epoch.
-    `store` is where files are kept.
+    `store` is where files are kept, `desk` who knows of jobs. `base_url` tells, from the Host header that a client
+    sent, how it reaches the gateway.
     """
 
     registry: Registry
@@ -40,3 +42,5 @@ class ApiParts:
     instance: str
     started: float
     store: Store
+    desk: Desk
+    base_url: Callable[[bytes], str]

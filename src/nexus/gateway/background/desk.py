@@ -17,7 +17,7 @@ from nexus.gateway.storage import Opened, Store
 from nexus.gateway.values import Call, Headers
 from nexus.jobs import estimate
 from nexus.jobs.rules import JobRules
-from nexus.jobs.values import Job, Order, State
+from nexus.jobs.values import Job, Order, Query, State
 
 _JSON: Final = (b"content-type", b"application/json")
 LOOK_SECONDS: Final = 0.5  # how often a job is looked at that another gateway may be running
@@ -83,6 +83,12 @@ class Desk:
         if job is None:
             raise ApiError(NOT_FOUND, f"There is no job {identity!r}.", param="id")
         return job
+
+    async def page(self, query: Query) -> tuple[list[Job], bool]:
+        """The jobs that are asked for, and whether there are more behind them."""
+        opened = await self._store.opened()
+        found = await opened.ledger.find(query)
+        return found[: query.limit], len(found) > query.limit
 
     async def settled(self, job: Job, seconds: float) -> Job:
         """The job as it is when it has ended, or after so long."""

@@ -1,0 +1,89 @@
+"""Makes the parts that answer calls later, and joins them with the request path."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from nexus.gateway.admit.slots import Slots
+from nexus.gateway.artifacts import publish
+from nexus.gateway.background.bell import Bell
+from nexus.gateway.background.desk import Desk, Places
+from nexus.gateway.background.runner import Runner
+from nexus.gateway.config import ConfigFile
+from nexus.gateway.dispatch.send import Dispatcher
+from nexus.gateway.edge.auth import ADMINISTRATOR
+from nexus.gateway.inference import Inference
+from nexus.gateway.pictures import Pictures
+from nexus.gateway.references import References
+from nexus.gateway.registry.fetch import Fetcher
+from nexus.gateway.registry.resolver import Resolver
+from nexus.gateway.registry.snapshot import Snapshot
+from nexus.gateway.settings import Settings
+from nexus.gateway.siding import Siding
+from nexus.gateway.storage import Store
+from nexus.gateway.values import Outcome, Timeouts
+from nexus.jobs.rules import JobRules
+
+
+@dataclass(frozen=True, slots=True)
+class RequestPath:
+    """What a job's run needs of the request path: the same parts that clients' calls go through."""
+
+    snapshot: Callable[[], Snapshot]
+    in_flight: Callable[[str], int]
+    slots: Slots
+    dispatcher: Dispatcher
+    record: Callable[[Outcome], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Background:
+    """`desk` takes and tells of jobs, `runner` runs them, `siding` is where the request path hands them over."""
+
+    desk: Desk
+    runner: Runner
+    siding: Siding
+
+
+def create_background(path: RequestPath, store: Store, configuration: ConfigFile, settings: Settings) -> Background:
+    """The parts, joined; `runner.run()` brings them to life."""
+    bell = Bell()
+
+    def rules() -> JobRules:
+        return configuration.config.jobs
+
+    def timeouts(operation: str, model: str | None) -> Timeouts:
+        return configuration.config.job_timeouts_for(operation, model)
+
+    def stop(identity: str) -> None:
+        runner.stop(identity)  # made last, as its stories may want the desk
+
+    desk = Desk(store, Places(path.snapshot, rules, time.time), bell, stop)
+    pictures = Pictures(
+        lambda token, media_type, filename, body: publish(
+            store, token=token, media_type=media_type, body=body, filename=filename
+        )
+    )
+    siding = Siding(desk, References(store, ADMINISTRATOR), pictures, base_url(settings))
+    run_story = Inference(
+        snapshot=path.snapshot,
+        timeouts=timeouts,
+        in_flight=path.in_flight,
+        slots=path.slots,
+        dispatcher=path.dispatcher,
+        record=path.record,
+        siding=siding,
+    )
+    fetcher = Fetcher(Resolver())
+    runner = Runner(store, path.snapshot, path.in_flight, rules, run_story.serve, fetcher, bell)
+    return Background(desk, runner, siding)
+
+
+def base_url(settings: Settings) -> Callable[[bytes], str]:
+    """How clients reach the gateway: as it was told, else as the Host header of their request says."""
+    scheme = "https" if settings.tls_cert else "http"
+
+    def tell(host: bytes) -> str:
+        return settings.public_url or f"{scheme}://{host.decode('latin-1')}"
+
+    return tell
