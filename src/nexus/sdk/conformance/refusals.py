@@ -24,8 +24,11 @@ def wrong_method(target: Target) -> None:
 
     Why: clients read the envelope, whatever went wrong.
     """
-    for endpoint in target.card.all_endpoints():
-        require_error(target.ask("DELETE", endpoint.path), f"DELETE {endpoint.path}", 405)
+    endpoints = target.card.all_endpoints()
+    for path in dict.fromkeys(endpoint.path for endpoint in endpoints):
+        known = {endpoint.method for endpoint in endpoints if endpoint.path == path}
+        method = next(method for method in ("DELETE", "PATCH", "PUT", "OPTIONS") if method not in known)
+        require_error(target.ask(method, path), f"{method} {path}", 405)
 
 
 def bad_json(target: Target) -> None:
@@ -54,7 +57,7 @@ def unknown_model(target: Target) -> None:
     """
     if not target.card.models:
         skip("it has no models")
-    for endpoint, sample in target.samples():
+    for endpoint, sample in target.samples(jobs=True):
         response = target.ask(endpoint.method, endpoint.path, json={**sample.body, "model": NO_MODEL})
         require_error(response, f"{endpoint.path} asked for an unknown model", 404, "model_not_found")
 

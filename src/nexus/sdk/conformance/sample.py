@@ -14,6 +14,7 @@ STANDARD: Final[Mapping[str, Mapping[str, Any]]] = MappingProxyType(
         "embeddings": {"input": "hello"},
         "rerank": {"query": "fruit", "documents": ["an apple", "a car"]},
         "moderations": {"input": "hello"},
+        "images.generations": {"prompt": "a red apple"},
     }
 )
 """Small requests that every service of these operations must take; `model` is added where the card gives one."""
