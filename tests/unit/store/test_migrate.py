@@ -1,0 +1,76 @@
+"""The migrations, forwards and back, on both kinds of database."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import JSON, Column, Connection, inspect, text
+from sqlalchemy.pool import NullPool
+
+from nexus.store.address import parse_database_url
+from nexus.store.database import Database
+from nexus.store.engine import create_engine
+from nexus.store.errors import DatabaseError
+from nexus.store.migrate import migrate
+from nexus.store.tables import REVISION, metadata
+
+
+def to(url: str, revision: str) -> None:
+    migrate(create_engine(parse_database_url(url), poolclass=NullPool), revision)
+
+
+def tables(connection: Connection) -> set[str]:
+    return set(inspect(connection).get_table_names()) - {"alembic_version"}
+
+
+def comparable(_: object, __: object, column: Column[object], *___: object) -> bool | None:
+    """Whether a default differs: None leaves it to Alembic. PostgreSQL cannot compare JSON."""
+    return False if isinstance(column.type, JSON) else None
+
+
+def difference(connection: Connection) -> list[object]:
+    options = {"compare_type": True, "compare_server_default": comparable}
+    context = MigrationContext.configure(connection, opts=options)
+    return list(compare_metadata(context, metadata))
+
+
+def test_the_newest_migration_is_the_one_that_the_code_expects() -> None:
+    config = Config()
+    config.set_main_option("script_location", "nexus.store:migrations")
+    config.set_main_option("path_separator", "os")
+    assert ScriptDirectory.from_config(config).get_heads() == [REVISION]
+
+
+async def test_migrations_make_what_the_code_knows_and_take_it_back(database_url: str, database: Database) -> None:
+    async with database.read() as connection:
+        assert await connection.run_sync(tables) == set(metadata.tables)
+        assert await connection.run_sync(difference) == []
+    await asyncio.to_thread(to, database_url, "base")
+    async with database.read() as connection:
+        assert await connection.run_sync(tables) == set()
+    await database.open()
+    async with database.read() as connection:
+        assert await connection.run_sync(tables) == set(metadata.tables)
+
+
+async def test_of_many_that_open_a_new_database_at_once_one_makes_it(database_url: str) -> None:
+    many = [Database(database_url) for _ in range(4)]
+    await asyncio.gather(*(one.open() for one in many))
+    async with many[0].read() as connection:
+        assert await connection.run_sync(tables) == set(metadata.tables)
+    for one in many:
+        await one.close()
+
+
+async def test_a_database_of_a_newer_version_is_refused(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path}/nexus.db")
+    await database.open()
+    async with database.begin() as connection:
+        await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(DatabaseError, match="does not fit this version"):
+        await database.open()
+    await database.close()
