@@ -37,7 +37,7 @@ class Recorded:
         started = time.perf_counter()
         identity = request_id(_header(scope, b"x-request-id"))
         head = scope["method"] == "HEAD"
-        state = {**scope.get("state", {}), "head": head}
+        state = {**scope.get("state", {}), "head": head, "request_id": identity}
         inner = dict(scope, method="GET" if head else scope["method"], state=state)
         status = 0
 
@@ -101,6 +101,12 @@ def whose(request: Request) -> str | None:
     """The token whose things a request may see: its own, or None for the administrator, who sees everybody's."""
     name = caller(request)
     return None if name == ADMINISTRATOR else name
+
+
+def identity_of(request: Request) -> str:
+    """The id under which a request is known in headers and logs."""
+    identity: str = request.state.request_id
+    return identity
 
 
 def is_head(request: Request) -> bool:

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from nexus.contract.errors import INVALID_REQUEST, ApiError
 from nexus.contract.operations import BY_NAME
 from nexus.contract.wire.videos import DEFAULT_SECONDS, VideosRequest
+from nexus.gateway.api.middleware import identity_of
 from nexus.gateway.endpoints import standard
 from nexus.gateway.intake.body import read
 from nexus.gateway.intake.multipart import read_fields
@@ -33,7 +34,7 @@ def read_call(request: Request, body: bytes, content_type: str, token: str) -> C
         token,
         host=request.headers.get("host", "").encode("latin-1"),
     )
-    return read(LaneRequest(head, body, request.state.request_id, perf_counter()))
+    return read(LaneRequest(head, body, identity_of(request), perf_counter()))
 
 
 def fields_of(body: bytes, content_type: str) -> dict[str, Any]:

@@ -128,7 +128,9 @@ def _request(job: Job, endpoint: Endpoint, body: bytes) -> Request:
     """The request that the job puts off, as if it came now, under the job's id."""
     order = job.order
     host = order.base_url.partition("://")[2].encode()
-    head = Head(endpoint, order.path, b"", order.content_type.encode("latin-1"), order.token, host=host)
+    content_type = order.content_type.encode("latin-1")
+    lines = b"content-type: %b\r\n" % content_type if content_type else b""
+    head = Head(endpoint, order.path, lines, content_type, order.token, host=host)
     return Request(head, body, order.id, time.perf_counter())
 
 

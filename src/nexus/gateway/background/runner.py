@@ -25,7 +25,7 @@ from nexus.jobs.values import Claim, Job
 from nexus.store.errors import StoreError
 
 LOOK_SECONDS: Final = 1.0
-CLEAR_SECONDS: Final = 30.0
+CLEAR_SECONDS: Final = 10.0
 _WINDOW: Final = 500  # jobs that are looked at in one round
 _BATCH: Final = 100
 _log: Final = logging.getLogger(__name__)
