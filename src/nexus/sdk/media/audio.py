@@ -30,6 +30,7 @@ MEDIA_TYPES: Final[Mapping[str, str]] = MappingProxyType(
 )
 
 _SAMPLE_BYTES: Final = 2
+_BLOCKS_A_SECOND: Final = 20
 _LEAST_TEMPO: Final = 0.5
 _MOST_TEMPO: Final = 100
 _UNKNOWN: Final = 0xFFFFFFFF
@@ -130,6 +131,7 @@ class Tempo:
         if not _LEAST_TEMPO <= factor <= _MOST_TEMPO:
             raise ValueError(f"a tempo is from {_LEAST_TEMPO} to {_MOST_TEMPO}, not {factor}")
         self._source = _Source(rate, channels)
+        self._block = _SAMPLE_BYTES * channels * max(1, rate // _BLOCKS_A_SECOND)
         self._graph = av.filter.Graph()
         entry = self._graph.add_abuffer(
             sample_rate=rate, format="s16", layout=self._source.layout, time_base=Fraction(1, rate)
@@ -139,11 +141,12 @@ class Tempo:
         ).configure()
 
     def feed(self, pcm: bytes) -> bytes:
-        """What can be given so far; less than a tenth of a second stays behind."""
-        if not pcm:
-            return b""
-        self._graph.push(self._source.frame(pcm))
-        return self._ready()
+        """What can be given so far; about a tenth of a second stays behind."""
+        out = []
+        for start in range(0, len(pcm), self._block):  # the filter holds back the last frame it was given
+            self._graph.push(self._source.frame(pcm[start : start + self._block]))
+            out.append(self._ready())
+        return b"".join(out)
 
     def finish(self) -> bytes:
         """What had stayed behind. The tempo takes nothing more."""
