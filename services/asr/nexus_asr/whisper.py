@@ -1,6 +1,7 @@
 """One Whisper model on CTranslate2: windows of samples in, segments out. faster-whisper's one seam."""
 
 import copy
+import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,6 +47,7 @@ class Whisper:
             cpu_threads=threads,
             local_files_only=True,
         )
+        self._model.logger.setLevel(logging.WARNING)  # it tells of every window
 
     @property
     def multilingual(self) -> bool:
