@@ -1,0 +1,134 @@
+"""Pictures that come: every format and mode, turned upright, bounded; and what cannot be one, refused by its name."""
+
+import io
+import struct
+import zlib
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from nexus_images.pictures import MOST_PIXELS, fitted, natural_size, read_mask, read_picture, written
+from PIL import Image
+
+from nexus.contract.errors import ApiError
+
+FileOf = Callable[..., bytes]
+
+
+def refusal(do: Callable[[], Any]) -> ApiError:
+    with pytest.raises(ApiError) as caught:
+        do()
+    assert caught.value.status == 400
+    return caught.value
+
+
+@pytest.mark.parametrize("file_format", ["PNG", "JPEG", "WEBP", "GIF"])
+def test_formats(file_format: str, house: Image.Image, file_of: FileOf) -> None:
+    picture = read_picture(file_of(house, file_format), "image")
+    assert (picture.size, picture.opaque().mode) == (house.size, "RGB")
+    difference = np.abs(np.asarray(picture.opaque(), int) - np.asarray(house, int))
+    assert difference.mean() < 5
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGBA", "I;16", "CMYK"])
+def test_modes(mode: str, file_of: FileOf) -> None:
+    grey = Image.new("L", (80, 70), 128)
+    if mode == "I;16":
+        given = Image.fromarray(np.full((70, 80), 128 * 257, np.uint16))
+    else:
+        given = grey.convert("RGB").convert(mode)
+    picture = read_picture(file_of(given, "JPEG" if mode == "CMYK" else "PNG"), "image").opaque()
+    assert picture.mode == "RGB"
+    assert abs(np.asarray(picture).mean() - 128) < (20 if mode == "1" else 3)
+
+
+def test_transparent_parts_are_white_and_kept_for_masks(file_of: FileOf) -> None:
+    picture = read_picture(file_of(Image.new("RGBA", (64, 64), (10, 20, 30, 0))), "image")
+    assert picture.opaque().getpixel((5, 5)) == (255, 255, 255)
+    assert picture.image.getpixel((5, 5))[3] == 0
+
+
+def test_a_photo_is_turned_as_its_camera_said(file_of: FileOf) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    assert read_picture(file_of(Image.new("RGB", (100, 70)), "JPEG", exif=exif), "image").size == (70, 100)
+
+
+def test_a_large_picture_is_brought_down_but_its_size_known(file_of: FileOf) -> None:
+    picture = read_picture(file_of(Image.new("RGB", (4000, 1000))), "image")
+    assert (picture.image.size, picture.size) == ((2048, 512), (4000, 1000))
+
+
+def bomb(width: int, height: int) -> bytes:
+    """A PNG of a few bytes that claims to have very many pixels."""
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    body = chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(bytes(100_000))) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + body
+
+
+@pytest.mark.parametrize("size", [(10_000, 5_001), (10_000, 10_000), (60_000, 60_000), (2**31 - 1, 2**31 - 1)])
+def test_bombs_are_refused_unread(size: tuple[int, int]) -> None:
+    assert size[0] * size[1] > MOST_PIXELS
+    error = refusal(lambda: read_picture(bomb(*size), "images[2].image_url"))
+    assert error.param == "images[2].image_url"
+
+
+def test_what_is_no_picture_is_refused(house: Image.Image, file_of: FileOf) -> None:
+    png = file_of(house)
+    broken = [b"", b"x", b"not an image", png[:40], png[: len(png) // 2], png[:8] + png[9:], bomb(90, 90)[:60]]
+    broken += [file_of(house, "JPEG")[:400], file_of(house, "WEBP")[:60], file_of(house, "BMP"), b"<svg/>", b"%PDF-1.7"]
+    for body in broken:
+        assert refusal(lambda body=body: read_picture(body, "image")).param == "image"
+
+
+def test_a_masks_transparent_parts_may_change(house: Image.Image, file_of: FileOf) -> None:
+    base = read_picture(file_of(house), "image")
+    mask = Image.new("RGBA", house.size, (0, 0, 0, 255))
+    mask.paste((0, 0, 0, 0), (0, 0, 50, 50))
+    read = read_mask(file_of(mask), base, "mask")
+    assert (read.getpixel((10, 10)), read.getpixel((100, 100))) == (255, 0)
+
+
+def test_masks_that_cannot_be(house: Image.Image, file_of: FileOf) -> None:
+    base = read_picture(file_of(house), "image")
+    other = refusal(lambda: read_mask(file_of(Image.new("RGBA", (64, 64))), base, "mask"))
+    assert (other.param, "64x64" in other.message, "192x160" in other.message) == ("mask", True, True)
+    assert refusal(lambda: read_mask(file_of(house), base, "mask")).param == "mask"
+    assert refusal(lambda: read_mask(b"no", base, "mask")).param == "mask"
+
+
+def test_a_mask_of_a_large_picture_fits_it(file_of: FileOf) -> None:
+    base = read_picture(file_of(Image.new("RGB", (3000, 100))), "image")
+    assert read_mask(file_of(Image.new("RGBA", (3000, 100))), base, "mask").size == base.image.size
+
+
+@pytest.mark.parametrize(
+    ("size", "natural"),
+    [
+        ((100, 80), (100, 80)),
+        ((1, 1), (64, 64)),
+        ((32, 48), (64, 96)),
+        ((2048, 40), (2048, 64)),
+        ((10, 2000), (64, 2048)),
+    ],
+)
+def test_natural_sizes_are_within_bounds(size: tuple[int, int], natural: tuple[int, int]) -> None:
+    assert natural_size(Image.new("L", size)) == natural
+
+
+def test_fitting_keeps_the_middle(house: Image.Image) -> None:
+    assert fitted(house, house.size) is house
+    assert fitted(house, (64, 200)).size == (64, 200)
+
+
+@pytest.mark.parametrize(("file_format", "name"), [("png", "PNG"), ("jpeg", "JPEG"), ("webp", "WEBP")])
+def test_pictures_are_written(file_format: str, name: str, house: Image.Image) -> None:
+    with Image.open(io.BytesIO(written(house, file_format, None))) as read:
+        assert (read.format, read.size) == (name, house.size)
+    if file_format != "png":
+        assert len(written(house, file_format, 0)) < len(written(house, file_format, 100))
