@@ -10,12 +10,13 @@ from typing import Final
 from nexus_music.harmony import Chord, chord_on, progressions
 from nexus_music.style import Style
 
-_MARK: Final = re.compile(r"^\s*[\[(]\s*([a-z][a-z -]*?)\s*\d*\s*[\])]\s*:?\s*$", re.IGNORECASE)
+_MARK: Final = re.compile(r"([\[(])([^\[\]()]{1,40})[\])]:?")
+_WORDS: Final = re.compile(r"[a-z]+")
 _KINDS: Final[Mapping[str, str]] = {
-    "intro": "intro", "verse": "verse", "prechorus": "prechorus", "pre-chorus": "prechorus",
-    "pre chorus": "prechorus", "chorus": "chorus", "hook": "chorus", "refrain": "chorus", "drop": "chorus",
-    "bridge": "bridge", "solo": "bridge", "interlude": "bridge", "instrumental": "bridge", "break": "bridge",
-    "outro": "outro", "ending": "outro", "end": "outro",
+    "prechorus": "prechorus", "pre": "prechorus", "intro": "intro", "verse": "verse", "chorus": "chorus",
+    "hook": "chorus", "refrain": "chorus", "drop": "chorus", "bridge": "bridge", "solo": "bridge",
+    "interlude": "bridge", "instrumental": "bridge", "break": "bridge", "outro": "outro", "ending": "outro",
+    "end": "outro",
 }  # fmt: skip
 _ENERGIES: Final[Mapping[str, float]] = {
     "intro": 0.6, "verse": 0.8, "prechorus": 0.9, "chorus": 1.1, "bridge": 0.75, "outro": 0.65,
@@ -73,8 +74,8 @@ def lyrics_sections(lyrics: str) -> tuple[Section, ...]:
     found: list[tuple[str, int]] = []
     marked, apart = False, True
     for line in lyrics.splitlines():
-        if mark := _MARK.match(line):
-            found.append((_KINDS.get(mark[1].lower(), "verse"), 0))
+        if kind := _marked_kind(line):
+            found.append((kind, 0))
             marked, apart = True, False
         elif not line.strip():
             apart = not marked
@@ -84,6 +85,16 @@ def lyrics_sections(lyrics: str) -> tuple[Section, ...]:
             apart = False
             found[-1] = (found[-1][0], found[-1][1] + 1)
     return tuple(Section(kind, lines) for kind, lines in found)
+
+
+def _marked_kind(line: str) -> str | None:
+    """The kind of section that a line marks, None for a line of lyrics. In round brackets, where backing voices are
+    written too, only a word that names a section counts; in square ones any other word begins a verse."""
+    mark = _MARK.fullmatch(line.strip())
+    if mark is None:
+        return None
+    named = next((_KINDS[word] for word in _WORDS.findall(mark[2].lower()) if word in _KINDS), None)
+    return named or ("verse" if mark[1] == "[" else None)
 
 
 def _sections(count: int, asked: Sequence[Section]) -> Sequence[Section]:

@@ -1,6 +1,7 @@
 """The form: bars that fill the time, sections from lyrics, the tonic at the end."""
 
 import random
+import time
 
 import pytest
 from nexus_music.form import Form, Section, lyrics_sections, shape
@@ -41,6 +42,19 @@ def test_the_sections_of_lyrics() -> None:
     )
     assert lyrics_sections("a\nb\n\nc") == (Section("verse", 2), Section("verse", 1))
     assert lyrics_sections(" \n\n") == ()
+
+
+def test_marks_and_what_only_looks_like_one() -> None:
+    lyrics = "[Pre-Chorus]\na\n(ooh yeah)\n[Guitar Solo]\n[Sophie]:\nb"
+    assert lyrics_sections(lyrics) == (Section("prechorus", 2), Section("bridge", 0), Section("verse", 1))
+
+
+def test_long_lyrics_are_read_quickly() -> None:
+    began = time.process_time()
+    lyrics_sections("[a" + " " * 32000)
+    lyrics_sections("[" * 32000)
+    lyrics_sections("\n \n" * 10000)
+    assert time.process_time() - began < 0.5
 
 
 def test_lyrics_shape_the_form() -> None:
