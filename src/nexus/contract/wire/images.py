@@ -13,7 +13,9 @@ from nexus.contract.wire.base import Count, ModelName, Number, Wire
 LONGEST_PROMPT: Final = 32_000
 MOST_IMAGES: Final = 16
 _SIZE: Final = re.compile(r"[0-9]{1,5}x[0-9]{1,5}")
-_DOT: Final = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR42mNomLAAAANEAbFEKuW4AAAAAElFTkSuQmCC"
+_DOT: Final = (
+    "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR42mNomLAAAANEAbFEKuW4AAAAAElFTkSuQmCC"
+)
 
 OutputFormat = Literal["png", "jpeg", "webp"]
 
@@ -70,7 +72,7 @@ class ImagesGenerationRequest(_PromptedRequest):
 class ImageReference(Wire):
     """An image of a JSON request: a `data:` URL. (The gateway turns the id of an uploaded file into one.)"""
 
-    image_url: Annotated[str, Field(min_length=1, examples=[f"data:image/png;base64,{_DOT}"])] | None = None
+    image_url: Annotated[str, Field(min_length=1)] | None = None
     file_id: Annotated[str, Field(min_length=1)] | None = None
 
     @model_validator(mode="after")
@@ -89,7 +91,9 @@ class ImagesEditFields(_PromptedRequest):
 class ImagesEditRequest(ImagesEditFields):
     """An edit in JSON: the first image is edited, only where the mask is transparent if there is one."""
 
-    images: Annotated[tuple[ImageReference, ...], Field(min_length=1, max_length=MOST_IMAGES)]
+    images: Annotated[
+        tuple[ImageReference, ...], Field(min_length=1, max_length=MOST_IMAGES, examples=[[{"image_url": _DOT}]])
+    ]
     mask: ImageReference | None = None
 
 

@@ -113,6 +113,12 @@ def test_an_edits_images(images: Any, mask: Any, good: bool) -> None:
             ImagesEditRequest.model_validate_json(body)
 
 
+def test_the_schemas_examples_can_be_asked() -> None:
+    properties = ImagesEditRequest.model_json_schema()["properties"]
+    body = {name: properties[name]["examples"][0] for name in ("prompt", "images")}
+    assert ImagesEditRequest.model_validate_json(json.dumps(body)).images[0].image_url
+
+
 def test_answers() -> None:
     usage = {
         "input_tokens": 3,
