@@ -15,6 +15,9 @@ import uvicorn
 from nexus.contract.card import Card
 from nexus.gateway.api.app import create_api
 from nexus.gateway.api.parts import ApiParts
+from nexus.gateway.background.bell import Bell
+from nexus.gateway.background.composition import base_url
+from nexus.gateway.background.desk import Desk, Places
 from nexus.gateway.config import Config
 from nexus.gateway.edge.auth import ADMINISTRATOR, Keyring, digest
 from nexus.gateway.registry.index import build
@@ -24,6 +27,7 @@ from nexus.gateway.registry.sources.announce import AnnounceSource
 from nexus.gateway.registry.watcher import Registry
 from nexus.gateway.settings import load_settings
 from nexus.gateway.storage import Store, opening
+from nexus.jobs.rules import JobRules
 
 TOKEN = "sk-test"
 OTHERS = {"sk-ada": "ada", "sk-bob": "bob"}
@@ -93,6 +97,7 @@ async def start_gateway(environment: pytest.MonkeyPatch) -> AsyncIterator[Callab
         announce = AnnounceSource(15, time.monotonic)
         registry = Registry((announce,), resolver=Resolver(), discovery_interval=5, health_interval=2, log=log)
         routes = changes.pop("routes", None)
+        store = Store(opening(settings), log)
         parts = ApiParts(
             registry=registry,
             announce=announce,
@@ -105,7 +110,9 @@ async def start_gateway(environment: pytest.MonkeyPatch) -> AsyncIterator[Callab
             log=log,
             instance="gateway-1",
             started=1700000000.5,
-            store=Store(opening(settings), log),
+            store=store,
+            desk=Desk(store, Places(lambda: registry.snapshot, JobRules, time.time), Bell(), lambda _: None),
+            base_url=base_url(settings),
         )
         parts = replace(parts, **changes)
         parts.store.start()
