@@ -52,12 +52,18 @@ class EdgeProtocol(RequestReader):
         super().connection_lost(exc)
 
     def eof_received(self) -> bool | None:  # type: ignore[override]
-        """A client that sends no more has left, unless FastAPI is answering it: inference is not done for nobody."""
+        """A client that sends no more has left, unless FastAPI is answering it: inference is not done for nobody.
+
+        FastAPI's request, too, is nobody's any more when its body cannot become whole.
+        """
         active = self.active
         if active is None or active.response_complete or self._discarding:
             return None
         if isinstance(active, Exchange):
             active.gone()
+            self.transport.abort()
+            return None
+        if self._incomplete and active is self.cycle:
             self.transport.abort()
             return None
         active.keep_alive = False
