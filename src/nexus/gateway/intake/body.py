@@ -7,6 +7,7 @@ import msgspec
 from nexus.contract.errors import INVALID_REQUEST, UNSUPPORTED_MEDIA_TYPE, ApiError
 from nexus.gateway.intake.multipart import read_fields
 from nexus.gateway.intake.prefer import respond_async, wait_seconds
+from nexus.gateway.intake.wish import FIELD, without_wish_form, without_wish_json
 from nexus.gateway.values import Call, Request
 
 _JSON = "json"
@@ -14,6 +15,7 @@ _FORM = "form"
 _LONGEST_NAME = 256
 _FIELDS = (b"model", b"stream", b"background", b"response_format")
 _YES = ("true", "1")
+_WITH_BACKGROUNDS = "images."  # operations that know a `background` of their own, in words
 _P = TypeVar("_P", bound="_Peek")
 _MEDIA_TYPES = {_JSON: "application/json", _FORM: "multipart/form-data"}
 
@@ -26,7 +28,7 @@ class _Peek(msgspec.Struct):
 class _SlowPeek(_Peek):
     """What an operation that may run as a job can say besides."""
 
-    background: bool | None = None
+    background: bool | str | None = None
     response_format: Any = None
 
 
@@ -60,7 +62,11 @@ def _kind(content_type: bytes) -> str:
 def _read_json(request: Request) -> Call:
     if request.head.endpoint.job != "never":
         slow = _decode(_slow_decoder, request.body)
-        return _call(request, slow, bool(slow.background), slow.response_format)
+        if isinstance(slow.background, str) and not request.head.endpoint.operation.startswith(_WITH_BACKGROUNDS):
+            message = f"background: true or false is expected, not {slow.background[:40]!r}."
+            raise ApiError(INVALID_REQUEST, message, param=FIELD)
+        wished = without_wish_json(request.body) if slow.background is True else None
+        return _call(request, slow, wished, slow.response_format)
     peek = _decode(_decoder, request.body)
     return Call(request, _named(peek.model), bool(peek.stream))
 
@@ -81,23 +87,33 @@ def _read_form(request: Request) -> Call:
     said = {name: field.text for name, field in fields.items()}
     peek = _Peek(said.get(b"model"), said.get(b"stream", "").lower() in _YES)
     span = fields[b"model"].span if b"model" in fields else None
-    background = said.get(b"background", "").lower() in _YES
-    return _call(request, peek, background, said.get(b"response_format"), span)
+    wish = fields.get(b"background")
+    wished = None
+    if wish is not None and wish.text.lower() in _YES:
+        wished = without_wish_form(request.head.content_type, request.body, wish.span)
+    return _call(request, peek, wished, said.get(b"response_format"), span)
 
 
 def _call(
-    request: Request, peek: _Peek, background: bool, response_format: Any, span: tuple[int, int] | None = None
+    request: Request, peek: _Peek, wished: bytes | None, response_format: Any, span: tuple[int, int] | None = None
 ) -> Call:
-    """The call, which may be one that runs as a job. Raises ApiError (400)."""
+    """The call, which may be one that runs as a job. `wished` is the body without the wish for it, where that was said.
+
+    Raises ApiError (400).
+    """
     stream = bool(peek.stream)
     prefer = request.head.prefer
     job_after: float | None = None
-    if request.head.endpoint.job == "wanted" and (background or (prefer and not stream and respond_async(prefer))):
+    prefers = bool(prefer) and not stream and respond_async(prefer)
+    if request.head.endpoint.job == "wanted" and (wished is not None or prefers):
         if stream:
             message = "A stream cannot run in the background: ask for one of the two."
             raise ApiError(INVALID_REQUEST, message, param="background")
-        job_after = wait_seconds(prefer) if respond_async(prefer) else 0.0
-    return Call(request, _named(peek.model), stream, span, job_after, response_format == "url")
+        job_after = wait_seconds(prefer) if prefers else 0.0
+        if wished is not None:
+            request, span = msgspec.structs.replace(request, body=wished), None  # it is read again when it runs
+    wants_urls = response_format == "url" and not stream  # a stream is never held back
+    return Call(request, _named(peek.model), stream, span, job_after, wants_urls)
 
 
 def _read_any(request: Request) -> Call:

@@ -12,6 +12,10 @@ from nexus.gateway.registry.fetch import BadAnswerError, Fetcher, NoAnswerError,
 from nexus.gateway.registry.findings import Answered, Broken, Finding, Unanswered
 from nexus.gateway.registry.sources.listing import Listing
 
+LATE_IN_A_ROW: Final = 3
+"""So many probes in a row have to be late before an instance that has answered is given up: one that computes on every
+core it has, or that shares them, may be slow to say that it lives. A refused connection is another matter."""
+
 _PAGE_LIMIT: Final = 64 * 1024
 _CARD_LIMIT: Final = 1024 * 1024
 
@@ -42,20 +46,33 @@ class Prober:
         self._fault = ""
         self._card_due = 0.0
         self._was_ready = False
+        self._late = 0
+        self._last: Answered | None = None
 
     async def probe(self, listing: Listing) -> Finding:
         """One round of questions. Never raises for what the instance does."""
-        finding = await self._bounded_round(listing)
-        if not isinstance(finding, Answered):
+        try:
+            finding = await self._bounded_round(listing)
+        except TimeoutError:
+            return self._late_finding()
+        self._late = 0
+        self._last = finding if isinstance(finding, Answered) else None
+        if self._last is None:
             self._card_due = 0.0
         return finding
+
+    def _late_finding(self) -> Finding:
+        """What was found last, for a while; then that it does not answer."""
+        self._late += 1
+        if self._last is not None and self._late < LATE_IN_A_ROW:
+            return self._last
+        self._last, self._card_due = None, 0.0
+        return Unanswered(f"no whole answer within {self._timeout:g} s")
 
     async def _bounded_round(self, listing: Listing) -> Finding:
         try:
             async with asyncio.timeout(self._timeout):
                 return await self._round(listing)
-        except TimeoutError:
-            return Unanswered(f"no whole answer within {self._timeout:g} s")
         except NoAnswerError as error:
             return Unanswered(str(error))
         except BadAnswerError as error:
