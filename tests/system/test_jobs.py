@@ -1,7 +1,9 @@
 """Slow work as durable jobs: asked for, waited for, watched, called off; and never lost, whoever is killed."""
 
 import json
+import re
 import signal
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,6 +17,8 @@ from tests.servers.gateway import TOKEN, Gateway
 from tests.servers.raw import Answer, RawClient, wait_until
 from tests.servers.slow_service import SlowService
 
+PAGE = Path(__file__).parents[2] / "docs" / "jobs.md"
+SET_UP, *EXAMPLES = re.findall(r"```sh\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
 PATH = "/v1/music/generations"
 LONG = {"steps": 400, "pace": 0.05}
 
@@ -349,3 +353,16 @@ def test_more_than_may_wait_are_refused(start: Callable[..., Gateway]) -> None:
     refused = gateway.post(PATH, {"prompt": "c", "background": True})
     assert (refused.status, refused.error["code"]) == (503, "overloaded")
     assert refused.header("retry-after") is not None
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_what_the_page_shows_runs(gateway: Gateway, example: str) -> None:
+    gateway.wait_for_storage()
+    (gateway.folder / ".nexus" / "api_key").write_text(TOKEN + "\n")
+    script = f"set -eu\n{SET_UP.replace('http://127.0.0.1:8800', gateway.url)}{example}"
+    done = subprocess.run(["bash", "-c", script], cwd=gateway.folder, capture_output=True, timeout=30, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    for name in re.findall(r"--output (\S+)", example):
+        assert (gateway.folder / name).read_bytes().startswith(b"sound of ")
+    for event in ("job.progress", "job.completed") if "/events" in example else ():
+        assert f"event: {event}".encode() in done.stdout
