@@ -8,6 +8,7 @@ import pytest
 
 from tests.servers.gateway import Gateway
 from tests.servers.scripted import ScriptedUpstream
+from tests.servers.whole_stack import Stack, whole_stack
 
 StartGateway = Callable[..., Gateway]
 
@@ -63,3 +64,10 @@ def start_gateway(stack: ExitStack, tmp_path: Path) -> StartGateway:
         return gateway
 
     return start
+
+
+@pytest.fixture(scope="session")
+def whole() -> Iterator[Stack]:
+    """The whole embedded stack, once for all that ask real models."""
+    with whole_stack() as stack:
+        yield stack

@@ -7,8 +7,6 @@ import re
 import threading
 import time
 import wave
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import av
@@ -19,28 +17,12 @@ import psutil
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from tests.servers.up import Up
+from tests.servers.whole_stack import Stack
 
-ROOT = Path(__file__).parents[2]
 SENTENCE = "The quick brown fox jumps over the lazy dog near the river bank."
 WORDS = ("quick", "brown", "fox", "jumps", "lazy", "dog", "near")
 SPEAK = {"model": "tts-1", "voice": "alloy", "input": "Hello."}
 LINES = ("Nexus reads this page", "Invoice number 20417", "Total amount 315.80 euros")
-OPERATIONS = (
-    "chat.completions",
-    "embeddings",
-    "rerank",
-    "moderations",
-    "images.generations",
-    "images.edits",
-    "images.variations",
-    "audio.speech",
-    "audio.transcriptions",
-    "audio.translations",
-    "music.generations",
-    "ocr",
-    "videos",
-)
 pytestmark = [
     pytest.mark.models,
     pytest.mark.timeout(600),
@@ -48,66 +30,9 @@ pytestmark = [
 ]
 
 
-class Stack:
-    """The whole embedded stack, started as a user starts it."""
-
-    def __init__(self, up: Up) -> None:
-        self.up = up
-        self.token = (up.folder / ".nexus" / "api_key").read_text().strip()
-        self.client = openai.OpenAI(base_url=f"{up.url}/v1", api_key=self.token, max_retries=0, timeout=300)
-        self.http = httpx.Client(base_url=up.url, headers={"authorization": f"Bearer {self.token}"}, timeout=300)
-
-    def operations(self) -> set[str]:
-        """What can be asked right now."""
-        services = self.http.get("/v1/services").json()["data"]
-        return {name for service in services if service["state"] == "ready" for name in service["operations"]}
-
-    def begin(self, path: str, **wish: Any) -> str:
-        """Ask for something as a job; its id."""
-        answer = self.http.post(f"/v1/{path}", json={**wish, "background": True})
-        assert answer.status_code == 202, answer.text
-        identity: str = answer.json()["id"]
-        return identity
-
-    def progress(self, identity: str) -> int:
-        """How far a job is, in percent."""
-        percent: int = self.http.get(f"/v1/jobs/{identity}").json()["progress"]
-        return percent
-
-    def job(
-        self, identity: str, until: tuple[str, ...] = ("completed", "failed"), within: float = 120
-    ) -> dict[str, Any]:
-        """The job, once it has one of these statuses."""
-
-        def there() -> dict[str, Any] | None:
-            job: dict[str, Any] = self.http.get(f"/v1/jobs/{identity}").json()
-            return job if job["status"] in until else None
-
-        found: dict[str, Any] = self.up.until(there, f"{identity} is not {until}", within)
-        return found
-
-    def close(self) -> None:
-        self.client.close()
-        self.http.close()
-
-
 @pytest.fixture(scope="module")
-def stack() -> Iterator[Stack]:
-    """State lies in the checkout's own, so that the services' environments are made once and not for each run."""
-    folder = ROOT / ".nexus" / "system"
-    folder.mkdir(parents=True, exist_ok=True)
-    for old in (folder / ".nexus").glob("nexus.db*"):
-        old.unlink()
-    up = Up(folder, NEXUS_HEALTH_INTERVAL="1")
-    try:
-        up.says("Nexus is at", 600)
-        stack = Stack(up)
-        up.until(lambda: stack.operations() >= set(OPERATIONS), "not all services are ready", 600)
-        yield stack
-        stack.close()
-        assert up.end() == 0
-    finally:
-        up.kill()
+def stack(whole: Stack) -> Stack:
+    return whole
 
 
 @pytest.fixture
