@@ -83,11 +83,10 @@ class RequestReader(HttpToolsProtocol):
             self._watch()
 
     def data_received(self, data: bytes) -> None:
-        known = self._known
-        if known is None:
+        known, self._known = self._known, None
+        if known is None or self._keys != self.edge.keyring.version:
             self._parse(data)
             return
-        self._known = None
         body = known.body_of(data)
         if body is None or len(body) > self.edge.limits.body_bytes:
             self._parse(data)

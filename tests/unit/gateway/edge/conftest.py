@@ -49,6 +49,7 @@ class Served:
     port: int
     told: list[Request]
     recorded: list[Outcome]
+    keyring: Keyring
     opened: list[Connection] = field(default_factory=list)
 
     async def connect(self) -> Connection:
@@ -71,9 +72,10 @@ async def serve() -> AsyncIterator[Callable[..., Any]]:
             told.append(request)
             await story(request, client)
 
+        keyring = Keyring({digest(TOKEN): "administrator"})
         edge = Edge(
             limits=Limits(**limits),
-            keyring=Keyring({digest(TOKEN): "administrator"}),
+            keyring=keyring,
             find=lambda method, path: find(method, path, Snapshot()),
             story=tell,
             record=recorded.append,
@@ -86,7 +88,7 @@ async def serve() -> AsyncIterator[Callable[..., Any]]:
         server = await loop.create_server(factory, "127.0.0.1", 0)
         sweeper = Sweeper(edge, loop)
         sweeper.start()
-        served = Served(server.sockets[0].getsockname()[1], told, recorded)
+        served = Served(server.sockets[0].getsockname()[1], told, recorded, keyring)
         running.append((server, sweeper, served))
         return served
 

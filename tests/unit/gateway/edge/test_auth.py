@@ -50,3 +50,33 @@ def test_where_none_is_required_everyone_is_let_in_and_known_tokens_keep_their_n
 
 def test_what_is_kept_of_a_token_is_its_sha_256() -> None:
     assert digest("sk-one") == hashlib.sha256(b"sk-one").digest()
+
+
+def test_a_lent_token_is_let_in_by_the_name_it_was_lent_under_until_it_is_taken_back() -> None:
+    keyring = Keyring({digest("sk-one"): "one"})
+    token, other = keyring.lend("ada"), keyring.lend("ada")
+    assert token != other
+    assert keyring.check(f"Bearer {token}".encode()) == "ada"
+    version = keyring.version
+    keyring.take_back(token)
+    assert keyring.version != version
+    with pytest.raises(ApiError) as caught:
+        keyring.check(f"Bearer {token}".encode())
+    assert (caught.value.status, token in caught.value.message) == (401, False)
+    assert keyring.check(f"Bearer {other}".encode()) == "ada"
+    assert keyring.check(b"Bearer sk-one") == "one"
+
+
+def test_lending_alone_makes_nothing_void() -> None:
+    keyring = Keyring({})
+    version = keyring.version
+    keyring.lend("ada")
+    assert keyring.version == version
+
+
+def test_where_no_token_is_required_a_lent_one_keeps_its_name_for_its_time() -> None:
+    keyring = Keyring({}, required=False)
+    token = keyring.lend("ada")
+    assert keyring.check(f"Bearer {token}".encode()) == "ada"
+    keyring.take_back(token)
+    assert keyring.check(f"Bearer {token}".encode()) == ANONYMOUS

@@ -62,3 +62,33 @@ async def test_a_request_answered_before_its_body_gets_no_second_answer(serve: S
     connection.send(b"POST /early HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n12345")
     assert (await connection.answer()).status == 200
     assert await connection.rest() == b""
+
+
+@pytest.mark.parametrize("same_head", [True, False], ids=["a head that is known again", "another head"])
+async def test_a_key_that_was_taken_back_is_let_in_no_more_on_an_open_connection(serve: Serve, same_head: bool) -> None:
+    served = await serve()
+    lent = served.keyring.lend("ada").encode()
+    connection = await served.connect()
+    for _ in range(3):
+        connection.send(with_key(b"Bearer " + lent))
+        assert (await connection.answer()).status == 200
+    assert [request.head.token for request in served.told] == ["ada"] * 3
+    other = served.keyring.lend("bob")
+    served.keyring.take_back(other)  # somebody else's: it is looked up anew, and is still good
+    connection.send(with_key(b"Bearer " + lent))
+    assert (await connection.answer()).status == 200
+    served.keyring.take_back(lent.decode())
+    request = with_key(b"Bearer " + lent)
+    connection.send(request if same_head else request.replace(b"host: x\r\n", b"host: x\r\nx-more: 1\r\n"))
+    answer = await connection.answer()
+    assert (answer.status, answer.error["code"]) == (401, "invalid_api_key")
+    assert len(served.told) == 4
+
+
+async def test_what_a_client_prefers_and_whom_it_asks_is_told_to_the_story(serve: Serve) -> None:
+    served = await serve()
+    connection = await served.connect()
+    connection.send(with_key(b"Bearer sk-test").replace(b"host: x", b"host: gw.test:1\r\nprefer: respond-async"))
+    assert (await connection.answer()).status == 200
+    (request,) = served.told
+    assert (request.head.prefer, request.head.host) == (b"respond-async", b"gw.test:1")
