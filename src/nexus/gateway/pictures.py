@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import binascii
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
@@ -35,7 +34,7 @@ class Pictures:
                 continue
             try:
                 picture = await asyncio.to_thread(base64.b64decode, encoded, None, True)
-            except binascii.Error:
+            except ValueError:  # no base64, or letters that could not be any
                 continue
             media_type, ending = kind_of(picture)
             path = await self._publish(token, media_type, f"image-{number}.{ending}", picture)

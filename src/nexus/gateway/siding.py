@@ -70,9 +70,14 @@ class Siding:
         """The body of an answer with URLs for what it holds in base64; one that holds nothing stays as it is."""
         if status != 200:
             return body
+        return await outside(asyncio.get_running_loop(), self._publish(call, body))
+
+    async def _publish(self, call: Call, body: bytes) -> bytes:
         head = call.request.head
-        work = self._pictures(body, head.token, self._base_url(head.host))
-        return await outside(asyncio.get_running_loop(), work)
+        try:
+            return await self._pictures(body, head.token, self._base_url(head.host))
+        except StoreError as error:
+            raise refusal(error) from error
 
     async def _put_off(self, call: Call) -> tuple[int, Headers, bytes]:
         try:
@@ -96,5 +101,7 @@ class Pictures(Protocol):
 
 
 def _names_files(call: Call) -> bool:
-    request = call.request
-    return request.head.endpoint.operation in WITH_FILES and _FILE_ID in request.body
+    head = call.request.head
+    if head.endpoint.operation not in WITH_FILES or _FILE_ID not in call.request.body:
+        return False
+    return not head.content_type.lstrip().lower().startswith(b"multipart/")  # a file in a form may have these letters
