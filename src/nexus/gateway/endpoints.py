@@ -66,7 +66,8 @@ def find(method: bytes, path: bytes, snapshot: Snapshot) -> Endpoint | None:
     verb, where = method.decode("ascii", "replace"), path.decode("ascii", "replace")
     dynamic = snapshot.endpoints.get((verb, where))
     if dynamic is not None:
-        return Endpoint(dynamic.operation, dynamic.method, dynamic.path, job="wanted" if dynamic.job else "never")
+        may_wait = dynamic.job and dynamic.method == "POST"  # a job is run by POST
+        return Endpoint(dynamic.operation, dynamic.method, dynamic.path, job="wanted" if may_wait else "never")
     if where.startswith(SERVICE_PREFIX):
         return _of_service(verb, where, snapshot)
     return None

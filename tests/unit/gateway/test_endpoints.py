@@ -84,3 +84,19 @@ def test_an_instance_without_a_card_has_pages_only() -> None:
     snapshot = build([Instance("http://box:8000", "static", State.UNREACHABLE)], {})
     assert find(b"GET", b"/v1/services/box:8000/health", snapshot) is not None
     assert find(b"POST", b"/v1/services/box:8000/v1/greet", snapshot) is None
+
+
+def test_an_operation_from_a_card_may_be_a_job_where_it_is_posted() -> None:
+    given = [{**GREET, "job": True}, {**PEEK, "job": True}]
+    snapshot = build([make_instance("greeter", operations=(), endpoints=given)], {})
+    posted, got = find(b"POST", b"/v1/greet", snapshot), find(b"GET", b"/v1/peek", snapshot)
+    assert (posted and posted.job, got and got.job) == ("wanted", "never")
+    under_its_name = find(b"POST", b"/v1/services/greeter/v1/greet", snapshot)
+    assert under_its_name is not None
+    assert under_its_name.job == "never"
+
+
+def test_standard_rows_say_whether_they_may_be_jobs() -> None:
+    for operation in ON_THE_LANE:
+        assert STANDARD[operation.path.encode()].job == operation.job
+    assert b"/v1/videos" not in STANDARD

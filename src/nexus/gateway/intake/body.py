@@ -120,7 +120,7 @@ def _read_any(request: Request) -> Call:
     """A service's own operation: its body is its own affair, but a model that it names is honoured."""
     if request.body and _kind(request.head.content_type) == _JSON and request.head.content_type:
         return _read_json(request)
-    return Call(request, None, stream=False)
+    return _call(request, _Peek(), None, None)
 
 
 def _named(model: str | None) -> str | None:

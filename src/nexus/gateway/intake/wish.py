@@ -6,12 +6,17 @@ To a service the word may mean something else: OpenAI's image operations have a 
 import msgspec
 from python_multipart.multipart import parse_options_header
 
+from nexus.contract.errors import INVALID_REQUEST, ApiError
+
 FIELD = "background"
 
 
 def without_wish_json(body: bytes) -> bytes:
-    """A JSON object's text without the field, all else as it was written."""
-    fields = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+    """A JSON object's text without the field, all else as it was written. Raises ApiError (400)."""
+    try:
+        fields = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+    except UnicodeDecodeError as error:  # a key that is no text, at which nobody has looked yet
+        raise ApiError(INVALID_REQUEST, f"The body is not valid JSON: {error}.") from error
     fields.pop(FIELD, None)
     return msgspec.json.encode(fields)
 

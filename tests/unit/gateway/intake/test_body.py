@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -169,6 +170,117 @@ def test_a_services_own_operation_takes_any_body(body: bytes, content_type: byte
 
 def test_a_services_own_operation_that_says_json_must_send_it() -> None:
     assert refused(make_request(b"{", at=OWN)).status == 400
+
+
+# --- calls that may be answered later
+
+JSON_BODY = b'{"prompt":"x"%b}'
+IMAGES = endpoint("images.generations")
+
+
+def asked(extra: bytes = b"", prefer: bytes = b"", *, at: Endpoint = IMAGES, body: bytes | None = None) -> Request:
+    """A request that may become a job; `extra` is written into its JSON."""
+    form_body = body is not None
+    request = make_request(body or JSON_BODY % extra, FORM if form_body else b"application/json", at=at)
+    return msgspec.structs.replace(request, head=msgspec.structs.replace(request.head, prefer=prefer))
+
+
+@pytest.mark.parametrize(
+    ("extra", "prefer", "after"),
+    [
+        (b"", b"", None),
+        (b',"background":true', b"", 0.0),
+        (b',"background":false', b"", None),
+        (b',"background":null', b"", None),
+        (b',"background":true', b"wait=9", 0.0),
+        (b"", b"wait=9", None),
+        (b"", b"respond-async", 0.0),
+        (b"", b"respond-async, wait=9", 9.0),
+        (b',"background":true', b"respond-async, wait=9", 9.0),
+        (b',"background":false', b"respond-async, wait=9", 9.0),
+        (b',"stream":true', b"respond-async", None),
+    ],
+)
+def test_a_call_becomes_a_job_where_its_client_says_so(extra: bytes, prefer: bytes, after: float | None) -> None:
+    call = read(asked(extra, prefer))
+    assert call.job_after == after
+    assert b'"background":true' not in call.request.body
+
+
+def test_a_key_that_is_no_text_is_the_clients_fault_where_the_wish_is_taken_out() -> None:
+    assert refused(asked(b',"background":true,"\xff":1')).status == 400
+
+
+def test_what_may_be_no_job_is_none_whatever_is_said() -> None:
+    request = asked(b',"background":"perhaps","model":"m"', b"respond-async", at=endpoint("chat.completions"))
+    assert read(request).job_after is None
+    running = msgspec.structs.replace(IMAGES, job="running")
+    assert read(asked(b',"background":true', b"respond-async", at=running)).job_after is None
+
+
+@pytest.mark.parametrize("body", [None, form(("model", "m"), ("background", "true"), ("stream", "1"))])
+def test_a_stream_in_the_background_is_refused(body: bytes | None) -> None:
+    at = IMAGES if body is None else endpoint("images.edits")
+    error = refused(asked(b',"stream":true,"background":true', at=at, body=body))
+    assert (error.status, error.param) == (400, "background")
+
+
+@pytest.mark.parametrize("value", [b'"true"', b"1", b"[]"])
+def test_a_wish_of_another_shape_is_named(value: bytes) -> None:
+    error = refused(asked(b',"background":%b' % value, at=endpoint("music.generations")))
+    assert (error.status, error.param) == (400, "background")
+
+
+@pytest.mark.parametrize(
+    ("fields", "after"),
+    [
+        ([("background", "true")], 0.0),
+        ([("background", "1")], 0.0),
+        ([("background", "TRUE")], 0.0),
+        ([("background", "false")], None),
+        ([("background", "")], None),
+        ([], None),
+    ],
+)
+def test_forms_say_it_too(fields: list[tuple[str, str]], after: float | None) -> None:
+    assert read(asked(at=TRANSCRIBE, body=form(("model", "m"), *fields))).job_after == after
+    assert (
+        read(asked(at=TRANSCRIBE, body=form(("model", "m"), *fields), prefer=b"respond-async, wait=3")).job_after == 3
+    )
+
+
+@pytest.mark.parametrize(
+    ("extra", "wanted"),
+    [
+        (b"", False),
+        (b',"response_format":"url"', True),
+        (b',"response_format":"b64_json"', False),
+        (b',"response_format":null', False),
+        (b',"response_format":{"type":"url"}', False),
+        (b',"response_format":"url","stream":true', False),
+    ],
+)
+def test_urls_are_wanted_where_they_are_asked_for_and_nothing_streams(extra: bytes, wanted: bool) -> None:
+    assert read(asked(extra)).wants_urls == wanted
+
+
+def test_urls_are_wanted_by_forms_and_by_runs_of_jobs_too() -> None:
+    body = form(("model", "m"), ("response_format", "url"))
+    assert read(asked(at=endpoint("images.edits"), body=body)).wants_urls
+    running = msgspec.structs.replace(IMAGES, job="running")
+    assert read(asked(b',"response_format":"url"', at=running)).wants_urls
+    chat = asked(b',"response_format":"url","model":"m"', at=endpoint("chat.completions"))
+    assert not read(chat).wants_urls
+
+
+def test_a_cards_operation_becomes_a_job_by_the_header_whatever_its_body() -> None:
+    at = Endpoint("greeter.greet", "POST", "/v1/greet", job="wanted")
+    request = make_request(b'{"background":true}', at=at)
+    assert read(request).job_after == 0.0
+    assert read(asked(prefer=b"respond-async, wait=2", at=at)).job_after == 2.0
+    raw = make_request(b"\x00raw", b"audio/wav", at=at)
+    raw = msgspec.structs.replace(raw, head=msgspec.structs.replace(raw.head, prefer=b"respond-async, wait=2"))
+    assert read(raw).job_after == 2.0
 
 
 CONTENT_TYPES = st.one_of(

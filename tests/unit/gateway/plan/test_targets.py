@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from nexus.contract.errors import ApiError
 from nexus.gateway.endpoints import Endpoint
-from nexus.gateway.plan.targets import MAX_ATTEMPTS, least_busy, plan
+from nexus.gateway.plan.targets import MAX_ATTEMPTS, least_busy, plan, route_for
 from nexus.gateway.registry.index import build
-from nexus.gateway.registry.snapshot import Instance, State
+from nexus.gateway.registry.snapshot import Instance, Route, State
 from nexus.gateway.values import Call, Timeouts
 from tests.servers.calls import endpoint, make_call, make_instance, make_target
 from tests.servers.cards import model
@@ -134,3 +134,14 @@ def test_a_services_own_route_with_nobody_ready_is_503() -> None:
         with pytest.raises(ApiError, match="two says 'it loads'") as caught:
             planned(make_call(requested, at=at), *given)
         assert caught.value.status == 503
+
+
+def test_a_route_is_all_that_can_answer_whether_it_is_ready_or_not() -> None:
+    ready, starting = make_instance("a"), make_instance("b", state=State.STARTING)
+    snapshot = build([ready, starting], {"alias": "m"})
+    for name in ("m", "alias", None):
+        route = route_for("chat.completions", name, snapshot)
+        assert [target.instance.service for target in route.ready] == ["a"]
+        assert [target.instance.service for target in route.waiting] == ["b"]
+    for operation, name in (("ocr", None), ("ocr", "m"), ("chat.completions", "other")):
+        assert route_for(operation, name, snapshot) == Route()
