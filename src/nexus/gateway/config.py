@@ -4,7 +4,7 @@ import asyncio
 import difflib
 import reprlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -171,17 +171,25 @@ def parse_config(text: str) -> Config:
     except ValidationError as error:
         raise ConfigError(_told(error)) from error
     times = file.timeouts
+    slow: Mapping[str, Overrides] = SLOW if times.first_byte is None else {}
     return Config(
         aliases=_resolved(file.aliases),
         timeouts=times.overrides().over(Timeouts()),
         operations={
-            **(SLOW if times.first_byte is None else {}),
-            **{name: own.overrides() for name, own in times.operations.items()},
+            **slow,
+            **{name: _unless_said(own.overrides(), slow.get(name)) for name, own in times.operations.items()},
         },
         models={name: own.overrides() for name, own in times.models.items()},
         jobs=JobRules(**file.jobs.model_dump()),
         later=tuple(key for key in _LATER if key in document),
     )
+
+
+def _unless_said(own: Overrides, slow: Overrides | None) -> Overrides:
+    """What the file says of an operation; a slow one keeps its long wait for the first byte unless another is given."""
+    if slow is None or own.first_byte is not None:
+        return own
+    return replace(own, first_byte=slow.first_byte)
 
 
 def _told(error: ValidationError) -> str:

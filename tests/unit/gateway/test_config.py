@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from nexus.gateway.config import Config, ConfigError, ConfigFile, parse_config
+from nexus.gateway.config import SLOW, Config, ConfigError, ConfigFile, parse_config
 from nexus.gateway.values import Timeouts
+from nexus.jobs.rules import JobRules
 
 GOOD = """
 aliases: {gpt-4o-mini: qwen2.5-0.5b, small: gpt-4o-mini}
@@ -75,7 +76,7 @@ def test_an_empty_file_gives_the_defaults(text: str) -> None:
         ("aliases: {x: a, a: b, b: a}", "aliases.x: it leads in a circle: x → a → b → a"),
         ("aliases: {a: b, a: c}", "a: it is given twice (line 1)"),
         ("alises: {a: b}", "alises: there is no such key; did you mean aliases?"),
-        ("zzz: 1", "zzz: there is no such key among aliases, timeouts"),
+        ("zzz: 1", "zzz: there is no such key among aliases, timeouts, jobs"),
         ("5: 1", "5: "),
         ("- a", "it should be a mapping"),
         ("just words", "it should be a mapping"),
@@ -87,6 +88,17 @@ def test_an_empty_file_gives_the_defaults(text: str) -> None:
         ("timeouts: {idle: !!bool soon}", "it is not YAML: "),
         ("timeouts: {idle: !!int ''}", "it is not YAML: "),
         ("[" * 5000, "it is not YAML: "),
+        ("jobs: 5", "jobs: "),
+        ("jobs:", "jobs: "),
+        ("jobs: []", "jobs: "),
+        *[
+            (f"jobs: {{{key}: {value}}}", f"jobs.{key}: ")
+            for key in ("timeout", "keep", "max_wait", "max_attempts", "max_queued")
+            for value in ("x", "'5'", "true", "null", "0", "-1", ".inf", ".nan", "[1]", "{a: 1}", "1e9")
+        ],
+        ("jobs: {max_attempts: 1.5}", "jobs.max_attempts: "),
+        ("jobs: {max_queued: 2.5}", "jobs.max_queued: "),
+        ("jobs: {timout: 5}", "jobs.timout: there is no such key; did you mean timeout?"),
         *[
             (f"{key}: {{}}", f"{key}: this version does not act on it yet")
             for key in ("routes", "policies", "tokens", "ip_allowlist")
@@ -191,3 +203,42 @@ def test_keys_of_later_versions_are_passed_over_and_told(tmp_path: Path) -> None
         ("warning", "config_key_not_acted_on", "retries"),
         ("warning", "config_key_not_acted_on", "stream_recovery"),
     ]
+
+
+def test_jobs_have_bounds_of_their_own() -> None:
+    config = parse_config("jobs: {timeout: 5, keep: 6.5, max_wait: 7, max_attempts: 8, max_queued: 9}")
+    assert config.jobs == JobRules(timeout=5, keep=6.5, max_wait=7, max_attempts=8, max_queued=9)
+    assert parse_config("jobs: {keep: 60}").jobs == JobRules(keep=60)
+    assert parse_config("jobs: {}").jobs == Config().jobs == JobRules()
+
+
+def test_a_jobs_run_may_take_as_long_as_jobs_may_and_connects_as_fast_as_ever() -> None:
+    config = parse_config("jobs: {timeout: 900}\ntimeouts: {connect: 1, idle: 5, models: {m: {total: 7, idle: 4000}}}")
+    assert config.job_timeouts_for("ocr", None) == Timeouts(1, 900, 900, 900)
+    assert config.job_timeouts_for("ocr", "m") == Timeouts(1, 900, 4000, 900)
+
+
+def test_slow_work_has_longer_for_its_first_byte_unless_the_file_says_otherwise() -> None:
+    assert SLOW
+    for name in SLOW:
+        assert Config().timeouts_for(name, None) == Timeouts(first_byte=600)
+    assert Config().timeouts_for("chat.completions", None).first_byte == 60
+    assert parse_config("timeouts: {connect: 1}").timeouts_for("ocr", None) == Timeouts(connect=1, first_byte=600)
+    assert parse_config("timeouts: {first_byte: 90}").timeouts_for("ocr", None).first_byte == 90
+
+
+@pytest.mark.parametrize(
+    ("text", "first_byte"),
+    [
+        ("timeouts: {operations: {ocr: {idle: 5}}}", 600),
+        ("timeouts: {operations: {ocr: {idle: 5, first_byte: 7}}}", 7),
+        ("timeouts: {first_byte: 90, operations: {ocr: {idle: 5}}}", 90),
+    ],
+)
+def test_another_time_of_a_slow_operation_leaves_that_as_it_is(text: str, first_byte: float) -> None:
+    config = parse_config(text)
+    assert config.timeouts_for("ocr", None) == Timeouts(idle=5, first_byte=first_byte)
+    assert config.timeouts_for("chat.completions", None).idle == 30
+    assert parse_config("timeouts: {operations: {chat.completions: {idle: 5}}}").timeouts_for(
+        "chat.completions", None
+    ) == Timeouts(idle=5)
