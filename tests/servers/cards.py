@@ -18,13 +18,20 @@ def card(
     operations: Sequence[str] = ("chat.completions", "completions", "embeddings", "audio.speech"),
     models: Sequence[str | dict[str, Any]] = ("scripted",),
     endpoints: Sequence[dict[str, Any]] = (),
+    places: int = 4096,
+    uses: Sequence[str] = (),
 ) -> dict[str, Any]:
     """A whole card; a model given as a string is ready and does every operation."""
     return {
         "schema_version": "v1",
         "service": {"name": service, "version": "1"},
         "instance": instance or f"{service}-1",
-        "capabilities": {"operations": list(operations), "streaming": True, "max_concurrency": 4096},
+        "capabilities": {
+            "operations": list(operations),
+            "streaming": True,
+            "max_concurrency": places,
+            "uses": list(uses),
+        },
         "endpoints": list(endpoints),
         "models": [model(entry) if isinstance(entry, str) else entry for entry in models],
     }

@@ -75,6 +75,15 @@ class Peer:
         async with asyncio.timeout(10):
             return await self._sides.get()
 
+    async def called(self) -> Side:
+        """The next call that is posted; questions about progress, which come besides, are answered with 404."""
+        while True:
+            side = await self.accept()
+            head, _ = await side.request()
+            if head.startswith(b"POST "):
+                return side
+            side.answer(status=404)
+
     async def stop(self) -> None:
         """The port refuses from now on; connections stay."""
         self._server.close()

@@ -42,6 +42,9 @@ OVERLOADED: Final = ErrorKind("overloaded", 503, "server_error")
 UPSTREAM_TIMEOUT: Final = ErrorKind("upstream_timeout", 504, "server_error")
 INSUFFICIENT_STORAGE: Final = ErrorKind("insufficient_storage", 507, "server_error")
 
+STORAGE_UNAVAILABLE: Final = "storage_unavailable"
+"""The more precise code of an OVERLOADED whose storage is what cannot be used just now."""
+
 KINDS: Final[tuple[ErrorKind, ...]] = (
     INVALID_REQUEST,
     INVALID_API_KEY,

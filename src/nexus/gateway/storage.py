@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from nexus.contract.errors import INSUFFICIENT_STORAGE, OVERLOADED, ApiError
+from nexus.contract.errors import INSUFFICIENT_STORAGE, OVERLOADED, STORAGE_UNAVAILABLE, ApiError
 from nexus.gateway.log import Log
 from nexus.gateway.settings import Settings
 from nexus.store.errors import BlobsFullError, DatabaseFullError, StoreError
@@ -120,4 +120,4 @@ def refusal(error: StoreError) -> ApiError:
 
 def _unavailable() -> ApiError:
     message = "The storage cannot be used just now; the gateway's log says why."
-    return ApiError(OVERLOADED, message, code="storage_unavailable", retry_after=RETRY_SECONDS)
+    return ApiError(OVERLOADED, message, code=STORAGE_UNAVAILABLE, retry_after=RETRY_SECONDS)

@@ -9,12 +9,19 @@ from nexus.contract.errors import (
     NO_READY_SERVICE,
     OVERLOADED,
     RATE_LIMIT_EXCEEDED,
+    STORAGE_UNAVAILABLE,
     UPSTREAM_ERROR,
 )
 
 BACKOFF_SECONDS: Final = (1.0, 5.0, 15.0)
 LATER_SECONDS: Final = 2.0
-_NOT_YET: Final = (NO_READY_SERVICE.code, OVERLOADED.code, CONCURRENCY_EXCEEDED.code, RATE_LIMIT_EXCEEDED.code)
+_NOT_YET: Final = (
+    NO_READY_SERVICE.code,
+    OVERLOADED.code,
+    STORAGE_UNAVAILABLE,
+    CONCURRENCY_EXCEEDED.code,
+    RATE_LIMIT_EXCEEDED.code,
+)
 """Nobody has begun the work: the job keeps its place and waits, and that is no attempt."""
 
 _BROKEN_OFF: Final = (UPSTREAM_ERROR.code,)

@@ -33,15 +33,13 @@ class Watcher:
     def __init__(self, get: Callable[..., Awaitable[Page]]) -> None:
         self._get = get
         self._seen: Seen | None = None
-        self._answers = True
 
     async def look(self, instance: Instance, request_id: str) -> Seen | None:
         """What is known now; None where nothing ever was."""
-        if self._answers:
-            told = await self._ask(f"{instance.url}/v1/calls/{request_id}", instance.authorization)
-            if told is not None:
-                before = self._seen.fraction if self._seen else 0.0
-                self._seen = Seen(min(1.0, max(before, told.progress)), told.message[:200])
+        told = await self._ask(f"{instance.url}/v1/calls/{request_id}", instance.authorization)
+        if told is not None:
+            before = self._seen.fraction if self._seen else 0.0
+            self._seen = Seen(min(1.0, max(before, told.progress)), told.message[:200])
         return self._seen
 
     async def _ask(self, url: str, authorization: str | None) -> _Told | None:
@@ -54,5 +52,5 @@ class Watcher:
             return None
         try:
             return msgspec.json.decode(page.body, type=_Told)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None

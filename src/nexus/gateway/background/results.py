@@ -1,14 +1,14 @@
 """What of an answer is stored: as it came, or for some operations its parts one by one. The table is SPLITTERS."""
 
 import base64
-import binascii
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
 from nexus.contract.errors import UPSTREAM_ERROR, ApiError
+from nexus.gateway.names import sane_media_type
 
 ANSWER: Final = "answer"
 
@@ -31,7 +31,7 @@ def split(operation: str, media_type: str, body: bytes) -> tuple[Part, ...]:
 
 
 class _Variant(msgspec.Struct):
-    variant: str
+    variant: Literal["video", "thumbnail", "spritesheet"]
     media_type: str
     b64_json: str
 
@@ -44,13 +44,17 @@ def _variants(body: bytes) -> tuple[Part, ...]:
     """A video service's answer: `data` holds the video and what was made of it, in base64."""
     try:
         found = msgspec.json.decode(body, type=_Videos).data
-        parts = [Part(one.variant, one.media_type, base64.b64decode(one.b64_json, validate=True)) for one in found]
-    except (msgspec.DecodeError, UnicodeDecodeError, binascii.Error) as error:
+        parts = [_part(one) for one in found]
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise ApiError(UPSTREAM_ERROR, f"The service's answer holds no videos: {error}.") from error
     parts.sort(key=lambda part: part.name != "video")
     if not parts or parts[0].name != "video":
         raise ApiError(UPSTREAM_ERROR, "The service's answer holds no video.")
     return tuple(parts)
+
+
+def _part(one: _Variant) -> Part:
+    return Part(one.variant, sane_media_type(one.media_type), base64.b64decode(one.b64_json, validate=True))
 
 
 SPLITTERS: Final[Mapping[str, Callable[[bytes], tuple[Part, ...]]]] = {"videos": _variants}

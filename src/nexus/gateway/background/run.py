@@ -26,6 +26,7 @@ from nexus.store.errors import BlobError, BlobMissingError, BlobsFullError, Stor
 
 WATCH_SECONDS: Final = 0.5
 LEASE_SECONDS: Final = 10.0
+RETRY_SECONDS: Final = 1.0
 _WRITE_TRIES: Final = 30
 _log: Final = logging.getLogger(__name__)
 
@@ -46,7 +47,7 @@ class Run:
         self._given_up = False
 
     def begin(self, endpoint: Endpoint, body: bytes) -> None:
-        """Send the call; from here on it counts among those in flight at its instance."""
+        """Send the call; it counts among those in flight at its instance once it is no longer `is_unsent`."""
         request = _request(self._claim.job, endpoint, body)
         self._scribe.tell(self._story(request, self._scribe, self._lease))
 
@@ -54,6 +55,12 @@ class Run:
         """End it at once: the service sees its caller leave."""
         self._given_up = True
         self._scribe.interrupt(ClientGoneError("the job was called off"))
+
+    def is_unsent(self, operation: str, model: str | None) -> bool:
+        """Whether it is a call of this kind that no instance counts yet: its files are still being read."""
+        order = self._claim.job.order
+        unsent = self._lease.target is None and not self._scribe.ended.is_set()
+        return unsent and (order.operation, order.model) == (operation, model)
 
     async def go(self) -> None:
         """Watch the run until it ends, and write that down."""
@@ -66,12 +73,24 @@ class Run:
                 if not await self._renewed():
                     self.stop()
         if not self._given_up:
-            await self._write_down()
+            await self._while_claimed(self._write_down())
 
     async def hand_back(self) -> None:
         """Stop, and let somebody else run it: this gateway ends."""
         self.stop()
         await self._opened.ledger.put_back(self._claim, 0, counts=False, message="the gateway was stopped")
+
+    async def _while_claimed(self, writing: Coroutine[Any, Any, None]) -> None:
+        """Renew the claim as long as writing takes; whether it still holds is found out by who writes."""
+        task = asyncio.create_task(writing)
+        try:
+            while not (await asyncio.wait((task,), timeout=WATCH_SECONDS))[0]:
+                await self._renewed()
+            await task
+        finally:
+            if not task.done():
+                task.cancel()
+                await asyncio.wait((task,))
 
     async def _renewed(self) -> bool:
         """Keep the claim, telling how far the service is. False once it was cancelled or is somebody else's."""
@@ -92,7 +111,8 @@ class Run:
         scribe = self._scribe
         try:
             if scribe.failure is None and 200 <= scribe.status < 300:
-                await self._complete(split(self._claim.job.order.operation, scribe.line("content-type"), scribe.body))
+                operation, media_type = self._claim.job.order.operation, scribe.line("content-type")
+                await self._complete(await asyncio.to_thread(split, operation, media_type, scribe.body))
                 return
             status = scribe.failure.status if scribe.failure else scribe.status
             await self._end_badly(status, envelope_of(scribe))
@@ -109,7 +129,10 @@ class Run:
         where = (self._scribe.line("x-nexus-service"), self._scribe.line("x-nexus-instance"))
         result = stored[parts[0].name]
         until = time.time() + self._rules.keep
-        if not await _kept_at(lambda: opened.ledger.complete(claim, result, until, where, details)):
+        if await _kept_at(lambda: opened.ledger.complete(claim, result, until, where, details)):
+            return
+        job = await opened.ledger.get(claim.job.id)
+        if job is None or job.result != result:  # else a try that seemed to fail was written down all the same
             await opened.blobs.delete([one.key for one in stored.values()])
 
     async def _end_badly(self, status: int, error: dict[str, Any]) -> None:
@@ -150,7 +173,7 @@ async def _kept_at(write: Callable[[], Awaitable[bool]]) -> bool:
             return await write()
         except StoreError as error:
             _log.warning("how a job ended could not be written down, trying again: %s", error)
-            await asyncio.sleep(1)
+            await asyncio.sleep(RETRY_SECONDS)
     return False
 
 

@@ -20,6 +20,7 @@ from nexus.gateway.plan.targets import route_for
 from nexus.gateway.registry.fetch import Fetcher
 from nexus.gateway.registry.snapshot import Snapshot
 from nexus.gateway.storage import Opened, Store
+from nexus.jobs.outcome import LATER_SECONDS
 from nexus.jobs.rules import JobRules
 from nexus.jobs.values import Claim, Job
 from nexus.store.errors import StoreError
@@ -82,14 +83,17 @@ class Runner:
                 await run.hand_back()
             except StoreError as error:
                 _log.warning("a job could not be handed back: %s", error)
-        for task in tuple(self._tasks):
+        tasks = tuple(self._tasks)
+        for task in tasks:
             task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)  # whoever closes the storage next must find nobody at it
 
     async def _round(self, opened: Opened) -> None:
         full: set[tuple[str, str | None]] = set()
         for job in await opened.ledger.waiting(_WINDOW):
             kind = (job.order.operation, job.order.model)
-            if kind in full:
+            if kind in full or job.id in self._runs:  # a run that has lost its claim is about to notice that
                 continue
             if not self._has_room(*kind):
                 full.add(kind)
@@ -101,10 +105,15 @@ class Runner:
     def _has_room(self, operation: str, model: str | None) -> bool:
         """Whether one of those who are ready takes one more call."""
         ready = route_for(operation, model, self._snapshot()).ready
-        return any(self._in_flight(target.instance.url) < places_at(target) for target in ready)
+        free = sum(max(0, places_at(target) - self._in_flight(target.instance.url)) for target in ready)
+        return free > sum(run.is_unsent(operation, model) for run in self._runs.values())
 
     async def _begin(self, opened: Opened, claim: Claim) -> None:
-        body = await body_of(opened, claim.job)
+        try:
+            body = await body_of(opened, claim.job)
+        except StoreError:
+            await opened.ledger.put_back(claim, LATER_SECONDS, counts=False, message="its request cannot be read")
+            raise
         if body is None:
             error = ApiError(INTERNAL_ERROR, "What this job was asked for is gone from the storage.")
             await opened.ledger.fail(claim, error.envelope()["error"], time.time() + self._rules().keep, ("", ""))

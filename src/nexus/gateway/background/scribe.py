@@ -29,6 +29,8 @@ class Scribe(Drive):
         self._loop = loop
         self._parts: list[bytes] = []
         self._size = 0
+        self._is_whole = False
+        self._late: ApiError | None = None  # what did not happen in time since the answer began
         self._timer: asyncio.TimerHandle | None = None
         self._last: asyncio.TimerHandle | None = None
 
@@ -56,7 +58,7 @@ class Scribe(Drive):
             self._end()
 
     def failed(self, error: BaseException) -> None:
-        if self.failure is None and not self.status:
+        if self.failure is None and not self._is_whole:
             self.failure = ApiError(INTERNAL_ERROR, f"The gateway failed on this job: {type(error).__name__}.")
 
     # --- the caller, as the stages see it
@@ -73,25 +75,28 @@ class Scribe(Drive):
     def send_whole(self, status: int, head: bytes, body: bytes) -> None:
         self.status, self.head, self.head_sent = status, head, True
         self.send(body)
+        self._is_whole = True
 
     def send_head(self, status: int, head: bytes, length: int | None) -> None:
         self.status, self.head, self.head_sent = status, head, True
+        self._late = None
 
     def send(self, data: bytes) -> None:
         self._size += len(data)
         if self._size > LARGEST:
             self._parts.clear()
-            raise ApiError(UPSTREAM_ERROR, f"the answer is larger than {LARGEST} bytes")
+            self._size = 0  # what is told of that has room again
+            raise ApiError(UPSTREAM_ERROR, f"The answer is larger than {LARGEST} bytes.")
         self._parts.append(data)
 
     def finish(self) -> None:
-        """The body is whole."""
+        self._is_whole = True
 
     def finish_and_close(self) -> None:
         self.cut()
 
     def cut(self) -> None:
-        self.failure = ApiError(UPSTREAM_ERROR, "The answer broke off.")
+        self.failure = self._late or ApiError(UPSTREAM_ERROR, "The answer broke off.")
 
     # --- bounds
 
@@ -101,7 +106,8 @@ class Scribe(Drive):
         return self._loop.call_later(seconds, self._expire, what)
 
     def _expire(self, what: str) -> None:
-        self.interrupt(ApiError(UPSTREAM_TIMEOUT, f"The service did not {what} in time."))
+        self._late = ApiError(UPSTREAM_TIMEOUT, f"The service did not {what} in time.")
+        self.interrupt(self._late)
 
     def _end(self) -> None:
         for timer in (self._timer, self._last):
