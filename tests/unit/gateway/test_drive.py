@@ -1,11 +1,14 @@
 """Coroutines that run by hand: every law at the head of drive.py."""
 
+import asyncio
 import gc
 import weakref
+from typing import Any
 
 import pytest
 
-from nexus.gateway.drive import Drive, Signal
+from nexus.gateway.drive import Drive, Signal, outside
+from tests.servers.caller import Caller
 
 
 class Kept(Drive):
@@ -180,3 +183,62 @@ def test_what_has_ended_is_freed_without_the_collector() -> None:
 def test_a_drive_must_say_what_becomes_of_failures() -> None:
     with pytest.raises(NotImplementedError):
         Drive().failed(ValueError())
+
+
+async def outcome(work: Any) -> Any:
+    """What a story of the lane gets from `work`, which awaits futures."""
+    return await Caller().run(outside(asyncio.get_running_loop(), work))
+
+
+async def test_work_outside_the_lane_may_await_anything_and_its_value_comes_back() -> None:
+    async def work() -> str:
+        await asyncio.sleep(0)
+        return await asyncio.to_thread(str.upper, "done")
+
+    assert await outcome(work()) == "DONE"
+
+
+async def test_what_work_outside_raises_is_raised_in_the_lane() -> None:
+    async def work() -> None:
+        await asyncio.sleep(0)
+        raise HaltError
+
+    with pytest.raises(HaltError):
+        await outcome(work())
+
+
+async def test_an_interruption_cancels_the_work_outside_and_goes_on() -> None:
+    begun, told = asyncio.Event(), []
+
+    async def work() -> None:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            told.append("given back")
+
+    caller = Caller()
+    caller.start(outside(asyncio.get_running_loop(), work()))
+    await begun.wait()
+    caller.interrupt(HaltError())
+    with pytest.raises(HaltError):
+        await caller.result()
+    async with asyncio.timeout(5):
+        while not told:
+            await asyncio.sleep(0)
+
+
+async def test_work_that_is_through_when_the_story_is_interrupted_resumes_nobody() -> None:
+    gate, kept = asyncio.Event(), Kept()
+
+    async def work() -> None:
+        await gate.wait()
+
+    kept.drive(outside(asyncio.get_running_loop(), work()))
+    await asyncio.sleep(0)
+    gate.set()
+    error = HaltError()
+    kept.interrupt(error)
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert kept.escaped == [error]

@@ -264,3 +264,109 @@ async def test_a_client_that_leaves_takes_its_call_along(
     sending.lease.release()
     assert upstreams.in_flight(peer.url) == 0
     assert sending.lease.target is not None
+
+
+# --- loans: what a service asks the gateway with, for as long as it answers
+
+
+class Loans:
+    """Lends and keeps count of what is out."""
+
+    def __init__(self) -> None:
+        self.lent: list[str] = []
+        self.out: list[str] = []
+
+    def lend(self, name: str) -> "Loans.Loan":
+        loan = Loans.Loan(self, f"{name}-{len(self.lent)}")
+        self.lent.append(loan.name)
+        self.out.append(loan.name)
+        return loan
+
+    class Loan:
+        def __init__(self, loans: "Loans", name: str) -> None:
+            self.loans, self.name = loans, name
+            self.lines = f"x-nexus-gateway: http://gw\r\nx-nexus-delegation: {name}\r\n"
+
+        def give_back(self) -> None:
+            self.loans.out.remove(self.name)
+
+
+@pytest.fixture
+def loans() -> Loans:
+    return Loans()
+
+
+@pytest.fixture
+def send_asking(upstreams: Upstreams, loans: Loans) -> Send:
+    """Sends to services that ask the gateway themselves, or (a URL in `quiet`) do not."""
+    dispatcher = Dispatcher(upstreams, lambda url, reason: None, loans.lend)
+
+    def begin(*urls: str, quiet: str = "", **timeouts: float) -> Sending:
+        asking = tuple(make_target(url, uses=() if url == quiet else ("ocr",)) for url in urls)
+        return Sending(dispatcher, Plan(asking, Timeouts(**timeouts)))
+
+    return begin
+
+
+async def test_a_service_that_asks_is_told_what_with(send_asking: Send, peer: Peer, loans: Loans) -> None:
+    sending = send_asking(peer.url)
+    side = await peer.accept()
+    head, _ = await side.request()
+    assert b"x-nexus-gateway: http://gw\r\n" in head
+    assert b"x-nexus-delegation: administrator-0\r\n" in head
+    side.answer()
+    await sending.reply()
+    assert loans.out == ["administrator-0"]  # until its answer has been relayed
+    sending.lease.release()
+    sending.lease.release()
+    assert loans.out == []
+
+
+async def test_a_service_that_asks_nobody_gets_nothing(send_asking: Send, peer: Peer, loans: Loans) -> None:
+    send_asking(peer.url, quiet=peer.url)
+    head, _ = await (await peer.accept()).request()
+    assert b"x-nexus-" not in head
+    assert loans.lent == []
+
+
+async def test_each_target_gets_a_loan_of_its_own(send_asking: Send, peer: Peer, refusing: str, loans: Loans) -> None:
+    sending = send_asking(refusing, peer.url)
+    side = await peer.accept()
+    head, _ = await side.request()
+    assert b"x-nexus-delegation: administrator-1\r\n" in head
+    assert loans.out == ["administrator-1"]
+    side.close()
+    await sending.error()
+    sending.lease.release()
+    assert loans.out == []
+
+
+async def test_a_loan_to_one_that_refuses_does_not_go_on_to_the_next(
+    send_asking: Send, peer: Peer, refusing: str, loans: Loans
+) -> None:
+    sending = send_asking(refusing, peer.url, quiet=peer.url)
+    side = await peer.accept()
+    head, _ = await side.request()
+    assert b"x-nexus-delegation" not in head
+    assert loans.out == []
+    side.answer()
+    await sending.reply()
+
+
+@pytest.mark.parametrize("how", ["refused", "broken", "late", "left", "left while connecting"])
+async def test_however_a_call_ends_its_loan_does(
+    send_asking: Send, peer: Peer, refusing: str, loans: Loans, how: str
+) -> None:
+    sending = send_asking(refusing if how == "refused" else peer.url, first_byte=0.05 if how == "late" else 60)
+    if how != "refused" and how != "left while connecting":
+        side = await peer.accept()
+        await side.request()
+        if how == "broken":
+            side.close()
+    if how.startswith("left"):
+        sending.caller.leave()
+    with pytest.raises((ApiError, ClientGoneError)):
+        await sending.reply()
+    sending.lease.release()
+    assert len(loans.lent) == 1
+    assert loans.out == []
