@@ -3,8 +3,6 @@
 Run them in a service's own environment: `<env>/bin/python -m pytest services/<name>/tests`.
 """
 
-import gzip
-import json
 import os
 import socket
 import subprocess
@@ -17,22 +15,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from jsonschema import Draft202012Validator
 
-ROOT = Path(__file__).parents[1]
-DOCUMENT = ROOT.parent / "shared" / "specs" / "openai-openapi.json.gz"
+from tests.servers.openai_document import DOCUMENT, WHY_NOT, complaints, load_document
+
 START_SECONDS = 60.0
 
 
 @pytest.fixture(scope="session")
 def openai_document() -> dict[str, Any]:
-    """OpenAI's OpenAPI document, its `nullable: true` turned into what JSON Schema knows."""
+    """OpenAI's OpenAPI document."""
     if not DOCUMENT.is_file():
-        pytest.skip("OpenAI's published OpenAPI document is not beside this checkout")
-    document: dict[str, Any] = _without_nullable(json.loads(gzip.decompress(DOCUMENT.read_bytes())))
-    # The document demands a count of cache writes that OpenAI itself leaves out of most answers.
-    document["components"]["schemas"]["CompletionUsage"]["properties"]["prompt_tokens_details"].pop("required", None)
-    return document
+        pytest.skip(WHY_NOT)
+    return load_document()
 
 
 @pytest.fixture(scope="session")
@@ -40,8 +34,7 @@ def conforms(openai_document: dict[str, Any]) -> Callable[[str, Any], None]:
     """Holds a value against one schema of the document, by name."""
 
     def check(name: str, value: Any) -> None:
-        schema = {"$ref": f"#/components/schemas/{name}", "components": openai_document["components"]}
-        errors = [f"{error.json_path}: {error.message}" for error in Draft202012Validator(schema).iter_errors(value)]
+        errors = complaints(openai_document, name, value)
         if errors:
             pytest.fail("\n".join(errors))
 
@@ -80,12 +73,3 @@ def _wait_ready(url: str, process: subprocess.Popen[str]) -> None:
         except (urllib.error.URLError, OSError):
             continue
     raise AssertionError(f"the service ended with {process.wait()} before it was ready")
-
-
-def _without_nullable(node: Any) -> Any:
-    if isinstance(node, list):
-        return [_without_nullable(item) for item in node]
-    if not isinstance(node, dict):
-        return node
-    plain = {key: _without_nullable(value) for key, value in node.items() if key != "nullable"}
-    return {"anyOf": [plain, {"type": "null"}]} if node.get("nullable") is True else plain

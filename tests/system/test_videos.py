@@ -11,6 +11,7 @@ import openai
 import pytest
 
 from tests.servers.gateway import TOKEN, Gateway
+from tests.servers.openai_document import DOCUMENT, WHY_NOT, complaints, load_document
 from tests.servers.raw import wait_until
 from tests.servers.sdk_service import SdkService
 from tests.servers.studio.engine import png
@@ -57,6 +58,25 @@ def test_a_video_from_its_making_to_its_end(client: openai.OpenAI) -> None:
     assert client.videos.delete(video.id).deleted
     with pytest.raises(openai.NotFoundError):
         client.videos.retrieve(video.id)
+
+
+@pytest.mark.skipif(not DOCUMENT.is_file(), reason=WHY_NOT)
+def test_it_is_told_as_the_published_document_says(client: openai.OpenAI, gateway: Gateway) -> None:
+    document = load_document()
+    asked = gateway.post("/v1/videos", {"prompt": "the moon", "size": "1280x720"}).json()
+    client.videos.poll(asked["id"])
+    done = gateway.get(f"/v1/videos/{asked['id']}").json()
+    failed = gateway.post("/v1/videos", {"prompt": "the moon"}).json()
+    gateway.post(f"/v1/jobs/{failed['id']}/cancel", {})
+    told = gateway.get(f"/v1/videos/{failed['id']}").json()
+    for video in (asked, done, told):
+        assert complaints(document, "VideoResource", video) == []
+    assert complaints(document, "VideoListResource", gateway.get("/v1/videos").json()) == []
+    deleted = gateway.get(f"/v1/videos/{done['id']}", method="DELETE").json()
+    assert complaints(document, "DeletedVideoResource", deleted) == []
+    file = client.files.create(file=("a.txt", b"x"), purpose="user_data")
+    assert complaints(document, "OpenAIFile", gateway.get(f"/v1/files/{file.id}").json()) == []
+    assert complaints(document, "ListFilesResponse", gateway.get("/v1/files").json()) == []
 
 
 def test_a_video_is_a_job_too(client: openai.OpenAI, gateway: Gateway) -> None:

@@ -18,6 +18,17 @@ def json_answer(value: Any, status: int = 200) -> Response:
     return Response(msgspec.json.encode(value), status, media_type="application/json")
 
 
+def page_of(items: list[dict[str, Any]], more: bool) -> dict[str, Any]:
+    """A page as OpenAI writes one."""
+    return {
+        "object": "list",
+        "data": items,
+        "first_id": items[0]["id"] if items else None,
+        "last_id": items[-1]["id"] if items else None,
+        "has_more": more,
+    }
+
+
 def error_answer(error: ApiError) -> Response:
     """An error's envelope with its status and headers."""
     return Response(error.body(), error.status, error.headers(), media_type="application/json")

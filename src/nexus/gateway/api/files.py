@@ -9,14 +9,14 @@ from fastapi import APIRouter, Query, Request, Response
 from starlette.datastructures import UploadFile
 
 from nexus.contract.errors import INVALID_REQUEST, NOT_FOUND, ApiError
-from nexus.gateway.api.answers import json_answer
+from nexus.gateway.api.answers import json_answer, page_of
 from nexus.gateway.api.content import file_answer
 from nexus.gateway.api.middleware import caller, whose
 from nexus.gateway.api.parts import ApiParts
 from nexus.gateway.api.uploads import Upload, uploaded
 from nexus.gateway.names import sane_filename, sane_media_type
 from nexus.gateway.storage import Opened
-from nexus.store.rows import KeptFile, Page
+from nexus.store.rows import KeptFile
 
 FILES: Final = "/v1/files"
 _PIECE: Final = 1024 * 1024
@@ -56,7 +56,7 @@ def file_routes(parts: ApiParts) -> APIRouter:
         )
         if page is None:
             raise ApiError(INVALID_REQUEST, f"There is no file {str(after)[:100]!r}.", param="after")
-        return json_answer(_listed(page))
+        return json_answer(page_of([_shown(file) for file in page.files], page.has_more))
 
     @router.get(FILES + "/{file_id}")
     async def get_file(request: Request, file_id: str) -> Response:
@@ -96,19 +96,15 @@ async def _pieces(file: UploadFile) -> AsyncIterator[bytes]:
         yield piece
 
 
-def _listed(page: Page) -> dict[str, Any]:
-    data = [_shown(file) for file in page.files]
-    first, last = (data[0]["id"], data[-1]["id"]) if data else (None, None)
-    return {"object": "list", "data": data, "first_id": first, "last_id": last, "has_more": page.has_more}
-
-
 def _shown(file: KeptFile) -> dict[str, Any]:
+    """OpenAI's `file`; one that never expires does not say when."""
+    expiry = {} if file.expires_at is None else {"expires_at": int(file.expires_at)}
     return {
         "id": file.id,
         "object": "file",
         "bytes": file.bytes,
         "created_at": int(file.created_at),
-        "expires_at": None if file.expires_at is None else int(file.expires_at),
+        **expiry,
         "filename": file.filename,
         "purpose": file.purpose,
         "status": "processed",

@@ -1,7 +1,7 @@
 """/v1/jobs: the calls that are answered later, as a list, one by one and as they change; and their end."""
 
 from collections.abc import AsyncIterator
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 from fastapi import APIRouter, Query, Request, Response
@@ -9,7 +9,7 @@ from fastapi.responses import StreamingResponse
 
 from nexus.contract import sse
 from nexus.contract.errors import INVALID_REQUEST, NOT_FOUND, ApiError
-from nexus.gateway.api.answers import json_answer
+from nexus.gateway.api.answers import json_answer, page_of
 from nexus.gateway.api.content import content_answer
 from nexus.gateway.api.middleware import is_head, whose
 from nexus.gateway.api.parts import ApiParts
@@ -105,17 +105,6 @@ async def stored_answer(parts: ApiParts, request: Request, job: Job, result: Res
         etag=f'"{job.id}-{job.attempts}"',
         head=is_head(request),
     )
-
-
-def page_of(items: list[dict[str, Any]], more: bool) -> dict[str, Any]:
-    """A page as OpenAI writes one."""
-    return {
-        "object": "list",
-        "data": items,
-        "first_id": items[0]["id"] if items else None,
-        "last_id": items[-1]["id"] if items else None,
-        "has_more": more,
-    }
 
 
 async def _events(desk: Desk, job: Job) -> AsyncIterator[bytes]:

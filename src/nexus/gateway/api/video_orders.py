@@ -1,7 +1,7 @@
 """What a video is asked for, as a call of the request path: checked while its client still listens."""
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from time import perf_counter
 from typing import Any, Final
 
@@ -38,11 +38,15 @@ def read_call(request: Request, body: bytes, content_type: str, token: str) -> C
 
 
 def fields_of(body: bytes, content_type: str) -> dict[str, Any]:
-    """The fields of a request for a video, the files of a form left out."""
+    """The fields of a request for a video, the files of a form left out. Raises ApiError (400)."""
     if content_type.partition(";")[0].strip().lower() == "multipart/form-data":
         found = read_fields(content_type.encode("latin-1"), body, _TEXTS)
-        return {name.decode(): field.text for name, field in found.items()}
-    value = msgspec.json.decode(body)
+        texts = {name.decode(): field.text for name, field in found.items()}
+        return _validated(VideosRequest.model_validate_strings, texts).model_dump(exclude_unset=True)
+    try:
+        value = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ApiError(INVALID_REQUEST, f"The body is not valid JSON: {error}.") from error
     if not isinstance(value, dict):
         raise ApiError(INVALID_REQUEST, "The body is not a JSON object.")
     return value
@@ -53,8 +57,12 @@ def checked(fields: Mapping[str, Any]) -> VideosRequest:
     reference = fields.get("input_reference")
     named = isinstance(reference, dict) and isinstance(reference.get("file_id"), str)
     plain = {name: value for name, value in fields.items() if not (named and name == "input_reference")}
+    return _validated(VideosRequest.model_validate, plain)
+
+
+def _validated(validate: Callable[[Any], VideosRequest], fields: Mapping[str, Any]) -> VideosRequest:
     try:
-        return VideosRequest.model_validate(plain)
+        return validate(fields)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         param = str(first["loc"][0]) if first["loc"] else None

@@ -5,8 +5,8 @@ from typing import Annotated, Any, Final, Literal
 from fastapi import APIRouter, Body, Query, Request, Response
 
 from nexus.contract.errors import INVALID_REQUEST, NOT_FOUND, ApiError
-from nexus.gateway.api.answers import json_answer
-from nexus.gateway.api.jobs import POLL_AFTER_MS, page_of, stored_answer
+from nexus.gateway.api.answers import json_answer, page_of
+from nexus.gateway.api.jobs import POLL_AFTER_MS, stored_answer
 from nexus.gateway.api.middleware import caller, whose
 from nexus.gateway.api.parts import ApiParts
 from nexus.gateway.api.video_orders import OPERATION, checked, details_of, fields_of, read_call, remix_body
