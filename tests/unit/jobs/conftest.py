@@ -1,9 +1,8 @@
-"""A ledger on a real database, and a clock that only the test moves."""
+"""A ledger on real databases of both kinds, and a clock that only the test moves."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
-import pytest_asyncio
+import pytest
 
 from nexus.jobs.ledger import Ledger
 from nexus.jobs.values import Claim, Job, Order
@@ -42,9 +41,9 @@ class Book:
         return claim
 
 
-@pytest_asyncio.fixture
-async def book(tmp_path: Path) -> AsyncIterator[Book]:
-    database = Database(f"sqlite:///{tmp_path}/jobs.db")
+@pytest.fixture
+async def book(database_url: str) -> AsyncIterator[Book]:
+    database = Database(database_url)
     await database.open()
     yield Book(database)
     await database.close()

@@ -7,7 +7,13 @@ from nexus.jobs.outcome import BACKOFF_SECONDS, LATER_SECONDS, Again, again
 
 @pytest.mark.parametrize(
     ("status", "code"),
-    [(503, "no_ready_service"), (503, "overloaded"), (429, "concurrency_exceeded"), (429, "rate_limit_exceeded")],
+    [
+        (503, "no_ready_service"),
+        (503, "overloaded"),
+        (503, "storage_unavailable"),
+        (429, "concurrency_exceeded"),
+        (429, "rate_limit_exceeded"),
+    ],
 )
 def test_what_nobody_began_is_no_attempt_however_often(status: int, code: str) -> None:
     assert again(status, {"code": code}, attempt=99, most=3) == Again(LATER_SECONDS, counts=False)

@@ -1,0 +1,37 @@
+"""What an instance and a target say of themselves."""
+
+import pytest
+
+from nexus.gateway.registry.snapshot import Instance, Snapshot, State, Target
+from tests.servers.calls import make_instance
+
+
+@pytest.mark.parametrize(("uses", "asks"), [((), False), (("images.generations",), True)])
+def test_a_service_asks_the_gateway_where_its_card_says_so(uses: tuple[str, ...], asks: bool) -> None:
+    assert make_instance(uses=uses).asks is asks
+
+
+def test_one_whose_card_was_never_read_asks_nobody_and_goes_by_its_address() -> None:
+    instance = Instance("http://box:8000", "static", State.UNREACHABLE)
+    assert (instance.asks, instance.service, instance.label) == (False, "box:8000", "http://box:8000")
+    assert instance.data_path == "http://box:8000"
+
+
+def test_an_instance_goes_by_its_cards_names() -> None:
+    instance = make_instance("svc", instance="svc-7", data_url="http://engine:1")
+    assert (instance.service, instance.label, instance.data_path) == ("svc", "svc-7", "http://engine:1")
+
+
+@pytest.mark.parametrize(
+    ("model", "line"), [("m", b"x-nexus-model: m\r\n"), (None, b"")], ids=["with a model", "without"]
+)
+def test_a_target_is_told_in_header_lines(model: str | None, line: bytes) -> None:
+    target = Target(make_instance("svc", instance="svc-7"), model)
+    assert target.head == b"x-nexus-service: svc\r\nx-nexus-instance: svc-7\r\n" + line
+    assert target.names == (model or "", "svc", "svc-7")
+
+
+def test_the_instances_of_a_service_are_found_in_their_order() -> None:
+    instances = (make_instance("a"), make_instance("b"), make_instance("a", url="http://second:1"))
+    assert Snapshot(instances).of_service("a") == (instances[0], instances[2])
+    assert Snapshot(instances).of_service("c") == ()
