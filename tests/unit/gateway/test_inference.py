@@ -1,26 +1,31 @@
 """The story end to end: every way it can end gives back what was taken and is recorded once."""
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable
 
 import pytest
 
 from nexus.gateway.admit.slots import Slots
-from nexus.gateway.dispatch.send import Dispatcher
+from nexus.gateway.dispatch.send import Dispatcher, Lease
 from nexus.gateway.inference import Inference
 from nexus.gateway.registry.index import build
 from nexus.gateway.registry.snapshot import Snapshot
+from nexus.gateway.siding import Siding
+from nexus.gateway.storage import refusal
 from nexus.gateway.upstream.upstreams import Upstreams
-from nexus.gateway.values import Outcome, Request, Timeouts
+from nexus.gateway.values import Call, Headers, Outcome, Request, Timeouts
+from nexus.jobs.values import Job, Order, State
+from nexus.store.errors import DatabaseError
 from tests.servers.caller import Caller
-from tests.servers.calls import make_instance, make_request
+from tests.servers.calls import endpoint, make_instance, make_request
 from tests.servers.peer import Peer, Side
 
 
 class Lane:
     """The stages, joined as the gateway joins them, before one service that the test plays."""
 
-    def __init__(self, upstreams: Upstreams, snapshot: Snapshot, limit: int) -> None:
+    def __init__(self, upstreams: Upstreams, snapshot: Snapshot, limit: int, siding: Siding | None = None) -> None:
         self.upstreams = upstreams
         self.snapshot = snapshot
         self.slots = Slots(limit)
@@ -36,6 +41,7 @@ class Lane:
             slots=self.slots,
             dispatcher=Dispatcher(upstreams, lambda url, reason: self.refused.append(url)),
             record=self.recorded.append,
+            siding=siding,
         )
 
     def _timeouts(self, operation: str, model: str | None) -> Timeouts:
@@ -222,3 +228,138 @@ async def test_a_fault_of_ours_gives_everything_back(lane: Lane) -> None:
         await caller.result()
     outcome = lane.outcome()
     assert (outcome.level, outcome.status) == ("error", 500)
+
+
+# --- what leaves the lane for a moment
+
+
+class Aside:
+    """Desk, files and pictures of a siding; `fault` is what each of them raises."""
+
+    def __init__(self) -> None:
+        self.fault: Exception | None = None
+        self.taken: list[bytes] = []
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    async def accept(self, call: Call, base_url: str) -> Job:
+        self.taken.append(call.request.body)
+        return Job(1, Order("job_1", "images.edits", "", "", "", 0, ""), State.QUEUED, 0.0)
+
+    async def settled(self, job: Job, seconds: float) -> Job:
+        await self.gate.wait()
+        if self.fault:
+            raise self.fault
+        return job
+
+    async def answer(self, job: Job) -> tuple[int, Headers, bytes]:
+        return 202, [(b"location", b"/v1/jobs/job_1")], b"{}"
+
+    async def files(self, body: bytes, token: str) -> bytes:
+        if self.fault:
+            raise self.fault
+        return body.replace(b'"file_id"', b'"image_url"')
+
+    async def pictures(self, body: bytes, token: str, base_url: str) -> bytes:
+        if self.fault:
+            raise self.fault
+        return b"with urls"
+
+
+@pytest.fixture
+async def aside() -> Aside:
+    return Aside()
+
+
+@pytest.fixture
+def slow_lane(upstreams: Upstreams, peer: Peer, aside: Aside) -> Lane:
+    snapshot = build([make_instance(url=peer.url, operations=("images.edits",))], {})
+    siding = Siding(aside, aside.files, aside.pictures, lambda host: "http://gw")
+    return Lane(upstreams, snapshot, limit=2, siding=siding)
+
+
+def edit(fields: bytes) -> Request:
+    return make_request(b'{"model":"m"%b}' % fields, at=endpoint("images.edits"))
+
+
+async def test_a_call_that_is_put_off_asks_no_service_and_is_recorded_once(slow_lane: Lane, aside: Aside) -> None:
+    caller = slow_lane.begin(edit(b',"background":true,"image":{"file_id":"f"}'))
+    await caller.result()
+    assert (caller.status, caller.body) == (202, b"{}")
+    outcome = slow_lane.outcome()
+    assert (outcome.status, outcome.service, outcome.attempts, outcome.bytes_out) == (202, "", 0, 2)
+    assert len(aside.taken) == 1
+    assert b'"file_id"' in aside.taken[0]
+    assert b'"background"' not in aside.taken[0]
+
+
+async def test_a_client_that_leaves_while_it_waits_for_its_job(slow_lane: Lane, aside: Aside) -> None:
+    aside.gate.clear()
+    caller = slow_lane.begin(edit(b',"background":true'))
+    async with asyncio.timeout(5):
+        while not aside.taken:
+            await asyncio.sleep(0)
+    assert slow_lane.slots.taken == 1
+    caller.leave()
+    await caller.result()
+    assert (slow_lane.outcome().status, slow_lane.outcome().error) == (499, "client_closed")
+
+
+async def test_a_service_is_sent_the_bytes_of_files(slow_lane: Lane, peer: Peer) -> None:
+    caller = slow_lane.begin(edit(b',"image":{"file_id":"f"}'))
+    side = await peer.accept()
+    _, body = await side.request()
+    assert body == b'{"model":"m","image":{"image_url":"f"}}'
+    side.answer()
+    await caller.result()
+    assert caller.status == 200
+    slow_lane.outcome()
+
+
+async def test_pictures_are_sent_as_urls_once_the_answer_is_whole(slow_lane: Lane, peer: Peer) -> None:
+    caller = slow_lane.begin(edit(b',"response_format":"url"'))
+    side = await asked(peer)
+    side.send(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 4\r\n\r\n{")
+    side.send(b"   ")
+    await caller.result()
+    assert (caller.status, caller.body, caller.length) == (200, b"with urls", 9)
+    assert b"x-nexus-service: svc" in caller.lines()
+    outcome = slow_lane.outcome()
+    assert (outcome.status, outcome.bytes_out, outcome.service) == (200, 9, "svc")
+
+
+async def test_an_answer_that_breaks_off_while_it_is_held_back_is_502(slow_lane: Lane, peer: Peer) -> None:
+    caller = slow_lane.begin(edit(b',"response_format":"url"'))
+    side = await asked(peer)
+    side.send(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\n{")
+    side.close()
+    await caller.result()
+    assert (caller.status, json.loads(caller.body)["error"]["code"]) == (502, "upstream_error")
+    assert (slow_lane.outcome().status, slow_lane.outcome().error) == (502, "upstream_error")
+
+
+@pytest.mark.parametrize("fields", [b',"image":{"file_id":"f"}', b',"response_format":"url"', b',"background":true'])
+async def test_a_storage_that_fails_is_503_wherever_it_is_needed(
+    slow_lane: Lane, peer: Peer, aside: Aside, fields: bytes
+) -> None:
+    aside.fault = DatabaseError("secret")
+    if b"file_id" in fields:  # which tells its client by itself
+        aside.fault = refusal(aside.fault)
+    caller = slow_lane.begin(edit(fields))
+    if b"url" in fields:
+        (await asked(peer)).answer()
+    await caller.result()
+    assert (caller.status, json.loads(caller.body)["error"]["code"]) == (503, "storage_unavailable")
+    assert b"secret" not in caller.body
+    assert slow_lane.outcome().error == "storage_unavailable"
+
+
+async def test_who_hands_in_the_lease_sees_whom_the_call_was_sent_to(lane: Lane, peer: Peer) -> None:
+    lease, caller = Lease(), Caller()
+    caller.start(lane.inference.serve(make_request(), caller, lease))
+    side = await asked(peer)
+    assert lease.target is not None
+    assert lease.target.instance.url == peer.url
+    side.answer()
+    await caller.result()
+    lane.outcome()
