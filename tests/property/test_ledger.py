@@ -7,7 +7,7 @@ from pathlib import Path
 from secrets import token_hex
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
@@ -38,10 +38,12 @@ class Owners:
         self.ends: list[State] = []
         self.late: list[str] = []  # what succeeded although the job had ended before it was begun
 
-    async def act(self, what: str, owner: str) -> None:
+    async def act(self, what: str, owner: str) -> bool:
         ended = bool(self.ends)
-        if await self._done(what, owner) and ended:
+        done = await self._done(what, owner)
+        if done and ended:
             self.late.append(what)
+        return done
 
     async def _done(self, what: str, owner: str) -> bool:
         if what == "time":
@@ -117,7 +119,9 @@ async def run(url: str, steps: list[list[tuple[str, str]]]) -> None:
 async def told(database: Database, owners: Owners, steps: list[list[tuple[str, str]]]) -> None:
     ended: Job | None = None
     for batch in steps:
-        await asyncio.gather(*(owners.act(what, owner) for what, owner in batch))
+        before = await holder(database, owners.job)
+        done = await asyncio.gather(*(owners.act(what, owner) for what, owner in batch))
+        allow(batch, done, before)
         job = await owners.ledger.get(owners.job.id)
         assert job is not None
         assert len(owners.ends) <= 1, owners.ends
@@ -136,6 +140,15 @@ async def told(database: Database, owners: Owners, steps: list[list[tuple[str, s
         assert owner is None or owners.claims[owner].attempt == job.attempts
 
 
+def allow(batch: list[tuple[str, str]], done: list[bool], before: str | None) -> None:
+    """One at a time, only the holder of the claim writes, and nobody is given it before that; at once, one is."""
+    if len(batch) == 1 and done[0]:
+        ((what, owner),) = batch
+        assert what in ("cancel", "take back") or before == (None if what == "claim" else owner)
+    if all(what == "claim" for what, _ in batch):
+        assert sum(done) <= (before is None)
+
+
 async def holder(database: Database, job: Job) -> str | None:
     """Who has the claim."""
     async with database.read() as connection:
@@ -144,6 +157,8 @@ async def holder(database: Database, job: Job) -> str | None:
 
 
 @given(steps=batches)
+@example(steps=[[("claim", "a")], [("put back uncounted", "a")], [("claim", "b")], [("complete", "a")]])
+@example(steps=[[("claim", "a")], [("time", ""), ("time", "")], [("take back", "")], [("claim", "b")], [("fail", "a")]])
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_job_ends_once_and_never_runs_after_its_end(url: str, steps: list[list[tuple[str, str]]]) -> None:
     asyncio.run(run(url, steps))

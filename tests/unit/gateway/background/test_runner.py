@@ -223,8 +223,11 @@ async def test_a_database_that_fails_for_a_while_ends_nothing(
     await office.until(job, is_in(State.COMPLETED))
 
 
-async def test_a_run_whose_claim_was_taken_back_ends_before_the_job_is_begun_anew(office, music, peer: Peer) -> None:
+async def test_a_run_whose_claim_was_taken_back_ends_before_the_job_is_begun_anew(
+    office, music, peer: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As after a machine has slept: this very gateway takes back what it runs itself."""
+    monkeypatch.setattr(run_module, "WATCH_SECONDS", 0.5)
     music(places=5)
     runner = office.start()
     job = await office.accept()
@@ -232,6 +235,10 @@ async def test_a_run_whose_claim_was_taken_back_ends_before_the_job_is_begun_ane
     old = runner._runs[job.id]
     office.clock.now += LEASE_SECONDS + 1
     assert await office.ledger.take_back(3, {}, office.clock.now + 60) == 1
+    for _ in range(10):
+        office.bell.ring()
+        await asyncio.sleep(0.01)
+        assert old._scribe.ended.is_set() or (await office.state(job)).state is State.QUEUED
     second = await peer.called()
     await first.closed()
     assert runner._runs[job.id] is not old
@@ -298,6 +305,23 @@ async def test_closing_hands_back_what_runs_and_leaves_nobody_at_the_storage(off
     await runner.close()  # once more does no harm
     office.start()
     await peer.called()
+
+
+async def test_closing_while_a_result_is_stored_leaves_nobody_at_it(office, music, peer: Peer) -> None:
+    music()
+    runner = office.start()
+    job = await office.accept()
+    side = await peer.called()
+    office.opened.blobs.gated()
+    side.answer(b"sound", WAV)
+    await asyncio.wait_for(office.opened.blobs.putting.wait(), 5)
+    office.runners[0][1].cancel()
+    await runner.close()
+    assert not runner._tasks
+    assert not runner._runs
+    found = await office.state(job)
+    assert (found.state, found.attempts) == (State.QUEUED, 0)
+    office.opened.blobs.gate.set()
 
 
 async def test_closing_while_the_database_fails_stops_the_runs_all_the_same(

@@ -1,12 +1,15 @@
 """Reading requests: whose key it is is asked of every other head, known heads are known, faults are told."""
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 
+from nexus.gateway.drive import Signal
 from nexus.gateway.edge import reading
+from nexus.gateway.values import Client, Request
 from tests.servers.raw import request as make
 
 CHAT = "/v1/chat/completions"
@@ -64,9 +67,17 @@ async def test_a_request_answered_before_its_body_gets_no_second_answer(serve: S
     assert await connection.rest() == b""
 
 
+async def later(request: Request, client: Client) -> None:
+    """Answers a turn of the loop later, as a service does: only then may the next head be known again."""
+    signal = Signal()
+    asyncio.get_running_loop().call_soon(signal.set)
+    await signal
+    client.send_whole(200, b"", b"")
+
+
 @pytest.mark.parametrize("same_head", [True, False], ids=["a head that is known again", "another head"])
 async def test_a_key_that_was_taken_back_is_let_in_no_more_on_an_open_connection(serve: Serve, same_head: bool) -> None:
-    served = await serve()
+    served = await serve(later)
     lent = served.keyring.lend("ada").encode()
     connection = await served.connect()
     for _ in range(3):
