@@ -8,6 +8,7 @@ import pytest
 
 from tests.servers.gateway import Gateway
 from tests.servers.scripted import ScriptedUpstream
+from tests.servers.slow_service import SlowService
 from tests.servers.whole_stack import Stack, whole_stack
 
 StartGateway = Callable[..., Gateway]
@@ -71,3 +72,25 @@ def whole() -> Iterator[Stack]:
     """The whole embedded stack, once for all that ask real models."""
     with whole_stack() as stack:
         yield stack
+
+
+@pytest.fixture
+def slow(tmp_path: Path) -> Iterator[SlowService]:
+    with SlowService(tmp_path) as service:
+        yield service
+
+
+@pytest.fixture
+def start_before_slow(stack: ExitStack, tmp_path: Path, slow: SlowService) -> Callable[..., Gateway]:
+    """Start a gateway before the slow service, in a folder of its own or in one that another gateway had."""
+
+    def begin(name: str = "gateway", config: str | None = None, **env: str) -> Gateway:
+        folder = tmp_path / name
+        folder.mkdir(exist_ok=True)
+        if config is not None:
+            (folder / "nexus.yaml").write_text(config)
+        gateway = stack.enter_context(Gateway(folder, [slow.url], env))
+        gateway.wait_for_state(slow.url, "ready")
+        return gateway
+
+    return begin

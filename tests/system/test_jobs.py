@@ -6,76 +6,25 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.servers.gateway import TOKEN, Gateway
-from tests.servers.raw import Answer, RawClient, wait_until
+from tests.servers.jobs import PATH, look, result, submit, wait_for
+from tests.servers.raw import RawClient, wait_until
 from tests.servers.slow_service import SlowService
 
 PAGE = Path(__file__).parents[2] / "docs" / "jobs.md"
 SET_UP, *EXAMPLES = re.findall(r"```sh\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
-PATH = "/v1/music/generations"
 LONG = {"steps": 400, "pace": 0.05}
 
 
 @pytest.fixture
-def slow(tmp_path: Path) -> Iterator[SlowService]:
-    with SlowService(tmp_path) as service:
-        yield service
-
-
-@pytest.fixture
-def start(stack: ExitStack, tmp_path: Path, slow: SlowService) -> Callable[..., Gateway]:
-    """Start a gateway before the slow service, in a folder of its own or in one that another gateway had."""
-
-    def begin(name: str = "gateway", config: str | None = None, **env: str) -> Gateway:
-        folder = tmp_path / name
-        folder.mkdir(exist_ok=True)
-        if config is not None:
-            (folder / "nexus.yaml").write_text(config)
-        gateway = stack.enter_context(Gateway(folder, [slow.url], env))
-        gateway.wait_for_state(slow.url, "ready")
-        return gateway
-
-    return begin
-
-
-@pytest.fixture
-def gateway(start: Callable[..., Gateway]) -> Gateway:
-    return start()
-
-
-def submit(gateway: Gateway, prompt: str = "a song", **fields: Any) -> dict[str, Any]:
-    answer = gateway.post(PATH, {"prompt": prompt, "background": True, **fields})
-    assert answer.status == 202, answer
-    job: dict[str, Any] = answer.json()
-    assert answer.header("location") == f"/v1/jobs/{job['id']}"
-    return job
-
-
-def look(gateway: Gateway, job: dict[str, Any]) -> dict[str, Any]:
-    answer = gateway.get(f"/v1/jobs/{job['id']}")
-    assert answer.status == 200, answer
-    found: dict[str, Any] = answer.json()
-    return found
-
-
-def wait_for(gateway: Gateway, job: dict[str, Any], status: str, within: float = 20.0) -> dict[str, Any]:
-    def there() -> dict[str, Any] | None:
-        found = look(gateway, job)
-        return found if found["status"] == status else None
-
-    found: dict[str, Any] = wait_until(there, within)
-    return found
-
-
-def result(gateway: Gateway, job: dict[str, Any], **options: Any) -> Answer:
-    return gateway.get(f"/v1/jobs/{job['id']}/result", **options)
+def gateway(start_before_slow: Callable[..., Gateway]) -> Gateway:
+    return start_before_slow()
 
 
 def test_a_job_is_taken_at_once_and_answered_later(gateway: Gateway, slow: SlowService) -> None:
@@ -229,8 +178,8 @@ def test_jobs_are_listed_by_what_they_are(gateway: Gateway) -> None:
         assert gateway.get(f"/v1/jobs?{query}").status == 400, query
 
 
-def test_results_are_kept_until_they_expire(start: Callable[..., Gateway]) -> None:
-    gateway = start(config="jobs: {keep: 1}\n")
+def test_results_are_kept_until_they_expire(start_before_slow: Callable[..., Gateway]) -> None:
+    gateway = start_before_slow(config="jobs: {keep: 1}\n")
     job = submit(gateway, "short-lived")
     done = wait_for(gateway, job, "completed")
     assert done["expires_at"] - done["completed_at"] == 1
@@ -250,9 +199,9 @@ def test_a_service_that_is_killed_does_its_job_when_it_is_back(gateway: Gateway,
 
 
 def test_a_job_that_kills_its_service_each_time_fails_in_the_end(
-    start: Callable[..., Gateway], slow: SlowService
+    start_before_slow: Callable[..., Gateway], slow: SlowService
 ) -> None:
-    gateway = start(config="jobs: {max_attempts: 1}\n")
+    gateway = start_before_slow(config="jobs: {max_attempts: 1}\n")
     job = submit(gateway, "poison", steps=4, die=True)
     failed = wait_for(gateway, job, "failed", 30)
     assert (failed["error"]["code"], failed["attempts"]) == ("upstream_error", 1)
@@ -260,9 +209,9 @@ def test_a_job_that_kills_its_service_each_time_fails_in_the_end(
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=["killed", "stopped"])
 def test_a_gateway_that_comes_back_has_lost_nothing(
-    start: Callable[..., Gateway], slow: SlowService, number: signal.Signals
+    start_before_slow: Callable[..., Gateway], slow: SlowService, number: signal.Signals
 ) -> None:
-    gateway = start()
+    gateway = start_before_slow()
     done = submit(gateway, "before")
     wait_for(gateway, done, "completed")
     running = submit(gateway, "in the middle", steps=40, pace=0.05)
@@ -277,42 +226,6 @@ def test_a_gateway_that_comes_back_has_lost_nothing(
     wait_for(gateway, waiting, "completed")
     assert slow.count("end") == {"before": 1, "in the middle": 1, "behind": 1}
     assert result(gateway, running).body == b"sound of in the middle"
-
-
-def test_two_gateways_share_the_jobs_and_do_each_once(start: Callable[..., Gateway], slow: SlowService) -> None:
-    first = start("first")
-    shared = {
-        "NEXUS_DATABASE_URL": f"sqlite:///{first.folder}/.nexus/nexus.db",
-        "NEXUS_FILES_URL": str(first.folder / ".nexus" / "files"),
-    }
-    second = start("second", **shared)
-    jobs = [submit(gateway, f"{number}", steps=2) for number in range(10) for gateway in (first, second)]
-    for job in jobs:
-        wait_for(second, job, "completed", 40)
-    assert set(slow.count("end").values()) == {2}
-    assert {look(first, job)["attempts"] for job in jobs} == {1}
-    long = submit(first, "called off elsewhere", **LONG)
-    wait_until(lambda: slow.count("begin")["called off elsewhere"])
-    second.get(f"/v1/jobs/{long['id']}", method="DELETE")
-    wait_until(lambda: slow.count("cancelled"), 1.0)
-
-
-def test_a_second_gateway_takes_over_what_a_killed_one_ran(start: Callable[..., Gateway], slow: SlowService) -> None:
-    first = start("first")
-    shared = {
-        "NEXUS_DATABASE_URL": f"sqlite:///{first.folder}/.nexus/nexus.db",
-        "NEXUS_FILES_URL": str(first.folder / ".nexus" / "files"),
-    }
-    second = start("second", **shared)
-    job = submit(first, "orphan", steps=60, pace=0.05)
-    wait_until(lambda: slow.count("begin"))
-    owner = first if first.instance(slow.url)["in_flight"] else second
-    other = second if owner is first else first
-    owner.process.send_signal(signal.SIGKILL)
-    owner.process.wait(10)
-    assert wait_for(other, job, "completed", 40)["attempts"] == 2
-    assert slow.count("end") == {"orphan": 1}
-    owner.__enter__()
 
 
 def test_a_client_that_leaves_while_it_waits_leaves_its_job_behind(gateway: Gateway, slow: SlowService) -> None:
@@ -344,8 +257,8 @@ def test_many_who_submit_at_once_all_get_a_job(gateway: Gateway, slow: SlowServi
     assert set(slow.count("end").values()) == {1}
 
 
-def test_more_than_may_wait_are_refused(start: Callable[..., Gateway]) -> None:
-    gateway = start(config="jobs: {max_queued: 2}\n")
+def test_more_than_may_wait_are_refused(start_before_slow: Callable[..., Gateway]) -> None:
+    gateway = start_before_slow(config="jobs: {max_queued: 2}\n")
     running = submit(gateway, "running", **LONG)
     wait_until(lambda: look(gateway, running)["status"] == "in_progress")
     submit(gateway, "a")
