@@ -87,8 +87,8 @@ def test_the_time_that_is_left_is_told_once_runs_have_shown_it(gateway: Gateway)
 
 
 def test_progress_is_told_as_it_comes_and_the_end_at_last(gateway: Gateway) -> None:
-    job = submit(gateway, "watched", steps=10, pace=0.2)
-    answer = gateway.get(f"/v1/jobs/{job['id']}/events", timeout=20.0)
+    job = submit(gateway, "watched", steps=30, pace=0.2)
+    answer = gateway.get(f"/v1/jobs/{job['id']}/events", timeout=40.0)
     assert answer.header("content-type") == "text/event-stream; charset=utf-8"
     events = [block.split("\n") for block in answer.body.decode().strip().split("\n\n")]
     told = [json.loads(lines[1].removeprefix("data: ")) for lines in events]
