@@ -109,6 +109,21 @@ def test_a_picture_to_begin_with(client: openai.OpenAI, gateway: Gateway) -> Non
     assert (remix.prompt, remix.seconds) == ("otherwise", "4")
 
 
+def test_numbers_of_a_form_are_numbers_in_its_remix_too(client: openai.OpenAI) -> None:
+    reference = ("first.png", io.BytesIO(png("first")), "image/png")
+    numbers = {"seed": 5, "fps": 12, "width": 64, "height": 128, "num_frames": 30}
+    video = client.videos.create(prompt="go on", input_reference=reference, extra_body=numbers)
+    assert (video.seconds, video.size) == ("2.5", "64x128")
+    assert client.videos.poll(video.id).status == "completed"
+    remix = client.videos.remix(video.id, prompt="otherwise")
+    assert (remix.seconds, remix.size) == ("2.5", "64x128")
+    assert client.videos.poll(remix.id).status == "completed"
+    assert client.videos.download_content(remix.id).read() == b"remixed " + png("first")
+    with pytest.raises(openai.BadRequestError) as caught:
+        client.videos.create(prompt="go on", input_reference=reference, extra_body={"fps": "many"})
+    assert caught.value.param == "fps"
+
+
 def test_videos_are_listed_newest_first(client: openai.OpenAI) -> None:
     ids = [made(client) for _ in range(3)]
     assert [video.id for video in client.videos.list(limit=3)][:3] == list(reversed(ids))

@@ -13,6 +13,7 @@ from starlette.datastructures import FormData, Headers, QueryParams, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
 from nexus.contract.errors import INVALID_REQUEST, UNSUPPORTED_MEDIA_TYPE, ApiError
+from nexus.contract.refusals import refusal
 from nexus.sdk.engine import Form, Upload
 from nexus.sdk.problems import ServiceError
 
@@ -131,28 +132,10 @@ def _model_name(body: bytes) -> str | None:
 
 
 def _refusal(error: ValidationError, body: bytes) -> ApiError:
-    """The first complaint, its path written as clients write it: `messages[0].content`."""
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
     if first["type"] == "json_invalid":
         return ApiError(INVALID_REQUEST, f"the body is not valid JSON: {first['msg']}")
-    path = _path(first["loc"], from_json(body), missing=first["type"] == "missing")
-    return ApiError(INVALID_REQUEST, f"{path or 'body'}: {first['msg']}", param=path or None)
-
-
-def _path(location: tuple[int | str, ...], value: Any, missing: bool) -> str:
-    """The place in the body, without the parts that only pydantic knows: which member of a union it tried.
-
-    `missing` says that the last part is a field that is not there.
-    """
-    path = ""
-    for position, part in enumerate(location):
-        if isinstance(part, int):
-            path += f"[{part}]"
-            value = value[part] if isinstance(value, list) and part < len(value) else None
-        elif isinstance(value, dict) and (part in value or (missing and position == len(location) - 1)):
-            path += f".{part}"
-            value = value.get(part)
-    return path.lstrip(".")
+    return refusal(error, from_json(body))
 
 
 async def _read_form(received: Received) -> Form:

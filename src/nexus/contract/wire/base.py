@@ -2,7 +2,7 @@
 
 from typing import Annotated, cast
 
-from pydantic import BaseModel, ConfigDict, Field, StrictInt
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class Wire(BaseModel):
@@ -12,7 +12,7 @@ class Wire(BaseModel):
 
 
 ModelName = Annotated[str, Field(min_length=1, max_length=256)]
-Count = Annotated[StrictInt, Field(ge=0)]
+Count = Annotated[int, Field(ge=0)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Tokens = tuple[Count, ...]
 Text = str | tuple[int, ...]

@@ -12,6 +12,9 @@ _EXAMPLE = {  # a small white picture: what a checker may send
     "iVBORw0KGgoAAAANSUhEUgAAAEAAAABAAQAAAACCEkxzAAAAFElEQVR42mP8zwABTAyjjFEGyQwAzx8Bf7QK4E8AAAAASUVORK5CYII=",
 }
 
+_Page = Annotated[Count | str, Field(union_mode="left_to_right")]  # "3" in a form is the number
+Pages = _Page | Annotated[tuple[_Page, ...], Field(min_length=1, max_length=10_000)]
+
 
 def _without_default(schema: dict[str, Any]) -> None:
     """`document` may be left out for the sake of the older `image`; the schema tells of the way that is meant."""
@@ -54,7 +57,7 @@ class OcrRequest(Wire):
     id: str | None = None
     document: Annotated[Document | None, Field(examples=[_EXAMPLE], json_schema_extra=_without_default)] = None
     image: str | None = None
-    pages: Count | str | Annotated[tuple[Count | str, ...], Field(min_length=1, max_length=10_000)] | None = None
+    pages: Pages | None = None
     include_image_base64: bool | None = None
     image_limit: Count | None = None
     image_min_size: Count | None = None

@@ -1,7 +1,7 @@
 """What a video is asked for, as a call of the request path: checked while its client still listens."""
 
 import base64
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from time import perf_counter
 from typing import Any, Final
 
@@ -10,7 +10,9 @@ from fastapi import Request
 from pydantic import ValidationError
 
 from nexus.contract.errors import INVALID_REQUEST, ApiError
+from nexus.contract.forms import read_form
 from nexus.contract.operations import BY_NAME
+from nexus.contract.refusals import refusal
 from nexus.contract.wire.videos import DEFAULT_SECONDS, VideosRequest
 from nexus.gateway.api.middleware import identity_of
 from nexus.gateway.endpoints import standard
@@ -42,7 +44,7 @@ def fields_of(body: bytes, content_type: str) -> dict[str, Any]:
     if content_type.partition(";")[0].strip().lower() == "multipart/form-data":
         found = read_fields(content_type.encode("latin-1"), body, _TEXTS)
         texts = {name.decode(): field.text for name, field in found.items()}
-        return _validated(VideosRequest.model_validate_strings, texts).model_dump(exclude_unset=True)
+        return read_form(VideosRequest, texts).model_dump(exclude_unset=True)
     try:
         value = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -57,17 +59,10 @@ def checked(fields: Mapping[str, Any]) -> VideosRequest:
     reference = fields.get("input_reference")
     named = isinstance(reference, dict) and isinstance(reference.get("file_id"), str)
     plain = {name: value for name, value in fields.items() if not (named and name == "input_reference")}
-    return _validated(VideosRequest.model_validate, plain)
-
-
-def _validated(validate: Callable[[Any], VideosRequest], fields: Mapping[str, Any]) -> VideosRequest:
     try:
-        return validate(fields)
+        return VideosRequest.model_validate(plain)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        param = str(first["loc"][0]) if first["loc"] else None
-        message = first["msg"].removeprefix("Value error, ")
-        raise ApiError(INVALID_REQUEST, f"{param or 'The body'}: {message}.", param=param) from error
+        raise refusal(error, plain) from error
 
 
 def details_of(video: VideosRequest, model: str | None, remixed_from: str | None = None) -> dict[str, Any]:

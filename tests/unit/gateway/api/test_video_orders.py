@@ -71,6 +71,10 @@ def test_fields_of_a_form_are_numbers_where_numbers_are_meant_and_its_files_stay
     assert checked(fields).frame_rate == 12
 
 
+def test_a_field_of_a_form_left_empty_is_not_given() -> None:
+    assert fields_of(form(("prompt", "x"), ("seed", ""), ("model", "")), FORM) == {"prompt": "x"}
+
+
 @pytest.mark.parametrize("field", ["fps", "seed", "num_frames"])
 def test_a_bad_field_of_a_form_is_named(field: str) -> None:
     error = refused(fields_of, form(("prompt", "x"), (field, "much")), FORM)
