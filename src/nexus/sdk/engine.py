@@ -24,7 +24,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from nexus.contract.errors import INVALID_REQUEST, NO_READY_SERVICE, ApiError
+from nexus.contract.errors import INVALID_REQUEST, NO_READY_SERVICE, OVERLOADED, ApiError
+from nexus.contract.forms import Request, read_form
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +93,19 @@ class Form:
     files: Mapping[str, Upload]
     uploads: Mapping[str, tuple[Upload, ...]] = field(default_factory=dict)
 
+    def validated(self, kind: type[Request]) -> Request:
+        """The text fields as the request that JSON would have made. Raises ApiError (400) that names the field."""
+        return read_form(kind, self.fields, self.lists)
+
+    def file(self, name: str) -> Upload:
+        """The file of this name. Raises ApiError (400) where there is none, or nothing in it."""
+        upload = self.files.get(name)
+        if upload is None:
+            raise ApiError(INVALID_REQUEST, f"{name}: send it as a file of the form", param=name)
+        if not upload.body:
+            raise ApiError(INVALID_REQUEST, f"{name}: the file is empty", param=name)
+        return upload
+
 
 @dataclass(frozen=True, slots=True)
 class Progress:
@@ -117,6 +131,11 @@ class Call:
     def cancelled(self) -> bool:
         """True once the caller has left or the service drains: stop working. Safe to read from any thread."""
         return self._cancelled.is_set()
+
+    def go_on(self) -> None:
+        """Look whether anyone still waits, before each step of long work. Raises ApiError (503) once nobody does."""
+        if self.cancelled:
+            raise ApiError(OVERLOADED, "the call was cancelled before its answer was complete")
 
     def report(self, fraction: float, message: str = "") -> None:
         """Say how far the work is: whoever waits for a job is told. Safe to call from any thread, and cheap."""

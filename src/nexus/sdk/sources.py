@@ -1,6 +1,5 @@
 """From a manifest entry to an engine's model: its files found or fetched, its digest known."""
 
-import importlib.util
 import threading
 from pathlib import Path
 
@@ -8,6 +7,7 @@ from nexus.sdk.digests import digest
 from nexus.sdk.download import fetch
 from nexus.sdk.engine import Model
 from nexus.sdk.models import ModelEntry, Source
+from nexus.sdk.packages import package_folders
 from nexus.sdk.problems import ModelError
 
 
@@ -55,12 +55,9 @@ def _packaged(source: Source) -> Path:
     """The one file or folder of an installed package; the package itself is not imported."""
     package, pattern = source.package or "", source.file or ""
     try:
-        spec = importlib.util.find_spec(package)
-    except (ImportError, ValueError):
-        spec = None
-    roots = [Path(root) for root in (spec.submodule_search_locations or ())] if spec else []
-    if not roots:
-        raise ModelError(f"the package {package} is not installed")
+        roots = package_folders(package)
+    except FileNotFoundError as error:
+        raise ModelError(str(error)) from error
     try:
         found = sorted({path.resolve() for root in roots for path in root.glob(pattern)})
     except (ValueError, NotImplementedError) as error:

@@ -2,7 +2,9 @@
 
 import pytest
 
-from nexus.sdk.engine import Call, Event, Model, Progress
+from nexus.contract.errors import ApiError
+from nexus.contract.wire.videos import VideosRequest
+from nexus.sdk.engine import Call, Event, Form, Model, Progress, Upload
 
 
 @pytest.fixture
@@ -41,3 +43,32 @@ def test_callbacks_are_called_once_unless_they_were_taken_back(call: Call) -> No
 def test_an_events_name_is_one_line(name: str) -> None:
     with pytest.raises(ValueError, match="name of an event"):
         Event(name, {})
+
+
+def test_long_work_goes_on_while_somebody_waits(call: Call) -> None:
+    call.go_on()
+    call.cancel()
+    with pytest.raises(ApiError, match="cancelled") as caught:
+        call.go_on()
+    assert caught.value.status == 503
+
+
+def test_a_forms_texts_are_the_request_that_json_would_be() -> None:
+    form = Form({"prompt": "x", "seed": "5", "input_reference[image_url]": "data:,x"}, {}, {})
+    asked = form.validated(VideosRequest)
+    assert asked == VideosRequest.model_validate(
+        {"prompt": "x", "seed": 5, "input_reference": {"image_url": "data:,x"}}
+    )
+    with pytest.raises(ApiError) as caught:
+        Form({"prompt": "x"}, {"seed": ("1", "2")}, {}).validated(VideosRequest)
+    assert caught.value.param == "seed"
+
+
+def test_a_forms_file_has_to_be_there_with_something_in_it() -> None:
+    files = {"a": Upload("a.png", "image/png", b"x"), "b": Upload("b.png", "image/png", b"")}
+    form = Form({"c": "text"}, {}, files)
+    assert form.file("a").body == b"x"
+    for name, reason in (("b", "empty"), ("c", "as a file")):
+        with pytest.raises(ApiError, match=reason) as caught:
+            form.file(name)
+        assert (caught.value.status, caught.value.param) == (400, name)
