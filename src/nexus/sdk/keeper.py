@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from nexus.contract.errors import NO_READY_SERVICE, ApiError
 from nexus.sdk.engine import Engine, Model
+from nexus.sdk.memory import give_back
 from nexus.sdk.models import ModelEntry, scan_entries
 from nexus.sdk.problems import ManifestError, ServiceError
 from nexus.sdk.roster import Resident, Roster
@@ -201,6 +202,7 @@ class Keeper:
             _log.exception("a model cannot be unloaded", extra={"model": resident.id})
         else:
             _log.info("a model is unloaded", extra={"model": resident.id, "reason": reason})
+        await asyncio.get_running_loop().run_in_executor(self._loader, give_back)
 
     async def _find(self, resident: Resident) -> None:
         if resident.entry is None:

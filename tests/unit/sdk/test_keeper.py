@@ -162,6 +162,13 @@ async def test_a_model_is_unloaded_under_no_running_call(kept: Kept) -> None:
     assert kept.engine.log == ["+llm", "-llm"]
 
 
+async def test_memory_goes_back_once_a_model_is_unloaded(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nexus.sdk.keeper.give_back", lambda: kept.engine.log.append("trimmed"))
+    await kept.look(lambda: kept.states == {"llm": "ready"})
+    await kept.keeper.unload(kept.roster.residents["llm"])
+    assert kept.engine.log == ["+llm", "-llm", "trimmed"]
+
+
 async def test_async_engines_and_an_unload_that_fails(tmp_path: Path) -> None:
     kept = Kept(tmp_path, AsyncLoads())
     await kept.look(lambda: kept.states == {"llm": "ready"})
