@@ -174,7 +174,7 @@ def test_jobs_are_listed_by_what_they_are(gateway: Gateway) -> None:
     page = gateway.get(f"/v1/jobs?order=asc&limit=2&after={ids[0]}").json()
     assert [job["id"] for job in page["data"]] == ids[1:]
     assert (page["first_id"], page["last_id"], page["has_more"]) == (ids[1], ids[2], True)
-    for query in ("state=lost", "limit=0", "limit=x", "order=up"):
+    for query in ("state=lost", "limit=0", "limit=x", "order=up", "after=job_0"):
         assert gateway.get(f"/v1/jobs?{query}").status == 400, query
 
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
-from nexus.contract.errors import INTERNAL_ERROR, KINDS, MODEL_NOT_FOUND, NOT_FOUND, OVERLOADED, ApiError
+from nexus.contract.errors import INTERNAL_ERROR, INVALID_REQUEST, KINDS, MODEL_NOT_FOUND, NOT_FOUND, OVERLOADED, ApiError
 from nexus.gateway.background.bell import Bell
 from nexus.gateway.background.view import job_view
 from nexus.gateway.plan.refusal import refusal
@@ -85,8 +85,10 @@ class Desk:
         return job
 
     async def page(self, query: Query) -> tuple[list[Job], bool]:
-        """The jobs that are asked for, and whether there are more behind them."""
+        """The jobs that are asked for, and whether there are more behind them. Raises ApiError (400)."""
         opened = await self._store.opened()
+        if query.after is not None and await opened.ledger.get(query.after, query.token) is None:
+            raise ApiError(INVALID_REQUEST, f"after: there is no {query.after!r}.", param="after")
         found = await opened.ledger.find(query)
         return found[: query.limit], len(found) > query.limit
 

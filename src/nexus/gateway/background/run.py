@@ -125,7 +125,10 @@ class Run:
         stored = {part.name: Result(200, part.media_type, len(part.body), f"{place}{part.name}") for part in parts}
         for part in parts:
             await _stored(opened, stored[part.name].key, part.body)
-        details = {"parts": {name: [one.media_type, one.size, one.key] for name, one in stored.items()}}
+        details = {
+            "model": self._scribe.line("x-nexus-model"),
+            "parts": {name: [one.media_type, one.size, one.key] for name, one in stored.items()},
+        }
         where = (self._scribe.line("x-nexus-service"), self._scribe.line("x-nexus-instance"))
         result = stored[parts[0].name]
         until = time.time() + self._rules.keep
@@ -158,12 +161,18 @@ def _request(job: Job, endpoint: Endpoint, body: bytes) -> Request:
 
 
 async def _stored(opened: Opened, key: str, body: bytes) -> None:
-    try:
-        await opened.blobs.put(key, body)
-    except BlobsFullError as error:
-        raise ApiError(INTERNAL_ERROR, f"There is no room for the result: {error}.") from error
-    except BlobError as error:
-        raise ApiError(NO_READY_SERVICE, f"The result could not be stored: {error}.") from error
+    """Store it, again and again while the storage fails: the work that it took is worth more than the wait."""
+    for left in reversed(range(_WRITE_TRIES)):
+        try:
+            await opened.blobs.put(key, body)
+            return
+        except BlobsFullError as error:
+            raise ApiError(INTERNAL_ERROR, f"There is no room for the result: {error}.") from error
+        except BlobError as error:
+            if not left:
+                raise ApiError(NO_READY_SERVICE, f"The result could not be stored: {error}.") from error
+            _log.warning("the result of a job could not be stored, trying again: %s", error)
+            await asyncio.sleep(RETRY_SECONDS)
 
 
 async def _kept_at(write: Callable[[], Awaitable[bool]]) -> bool:

@@ -20,7 +20,7 @@ def job_view(job: Job, position: int | None, eta: float | None) -> dict[str, Any
         "id": job.id,
         "object": "job",
         "operation": job.order.operation,
-        "model": job.order.model,
+        "model": job.order.model or job.order.details.get("model") or None,
         "state": STATUS[job.state],
         "status": STATUS[job.state],  # OpenAI's name for the same
         "progress": percent(job),
