@@ -1,13 +1,11 @@
 """The transcription service's engine: Whisper models behind OpenAI's endpoints for speech in recordings."""
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from nexus_asr.audio import measured
-from nexus_asr.form import read_request, recording
 from nexus_asr.formats import usage, written
 from nexus_asr.joining import joined_folder
 from nexus_asr.languages import whisper_code
@@ -16,9 +14,11 @@ from nexus_asr.options import Options, read_options
 from nexus_asr.segments import Segment, deltas
 from nexus_asr.whisper import Manner, Whisper
 
-from nexus.contract.errors import INVALID_REQUEST, NO_READY_SERVICE, OVERLOADED, ApiError
+from nexus.contract.errors import INVALID_REQUEST, ApiError
 from nexus.contract.wire.transcriptions import TranscriptionRequest, TranslationRequest
+from nexus.sdk.cores import spare_cores
 from nexus.sdk.engine import Call, Content, Engine, Form, Model
+from nexus.sdk.loaded import Loaded
 
 _MOST_THREADS = 4
 
@@ -34,7 +34,7 @@ class AsrEngine(Engine):
 
     def __init__(self, config: Any) -> None:
         super().__init__(config)
-        self._models: dict[str, _Loaded] = {}
+        self._models = Loaded[_Loaded]()
 
     def load(self, model: Model) -> None:
         """Read the model into memory, its weights joined first where they came in parts. Raises RuntimeError,
@@ -46,7 +46,7 @@ class AsrEngine(Engine):
         if options.joined is not None:
             cache = Path(self.config["NEXUS_MODELS_CACHE"])
             folder = joined_folder(model.path, model.digest or "", options.joined, cache)
-        threads = int(self.config["NEXUS_ASR_THREADS"]) or min(_spare_cores(), _MOST_THREADS)
+        threads = int(self.config["NEXUS_ASR_THREADS"]) or spare_cores(_MOST_THREADS)
         self._models[model.id] = _Loaded(Whisper(folder, options, threads), options)
 
     def unload(self, model: Model) -> None:
@@ -55,11 +55,11 @@ class AsrEngine(Engine):
 
     def audio_transcriptions(self, request: Form, call: Call) -> dict[str, Any] | Content | Iterator[dict[str, Any]]:
         """What is said in the form's recording, in the language it is said in; a stream of events where asked for."""
-        wanted = read_request(TranscriptionRequest, request)
+        wanted = request.validated(TranscriptionRequest)
         if wanted.response_format == "diarized_json":
             reason = "response_format: these models do not tell speakers apart; ask for verbose_json"
             raise ApiError(INVALID_REQUEST, reason, param="response_format")
-        loaded = self._loaded(call)
+        loaded = self._models.of(call)
         words = "word" in wanted.timestamp_granularities
         manner = Manner("transcribe", wanted.prompt or "", wanted.temperature, words)
         listening = self._listening(request, call, loaded, manner, _language(wanted.language, loaded, call))
@@ -72,8 +72,8 @@ class AsrEngine(Engine):
 
     def audio_translations(self, request: Form, call: Call) -> dict[str, Any] | Content:
         """What is said in the form's recording, in English."""
-        wanted = read_request(TranslationRequest, request)
-        loaded = self._loaded(call)
+        wanted = request.validated(TranslationRequest)
+        loaded = self._models.of(call)
         if not loaded.whisper.multilingual:
             raise ApiError(INVALID_REQUEST, f"model: {call.model.id} knows English only", param="model")
         manner = Manner("translate", wanted.prompt or "", wanted.temperature)
@@ -81,15 +81,9 @@ class AsrEngine(Engine):
         transcript = listening.transcript(_segments(listening, loaded, call))
         return written(transcript, wanted.response_format, "translate")
 
-    def _loaded(self, call: Call) -> _Loaded:
-        loaded = self._models.get(call.model.id)
-        if loaded is None:
-            raise ApiError(NO_READY_SERVICE, f"the model {call.model.id} is not loaded", retry_after=1)
-        return loaded
-
     def _listening(self, form: Form, call: Call, loaded: _Loaded, manner: Manner, language: str | None) -> Listening:
         longest = float(self.config["NEXUS_ASR_MAX_SECONDS"])
-        whole = measured(recording(form), longest, lambda: _check(call))
+        whole = measured(form.file("file").body, longest, call.go_on)
         return Listening(whole, loaded.whisper, manner, language)
 
 
@@ -99,7 +93,7 @@ def _segments(listening: Listening, loaded: _Loaded, call: Call) -> Iterator[Seg
     def report(done: float) -> None:
         call.report(done / whole, f"{done:.0f} of {whole:.0f} seconds")
 
-    return listening.segments(loaded.options.window_seconds, lambda: _check(call), report)
+    return listening.segments(loaded.options.window_seconds, call.go_on, report)
 
 
 def _events(listening: Listening, segments: Iterator[Segment]) -> Iterator[dict[str, Any]]:
@@ -123,15 +117,3 @@ def _language(language: str | None, loaded: _Loaded, call: Call) -> str | None:
     if not loaded.whisper.knows(code):
         raise ApiError(INVALID_REQUEST, f"language: {call.model.id} does not know {language!r}", param="language")
     return code
-
-
-def _check(call: Call) -> None:
-    if call.cancelled:
-        raise ApiError(OVERLOADED, "the call was cancelled before its answer was complete")
-
-
-def _spare_cores() -> int:
-    """All cores this process may use but one: threads that wait for one another spin, and on a machine whose every core
-    they take, whatever else runs makes them several times slower."""
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, usable - 1)

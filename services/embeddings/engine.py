@@ -1,6 +1,5 @@
 """The embeddings service's engine: ONNX models behind OpenAI's embeddings endpoint."""
 
-import os
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,9 +7,11 @@ from nexus_embeddings.onnx_model import OnnxModel, Vocabulary, tokenizer_path
 from nexus_embeddings.texts import token_lists
 from nexus_embeddings.vectors import Vector, shortened, written
 
-from nexus.contract.errors import INVALID_REQUEST, NO_READY_SERVICE, OVERLOADED, ApiError
+from nexus.contract.errors import INVALID_REQUEST, ApiError
 from nexus.contract.wire.embeddings import EmbeddingsRequest
+from nexus.sdk.cores import spare_cores
 from nexus.sdk.engine import Call, Engine, Model
+from nexus.sdk.loaded import Loaded
 
 _MOST_THREADS = 4
 _DEFAULT_LONGEST = 512
@@ -28,13 +29,13 @@ class EmbeddingsEngine(Engine):
 
     def __init__(self, config: Any) -> None:
         super().__init__(config)
-        self._models: dict[str, _Loaded] = {}
+        self._models = Loaded[_Loaded]()
 
     def load(self, model: Model) -> None:
         """Read network and tokenizer into memory. Raises RuntimeError or FileNotFoundError when it cannot."""
         if model.path is None:
             raise RuntimeError(f"the manifest entry of {model.id} gives no file")
-        threads = int(self.config["NEXUS_EMBEDDINGS_THREADS"]) or min(_spare_cores(), _MOST_THREADS)
+        threads = int(self.config["NEXUS_EMBEDDINGS_THREADS"]) or spare_cores(_MOST_THREADS)
         vocabulary = Vocabulary(tokenizer_path(model.path, model.options))
         longest = model.context_length or _DEFAULT_LONGEST
         self._models[model.id] = _Loaded(OnnxModel(model.path, threads), vocabulary, longest)
@@ -45,9 +46,7 @@ class EmbeddingsEngine(Engine):
 
     def embeddings(self, request: EmbeddingsRequest, call: Call) -> dict[str, Any]:
         """The vectors of the request's texts, in their order, and what they cost in tokens."""
-        loaded = self._models.get(call.model.id)
-        if loaded is None:
-            raise ApiError(NO_READY_SERVICE, f"the model {call.model.id} is not loaded", retry_after=1)
+        loaded = self._models.of(call)
         whole = loaded.network.dimensions
         if request.dimensions is not None and request.dimensions > whole:
             raise ApiError(INVALID_REQUEST, f"the model has {whole} dimensions", param="dimensions")
@@ -65,14 +64,6 @@ class EmbeddingsEngine(Engine):
 def _vectors(network: OnnxModel, lists: list[list[int]], dimensions: int | None, call: Call) -> list[Vector]:
     vectors = []
     for ids in lists:
-        if call.cancelled:
-            raise ApiError(OVERLOADED, "the call was cancelled before its answer was complete")
+        call.go_on()
         vectors.append(shortened(network.embed(ids), dimensions))
     return vectors
-
-
-def _spare_cores() -> int:
-    """All cores this process may use but one: threads that wait for one another spin, and on a machine whose every core
-    they take, whatever else runs makes them several times slower."""
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, usable - 1)

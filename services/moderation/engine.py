@@ -1,22 +1,24 @@
 """The moderation service's engine: insults and profanity in texts, nudity in images, behind OpenAI's endpoint."""
 
-import os
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from nexus_moderation.answer import Thresholds, judgement
-from nexus_moderation.images import ImageJudge, opened_image
+from nexus_moderation.images import ImageJudge
 from nexus_moderation.options import Options
 from nexus_moderation.pieces import pieces
 from nexus_moderation.texts import TextJudge
 
-from nexus.contract.errors import INVALID_REQUEST, NO_READY_SERVICE, OVERLOADED, ApiError
+from nexus.contract.errors import INVALID_REQUEST, ApiError
 from nexus.contract.wire.messages import ImagePart, TextPart
 from nexus.contract.wire.moderations import Moderation, ModerationRequest
+from nexus.sdk.cores import spare_cores
 from nexus.sdk.engine import Call, Engine, Model
+from nexus.sdk.loaded import Loaded
 from nexus.sdk.media.data_urls import read_data_url
+from nexus.sdk.media.pictures import opaque, read_picture
 
 _MOST_THREADS: Final = 2
 _PIECES_AT_ONCE: Final = 512
@@ -34,7 +36,7 @@ class ModerationEngine(Engine):
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         super().__init__(config)
-        self._models: dict[str, _Loaded] = {}
+        self._models = Loaded[_Loaded]()
 
     def load(self, model: Model) -> None:
         """Read the judges into memory. Raises RuntimeError, FileNotFoundError or ValidationError when it cannot."""
@@ -42,7 +44,7 @@ class ModerationEngine(Engine):
             raise RuntimeError(f"the manifest entry of {model.id} gives no folder")
         options = Options.model_validate(dict(model.options))
         network = options.image_path(model.path)
-        threads = int(self.config["NEXUS_MODERATION_THREADS"]) or min(_spare_cores(), _MOST_THREADS)
+        threads = int(self.config["NEXUS_MODERATION_THREADS"]) or spare_cores(_MOST_THREADS)
         images = ImageJudge(network, threads) if network else None
         self._models[model.id] = _Loaded(TextJudge(model.path), images, options.thresholds)
 
@@ -52,9 +54,7 @@ class ModerationEngine(Engine):
 
     def moderations(self, request: ModerationRequest, call: Call) -> dict[str, Any]:
         """A judgement for each text, or one for all parts of a message."""
-        loaded = self._models.get(call.model.id)
-        if loaded is None:
-            raise ApiError(NO_READY_SERVICE, f"the model {call.model.id} is not loaded", retry_after=1)
+        loaded = self._models.of(call)
         results = [result.model_dump(mode="json") for result in _results(loaded, request, call)]
         return {"id": f"modr-{uuid.uuid4().hex}", "model": call.model.id, "results": results}
 
@@ -80,7 +80,7 @@ def _texts(loaded: _Loaded, texts: Mapping[str, str], call: Call) -> list[float]
     scores = [0.0] * len(texts)
     each = [(place, piece) for place, text in enumerate(texts.values()) for piece in pieces(text)]
     for start in range(0, len(each), _PIECES_AT_ONCE):
-        _stop_if_left(call)
+        call.go_on()
         batch = each[start : start + _PIECES_AT_ONCE]
         judged = loaded.texts.scores([piece for _, piece in batch])
         for (place, _), score in zip(batch, judged, strict=True):
@@ -90,18 +90,7 @@ def _texts(loaded: _Loaded, texts: Mapping[str, str], call: Call) -> list[float]
 
 def _images(loaded: _Loaded, parts: Mapping[str, ImagePart], call: Call) -> Iterator[float]:
     for param, part in parts.items():
-        _stop_if_left(call)
+        call.go_on()
         if loaded.images is None:
             raise ApiError(INVALID_REQUEST, f"{param}: this model judges texts, not images", param=param)
-        yield loaded.images.score(opened_image(read_data_url(part.image_url.url, param).body, param))
-
-
-def _stop_if_left(call: Call) -> None:
-    if call.cancelled:
-        raise ApiError(OVERLOADED, "the call was cancelled before its answer was complete")
-
-
-def _spare_cores() -> int:
-    """All cores this process may use but one, so that whatever else runs here is not slowed down by waiting threads."""
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, usable - 1)
+        yield loaded.images.score(opaque(read_picture(read_data_url(part.image_url.url, param).body, param)))

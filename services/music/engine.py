@@ -8,9 +8,9 @@ from nexus_music.engines import make_engine
 from nexus_music.request import commission_of
 from nexus_music.seam import Commission, MusicEngine, Watch
 
-from nexus.contract.errors import NO_READY_SERVICE, OVERLOADED, ApiError
 from nexus.contract.wire.music import MusicFormat, MusicRequest
 from nexus.sdk.engine import Call, Content, Engine, Model
+from nexus.sdk.loaded import Loaded
 from nexus.sdk.media.audio import MEDIA_TYPES, AudioEncoder, encode_whole
 
 _TELL_THEIR_LENGTH: Final = ("wav", "pcm", "flac")  # in their headers; these are quick to encode
@@ -21,7 +21,7 @@ class MusicService(Engine):
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         super().__init__(config)
-        self._engines: dict[str, MusicEngine] = {}
+        self._engines = Loaded[MusicEngine]()
 
     def load(self, model: Model) -> None:
         """Make the engine that the entry names. Raises what that raises."""
@@ -35,9 +35,7 @@ class MusicService(Engine):
 
     def music_generations(self, request: MusicRequest, call: Call) -> Content | Iterator[Content]:
         """The piece as one file, or with `stream` as bytes while it is made."""
-        engine = self._engines.get(call.model.id)
-        if engine is None:
-            raise ApiError(NO_READY_SERVICE, f"the model {call.model.id} is not loaded", retry_after=1)
+        engine = self._engines.of(call)
         pieces = _heard(engine, commission_of(request), call)
         if request.stream:
             return _streamed(engine, request.response_format, pieces)
@@ -49,8 +47,7 @@ def _heard(engine: MusicEngine, commission: Commission, call: Call) -> Generator
     watch = Watch(report=call.report, cancelled=lambda: call.cancelled)
     with closing(engine.play(commission, watch)) as pieces:
         yield from pieces
-    if call.cancelled:
-        raise ApiError(OVERLOADED, "the call was cancelled before its answer was complete")
+    call.go_on()
 
 
 def _whole(engine: MusicEngine, wanted: MusicFormat, pieces: Generator[bytes, None, None]) -> Content:

@@ -1,6 +1,5 @@
 """The OCR service's engine: images and PDFs in, Markdown out, by RapidOCR's PP-OCR networks."""
 
-import os
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -12,9 +11,10 @@ from nexus_ocr.picture import Picture
 from nexus_ocr.reader import Reader
 from nexus_ocr.request import understood
 
-from nexus.contract.errors import NO_READY_SERVICE, OVERLOADED, ApiError
 from nexus.contract.wire.ocr import OcrRequest
+from nexus.sdk.cores import spare_cores
 from nexus.sdk.engine import Call, Engine, Form, Model
+from nexus.sdk.loaded import Loaded
 
 _MOST_THREADS: Final = 4
 
@@ -24,7 +24,7 @@ class OcrEngine(Engine):
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         super().__init__(config)
-        self._readers: dict[str, Reader] = {}
+        self._readers = Loaded[Reader]()
         self._limits = Limits(
             dpi=int(config["NEXUS_OCR_DPI"]), most_pixels=int(config["NEXUS_OCR_MAX_MEGAPIXELS"]) * 1_000_000
         )
@@ -33,7 +33,7 @@ class OcrEngine(Engine):
         """Read the networks into memory. Raises RuntimeError, FileNotFoundError or ValidationError when it cannot."""
         if model.path is None:
             raise RuntimeError(f"the manifest entry of {model.id} gives no folder")
-        threads = int(self.config["NEXUS_OCR_THREADS"]) or min(_spare_cores(), _MOST_THREADS)
+        threads = int(self.config["NEXUS_OCR_THREADS"]) or spare_cores(_MOST_THREADS)
         self._readers[model.id] = Reader(model.path, model.options, threads)
 
     def unload(self, model: Model) -> None:
@@ -42,9 +42,7 @@ class OcrEngine(Engine):
 
     def ocr(self, request: Form | OcrRequest, call: Call) -> dict[str, Any]:
         """The text of the document's wanted pages."""
-        reader = self._readers.get(call.model.id)
-        if reader is None:
-            raise ApiError(NO_READY_SERVICE, f"the model {call.model.id} is not loaded", retry_after=1)
+        reader = self._readers.of(call)
         wanted, source = understood(request)
         answers = []
         with opened(source.body, source.param, self._limits) as document:
@@ -69,8 +67,7 @@ class _Watch:
 
     def passed(self, part: float) -> None:
         """So much of the page is done, from 0 to 1. Raises ApiError once nobody waits for the rest."""
-        if self._call.cancelled:
-            raise ApiError(OVERLOADED, "the call was cancelled before its answer was complete")
+        self._call.go_on()
         self._call.report((self._done + part) / self._pages, f"page {self._done + 1} of {self._pages}")
 
 
@@ -83,9 +80,3 @@ def _lines(reader: Reader, picture: Picture, watch: _Watch) -> list[Line]:
         if line is not None:
             lines.append(line)
     return lines
-
-
-def _spare_cores() -> int:
-    """All cores this process may use but one, so that whatever else runs here is not slowed down by waiting threads."""
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, usable - 1)

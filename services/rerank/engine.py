@@ -1,15 +1,16 @@
 """The rerank service's engine: documents scored by the engine that each model's manifest entry names, best first."""
 
-import os
 from collections.abc import Mapping
 from typing import Any, Final
 
 from nexus_rerank.engines import load_reranker
 from nexus_rerank.seam import QueryTooLongError, Reranker, Score
 
-from nexus.contract.errors import INVALID_REQUEST, NO_READY_SERVICE, OVERLOADED, ApiError
+from nexus.contract.errors import INVALID_REQUEST, ApiError
 from nexus.contract.wire.rerank import RerankRequest
+from nexus.sdk.cores import spare_cores
 from nexus.sdk.engine import Call, Engine, Model
+from nexus.sdk.loaded import Loaded
 
 _MOST_THREADS: Final = 4
 
@@ -19,11 +20,11 @@ class RerankService(Engine):
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         super().__init__(config)
-        self._rerankers: dict[str, Reranker] = {}
+        self._rerankers = Loaded[Reranker]()
 
     def load(self, model: Model) -> None:
         """Read network and tokenizer into memory. Raises what `load_reranker` raises."""
-        threads = int(self.config["NEXUS_RERANK_THREADS"]) or min(_spare_cores(), _MOST_THREADS)
+        threads = int(self.config["NEXUS_RERANK_THREADS"]) or spare_cores(_MOST_THREADS)
         self._rerankers[model.id] = load_reranker(model, threads)
 
     def unload(self, model: Model) -> None:
@@ -32,9 +33,7 @@ class RerankService(Engine):
 
     def rerank(self, request: RerankRequest, call: Call) -> dict[str, Any]:
         """The documents by how well they fit the query, and what it cost in tokens."""
-        reranker = self._rerankers.get(call.model.id)
-        if reranker is None:
-            raise ApiError(NO_READY_SERVICE, f"the model {call.model.id} is not loaded", retry_after=1)
+        reranker = self._rerankers.of(call)
         if not request.query.strip():
             raise ApiError(INVALID_REQUEST, "the query is blank", param="query")
         try:
@@ -56,12 +55,7 @@ class RerankService(Engine):
 def _scores(reranker: Reranker, request: RerankRequest, call: Call) -> list[Score]:
     texts = request.texts
     scores: list[Score] = []
-
-    def go_on() -> None:
-        if call.cancelled:
-            raise ApiError(OVERLOADED, "the call was cancelled before its answer was complete")
-
-    for score in reranker.scores(request.query, texts, go_on):
+    for score in reranker.scores(request.query, texts, call.go_on):
         scores.append(score)
         call.report(len(scores) / len(texts), f"{len(scores)} of {len(texts)} documents read")
     return scores
@@ -72,9 +66,3 @@ def _result(request: RerankRequest, index: int, score: Score) -> dict[str, Any]:
     if request.return_documents:
         result["document"] = {"text": request.texts[index]}
     return result
-
-
-def _spare_cores() -> int:
-    """All cores this process may use but one: threads that take every core make whatever else runs wait."""
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, usable - 1)

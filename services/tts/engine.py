@@ -1,6 +1,5 @@
 """The tts service's engine: Piper voices behind OpenAI's speech endpoint."""
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
@@ -9,9 +8,10 @@ from nexus_tts.names import chosen_speaker
 from nexus_tts.speech import Manner, Speech, body, events
 from nexus_tts.voice import Options, Voice
 
-from nexus.contract.errors import NO_READY_SERVICE, ApiError
 from nexus.contract.wire.speech import SpeechRequest
+from nexus.sdk.cores import spare_cores
 from nexus.sdk.engine import Call, Engine, Model
+from nexus.sdk.loaded import Loaded
 
 _MOST_THREADS: Final = 4
 
@@ -27,13 +27,13 @@ class TtsEngine(Engine):
 
     def __init__(self, config: Any) -> None:
         super().__init__(config)
-        self._models: dict[str, _Loaded] = {}
+        self._models = Loaded[_Loaded]()
 
     def load(self, model: Model) -> None:
         """Read the voice into memory. Raises RuntimeError, OSError or ValidationError when it cannot."""
         if model.path is None:
             raise RuntimeError(f"the manifest entry of {model.id} gives no file")
-        threads = int(self.config["NEXUS_TTS_THREADS"]) or min(_spare_cores(), _MOST_THREADS)
+        threads = int(self.config["NEXUS_TTS_THREADS"]) or spare_cores(_MOST_THREADS)
         options = Options.model_validate(dict(model.options))
         self._models[model.id] = _Loaded(Voice(model.path, threads, options), options.voice or model.id)
 
@@ -43,16 +43,7 @@ class TtsEngine(Engine):
 
     def audio_speech(self, request: SpeechRequest, call: Call) -> Iterator[Any]:
         """The text spoken, sent as it is made: bytes of the format asked for, or events that carry them."""
-        loaded = self._models.get(call.model.id)
-        if loaded is None:
-            raise ApiError(NO_READY_SERVICE, f"the model {call.model.id} is not loaded", retry_after=1)
+        loaded = self._models.of(call)
         speaker = chosen_speaker(request.voice_name, loaded.name, loaded.voice.speakers)
         speech = Speech(loaded.voice, request.input, Manner(speaker, request.speed, request.response_format), call)
         return events(speech) if request.stream_format == "sse" else body(speech, request.response_format)
-
-
-def _spare_cores() -> int:
-    """All cores this process may use but one: threads that wait for one another spin, and on a machine whose every core
-    they take, whatever else runs makes them several times slower."""
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, usable - 1)

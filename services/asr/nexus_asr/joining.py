@@ -1,14 +1,14 @@
 """Weights that came in parts made one file again: verified, and under their final name only when they are whole."""
 
 import hashlib
-import importlib.util
 import shutil
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from nexus_asr.options import Joined, Part
+from nexus.sdk.packages import packaged
+from nexus_asr.options import Joined
 
 _BLOCK: Final = 4 * 1024 * 1024
 
@@ -22,7 +22,7 @@ def joined_folder(source: Path, digest: str, joined: Joined, cache: Path) -> Pat
     target = cache / "joined" / f"{joined.sha256}-{digest.removeprefix('sha256:')[:16]}"
     if target.is_dir():
         return target
-    parts = [_found(part) for part in joined.parts]
+    parts = [packaged(part.package, part.file).resolve() for part in joined.parts]
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".joining-") as scratch:
         folder = Path(scratch) / "whole"
@@ -53,14 +53,3 @@ def _copy(stream: BinaryIO, whole: BinaryIO, digest: "hashlib._Hash") -> None:
     while block := stream.read(_BLOCK):
         digest.update(block)
         whole.write(block)
-
-
-def _found(part: Part) -> Path:
-    """The part's file; its package is found, not imported: its code is not wanted."""
-    spec = importlib.util.find_spec(part.package)
-    if spec is None or not spec.submodule_search_locations:
-        raise FileNotFoundError(f"the package {part.package} is not installed")
-    path = (Path(spec.submodule_search_locations[0]) / part.file).resolve()
-    if not path.is_file():
-        raise FileNotFoundError(f"the package {part.package} has no {part.file}")
-    return path

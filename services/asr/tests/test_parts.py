@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import pytest
 from nexus_asr.audio import RATE
-from nexus_asr.form import read_request, recording
 from nexus_asr.formats import written
 from nexus_asr.languages import NAMES, whisper_code
 from nexus_asr.options import read_options
@@ -102,17 +101,17 @@ def test_languages() -> None:
 def test_a_form_is_read() -> None:
     form = Form({"language": "", "temperature": "0.5", "timestamp_granularities": "word"}, {}, {})
     with pytest.raises(ApiError) as caught:
-        read_request(TranscriptionRequest, form)
+        form.validated(TranscriptionRequest)
     assert (caught.value.status, caught.value.param) == (400, "timestamp_granularities")
     form = Form({**form.fields, "response_format": "verbose_json"}, {"unheard_of": ("x",)}, {})
-    request = read_request(TranscriptionRequest, form)
+    request = form.validated(TranscriptionRequest)
     assert (request.language, request.temperature, request.timestamp_granularities) == (None, 0.5, ("word",))
 
 
 @pytest.mark.parametrize("files", [{}, {"file": Upload("a.wav", "audio/wav", b"")}])
 def test_a_recording_has_to_be_there(files: dict[str, Upload]) -> None:
     with pytest.raises(ApiError) as caught:
-        recording(Form({"file": "a.wav"}, {}, files))
+        Form({"file": "a.wav"}, {}, files).file("file")
     assert (caught.value.status, caught.value.param) == (400, "file")
 
 

@@ -1,6 +1,5 @@
 """One embedding model on onnxruntime with its tokenizer, read from files."""
 
-import importlib.util
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ import onnxruntime
 from pydantic import BaseModel, ConfigDict, Field
 from tokenizers import Tokenizer
 
+from nexus.sdk.packages import part_of_model
 from nexus_embeddings.vectors import Vector, mean_pooled, normalised
 
 
@@ -29,16 +29,7 @@ class Options(BaseModel):
 def tokenizer_path(model: Path, options: Mapping[str, Any]) -> Path:
     """The tokenizer's file of the model at `model`. Raises ValidationError for bad options, FileNotFoundError."""
     wanted = Options.model_validate(dict(options))
-    folder = model.parent
-    if wanted.tokenizer_package is not None:
-        spec = importlib.util.find_spec(wanted.tokenizer_package)  # found, not imported: its code is not wanted
-        if spec is None or not spec.submodule_search_locations:
-            raise FileNotFoundError(f"the package {wanted.tokenizer_package} is not installed")
-        folder = Path(spec.submodule_search_locations[0])
-    path = folder / wanted.tokenizer
-    if not path.is_file():
-        raise FileNotFoundError(f"no tokenizer at {path}")
-    return path
+    return part_of_model("tokenizer", wanted.tokenizer, model.parent, wanted.tokenizer_package)
 
 
 class Vocabulary:

@@ -4,12 +4,9 @@ import re
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Final, TypeVar
-
-from pydantic import ValidationError
+from typing import Final
 
 from nexus.contract.errors import INVALID_REQUEST, ApiError
-from nexus.contract.wire.base import Wire
 from nexus.contract.wire.images import (
     MOST_IMAGES,
     ImageReference,
@@ -25,7 +22,6 @@ from nexus_images.pictures import LARGEST, SMALLEST, Picture, fitted, natural_si
 
 _SEEDS: Final = 2**63
 _RANDOM_SEEDS: Final = 2**31
-_WIRE = TypeVar("_WIRE", bound=Wire)
 _Fields = ImagesGenerationRequest | ImagesEditFields | ImagesVariationFields
 
 
@@ -57,7 +53,7 @@ def asked_generation(request: ImagesGenerationRequest, native: int) -> Asked:
 def asked_edit(request: Form | ImagesEditRequest) -> Asked:
     """What an edit asks for, as a form or in JSON. Raises ApiError (400) that names the parameter."""
     if isinstance(request, Form):
-        fields: ImagesEditFields = _from_form(request, ImagesEditFields)
+        fields: ImagesEditFields = request.validated(ImagesEditFields)
         bodies = [(upload.body, "image") for upload in _uploads(request, "image")]
         mask = [(upload.body, "mask") for upload in request.uploads.get("mask", ())[-1:]]
     else:
@@ -79,7 +75,7 @@ def asked_edit(request: Form | ImagesEditRequest) -> Asked:
 
 def asked_variation(request: Form) -> Asked:
     """What a variation asks for. Raises ApiError (400) that names the parameter."""
-    fields = _from_form(request, ImagesVariationFields)
+    fields = request.validated(ImagesVariationFields)
     size = _size(fields.size)
     base = read_picture(_uploads(request, "image")[0].body, "image")
     return _asked(fields, replace(_order(fields, fields.prompt or "", base, size), varied=True))
@@ -120,17 +116,6 @@ def _size(size: str | None) -> tuple[int, int] | None:
     if not (SMALLEST <= width <= LARGEST and SMALLEST <= height <= LARGEST):
         raise ApiError(INVALID_REQUEST, f"size: both sides must have {SMALLEST} to {LARGEST} pixels", param="size")
     return width, height
-
-
-def _from_form(form: Form, kind: type[_WIRE]) -> _WIRE:
-    """The form's fields as the request they mean; a field left empty counts as not sent, but for the prompt."""
-    fields = {name: value for name, value in form.fields.items() if value or name == "prompt"}
-    try:
-        return kind.model_validate_strings(fields)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        param = str(first["loc"][0])
-        raise ApiError(INVALID_REQUEST, f"{param}: {first['msg']}", param=param) from error
 
 
 def _uploads(form: Form, name: str) -> Sequence:

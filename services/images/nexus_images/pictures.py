@@ -1,23 +1,18 @@
-"""Pillow's seam for what comes and goes: uploads read with bounds, masks, and pictures written as files."""
+"""Pictures that come and go: uploads brought within bounds, masks, and pictures written as files."""
 
 import io
-import zlib
 from dataclasses import dataclass
 from typing import Final
 
-import numpy as np
 from PIL import Image, ImageOps
 
 from nexus.contract.errors import INVALID_REQUEST, ApiError
+from nexus.sdk.media import pictures
 
 SMALLEST: Final = 64
 LARGEST: Final = 2048
-MOST_PIXELS: Final = 50_000_000
 _FORMATS: Final = ("PNG", "JPEG", "WEBP", "GIF")
 _QUALITY: Final = 90
-_GREY_BITS: Final = 257  # 65535 / 255
-_UNREADABLE: Final = (OSError, SyntaxError, ValueError, EOFError, zlib.error)  # Pillow's, by format and by damage
-_BOMBS: Final = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +24,7 @@ class Picture:
 
     def opaque(self) -> Image.Image:
         """The picture in RGB, its transparent parts white."""
-        if self.image.mode != "RGBA":
-            return self.image.convert("RGB")
-        return Image.alpha_composite(Image.new("RGBA", self.image.size, "white"), self.image).convert("RGB")
+        return pictures.opaque(self.image)
 
 
 def read_picture(body: bytes, param: str) -> Picture:
@@ -39,20 +32,7 @@ def read_picture(body: bytes, param: str) -> Picture:
 
     Raises ApiError (400) that names `param`.
     """
-    if not body:
-        raise ApiError(INVALID_REQUEST, f"{param}: the file is empty", param=param)
-    try:
-        with Image.open(io.BytesIO(body), formats=_FORMATS) as opened:
-            if opened.width * opened.height > MOST_PIXELS:
-                raise _too_many(param)
-            opened.load()
-            upright = _plain(ImageOps.exif_transpose(opened))
-    except _BOMBS as error:
-        raise _too_many(param) from error
-    except _UNREADABLE as error:
-        raise ApiError(
-            INVALID_REQUEST, f"{param}: not a PNG, JPEG, WebP or GIF picture that can be read", param=param
-        ) from error
+    upright = pictures.read_picture(body, param, _FORMATS)
     size = upright.size
     if max(size) > LARGEST:
         upright.thumbnail((LARGEST, LARGEST))
@@ -91,16 +71,3 @@ def written(image: Image.Image, file_format: str, compression: int | None) -> by
         quality = _QUALITY if compression is None else max(1, compression)
         image.save(target, file_format.upper(), quality=quality)
     return target.getvalue()
-
-
-def _plain(image: Image.Image) -> Image.Image:
-    """The image in RGB, or RGBA where it has transparency."""
-    if image.mode.startswith("I") or image.mode == "F":
-        grey = np.asarray(image, np.float64) / (_GREY_BITS if image.mode.startswith("I") else 1)
-        return Image.fromarray(np.clip(grey, 0, 255).astype(np.uint8)).convert("RGB")
-    transparent = image.has_transparency_data
-    return image.convert("RGBA" if transparent else "RGB")
-
-
-def _too_many(param: str) -> ApiError:
-    return ApiError(INVALID_REQUEST, f"{param}: the picture has more than {MOST_PIXELS:,} pixels", param=param)

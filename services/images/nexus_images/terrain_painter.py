@@ -1,6 +1,5 @@
 """The embedded painter: maps of invented land, and given pictures in other styles. It draws nothing else."""
 
-import importlib.util
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
@@ -10,6 +9,7 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 
 from nexus.sdk.engine import Model
+from nexus.sdk.packages import packaged
 from nexus_images.cartography import draw
 from nexus_images.networks import Network, Running
 from nexus_images.painter import Easel, Order, Painting
@@ -144,7 +144,4 @@ def _marks(previews: int) -> list[float]:
 
 def _styles_folder(given: Mapping[str, Any]) -> Path:
     options = Options.model_validate(dict(given))
-    spec = importlib.util.find_spec(options.styles_package)  # found, not imported: its code is not wanted
-    if spec is None or not spec.submodule_search_locations:
-        raise FileNotFoundError(f"the package {options.styles_package} is not installed")
-    return Path(spec.submodule_search_locations[0]) / options.styles
+    return packaged(options.styles_package, options.styles)

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from nexus_images.pictures import MOST_PIXELS, fitted, natural_size, read_mask, read_picture, written
+from nexus_images.pictures import fitted, natural_size, read_mask, read_picture, written
 from PIL import Image
 
 from nexus.contract.errors import ApiError
+from nexus.sdk.media.pictures import MOST_PIXELS
 
 FileOf = Callable[..., bytes]
 

@@ -1,7 +1,6 @@
-"""How likely an image is pornographic, by Yahoo's open_nsfw network on onnxruntime; images are opened by Pillow."""
+"""How likely an image is pornographic, by Yahoo's open_nsfw network on onnxruntime."""
 
 import io
-import struct
 from pathlib import Path
 from typing import Any, Final
 
@@ -9,31 +8,11 @@ import numpy as np
 import onnxruntime
 from PIL import Image
 
-from nexus.contract.errors import INVALID_REQUEST, ApiError
-
-_FORMATS: Final = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
-_MOST_PIXELS: Final = 50_000_000
-# What Pillow's readers raise, by its own documentation, for files that are broken or cut.
-_BROKEN: Final = (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error, Image.DecompressionBombError)
 # How the network was shown images: scaled to 256, the middle 224 of it as a JPEG, blue first, less the usual mean.
 _SCALED: Final = 256
 _SEEN: Final = 224
 _MEAN: Final = (104.0, 117.0, 123.0)
 _PORNOGRAPHIC: Final = 1  # the column of the network's answer
-
-
-def opened_image(body: bytes, param: str) -> Image.Image:
-    """The image in RGB, of several frames the first. Raises ApiError (400) that names `param`."""
-    try:
-        with Image.open(io.BytesIO(body), formats=_FORMATS) as image:
-            if image.width * image.height > _MOST_PIXELS:  # looked at before a pixel is decoded
-                raise _refusal(param, f"the image has more than {_MOST_PIXELS // 1_000_000} megapixels")
-            return image.convert("RGB")
-    except Image.UnidentifiedImageError as error:
-        known = ", ".join(name.lower() for name in _FORMATS)
-        raise _refusal(param, f"the content is no image that can be read ({known})") from error
-    except _BROKEN as error:
-        raise _refusal(param, f"the image is broken or was cut off: {error}") from error
 
 
 class ImageJudge:
@@ -61,7 +40,3 @@ def _prepared(image: Image.Image) -> Any:
     scaled.crop((edge, edge, edge + _SEEN, edge + _SEEN)).save(target, "JPEG")
     with Image.open(target) as seen:
         return np.asarray(seen, np.float32)[:, :, ::-1] - np.float32(_MEAN)
-
-
-def _refusal(param: str, reason: str) -> ApiError:
-    return ApiError(INVALID_REQUEST, f"{param}: {reason}", param=param)

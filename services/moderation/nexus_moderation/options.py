@@ -1,11 +1,11 @@
 """A manifest entry's `[options]`, and the files that they name."""
 
-import importlib.util
 from pathlib import Path
 from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from nexus.sdk.packages import part_of_model
 from nexus_moderation.answer import Thresholds
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -36,12 +36,4 @@ class Options(BaseModel):
         """The image network's file; None where the model judges no images. Raises FileNotFoundError."""
         if self.image_file is None:
             return None
-        if self.image_package is not None:
-            spec = importlib.util.find_spec(self.image_package)  # found, not imported: its code is not wanted
-            if spec is None or not spec.submodule_search_locations:
-                raise FileNotFoundError(f"the package {self.image_package} is not installed")
-            folder = Path(spec.submodule_search_locations[0])
-        path = folder / self.image_file
-        if not path.is_file():
-            raise FileNotFoundError(f"no image network at {path}")
-        return path
+        return part_of_model("image network", self.image_file, folder, self.image_package)

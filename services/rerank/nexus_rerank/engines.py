@@ -1,13 +1,12 @@
 """The engines that a manifest entry can name under `[options] engine`, in one table, and how they are loaded."""
 
-import importlib.util
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from nexus.sdk.engine import Model
+from nexus.sdk.packages import part_of_model
 from nexus_rerank.bi_encoder import BiEncoder
 from nexus_rerank.cross_encoder import CrossEncoder
 from nexus_rerank.network import Network
@@ -48,17 +47,6 @@ def load_reranker(model: Model, threads: int) -> Reranker:
     if longest < _LEAST_CONTEXT:
         raise ValueError(f"{model.id}: a context of {longest} tokens holds no query and document")
     file = model.path / _NETWORK if model.path.is_dir() else model.path
-    tokens = Tokens(_tokenizer_file(file.parent, wanted), longest)
+    tokenizer = part_of_model("tokenizer", wanted.tokenizer, file.parent, wanted.tokenizer_package)
+    tokens = Tokens(tokenizer, longest)
     return ENGINES[wanted.engine](Network(file, threads), tokens, longest)
-
-
-def _tokenizer_file(folder: Path, wanted: Options) -> Path:
-    if wanted.tokenizer_package is not None:
-        spec = importlib.util.find_spec(wanted.tokenizer_package)  # found, not imported: its code is not wanted
-        if spec is None or not spec.submodule_search_locations:
-            raise FileNotFoundError(f"the package {wanted.tokenizer_package} is not installed")
-        folder = Path(spec.submodule_search_locations[0])
-    path = folder / wanted.tokenizer
-    if not path.is_file():
-        raise FileNotFoundError(f"no tokenizer at {path}")
-    return path

@@ -6,20 +6,18 @@ A camera pans and zooms over each still and one still fades into the next. Nothi
 import random
 from base64 import b64decode
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from nexus.contract.errors import INVALID_REQUEST, UPSTREAM_ERROR, ApiError
+from nexus.contract.errors import UPSTREAM_ERROR, ApiError
 from nexus.sdk.engine import Call
 from nexus_video.camera import Shot, View, eased, shots
 from nexus_video.coding import played
-from nexus_video.film import Film, Frame, go_on
+from nexus_video.film import Film, Frame
 from nexus_video.order import Order
 from nexus_video.pictures import (
     Picture,
-    PictureError,
     covering,
     fitted,
     from_frame,
@@ -62,8 +60,8 @@ class AnimatedStills:
         """Asks for the stills; the frames are made while they are taken. Raises ApiError, the image service's too."""
         if order.video is not None:
             stills = self._stills(order, call, 1)
-            return Film(_remixed(order, order.video, stills[0], partial(go_on, call)), _STILLS_SHARE)
-        known = () if order.picture is None else (_reference(order.picture, order),)
+            return Film(_remixed(order, order.video, stills[0], call.go_on), _STILLS_SHARE)
+        known = () if order.picture is None else (read_picture(order.picture, "input_reference", _longest(order)),)
         wanted = min(self._options.most_stills, max(1, round(order.seconds / self._options.seconds_per_still)))
         stills = (*known, *self._stills(order, call, max(1, wanted - len(known))))
         cut = shots(len(stills), order.count, order.fps, order.seed, opening=bool(known))
@@ -76,11 +74,11 @@ class AnimatedStills:
         chance = random.Random(order.seed)  # noqa: S311 - no secret
         stills: list[Picture] = []
         for still in range(wanted):
-            go_on(call)
+            call.go_on()
             call.report(_STILLS_SHARE * still / wanted, f"picture {still + 1} of {wanted}")
             answer = call.ask(_OPERATION, self._asked(order, chance.randrange(2**31)))
             stills.append(_drawn(answer, order))
-        go_on(call)
+        call.go_on()
         return tuple(stills)
 
     def _asked(self, order: Order, seed: int) -> dict[str, Any]:
@@ -138,16 +136,9 @@ def _still_size(size: tuple[int, int], longest: int, step: int) -> tuple[int, in
     return min(width, longest), min(height, longest)
 
 
-def _reference(body: bytes, order: Order) -> Picture:
-    try:
-        return read_picture(body, _longest(order))
-    except PictureError as error:
-        raise ApiError(INVALID_REQUEST, f"input_reference: {error}", param="input_reference") from error
-
-
 def _drawn(answer: Mapping[str, Any], order: Order) -> Picture:
     """The picture in the image service's answer. Raises ApiError (502) when there is none."""
     try:
-        return read_picture(b64decode(answer["data"][0]["b64_json"]), _longest(order))
-    except (KeyError, IndexError, TypeError, ValueError, PictureError) as error:
+        return read_picture(b64decode(answer["data"][0]["b64_json"]), "data", _longest(order))
+    except (KeyError, IndexError, TypeError, ValueError, ApiError) as error:
         raise ApiError(UPSTREAM_ERROR, "the image service's answer holds no picture") from error

@@ -17,9 +17,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from nexus.contract.errors import INVALID_REQUEST, ApiError
 from nexus.sdk.engine import Call
-from nexus_video.film import Film, Frame, go_on
+from nexus_video.film import Film, Frame
 from nexus_video.order import Order
-from nexus_video.pictures import Picture, PictureError, covering, fitted, read_picture, seen
+from nexus_video.pictures import Picture, covering, fitted, read_picture, seen
 
 _DRAWN_SHARE: Final = 0.95  # of the whole work; encoding is the rest
 
@@ -119,10 +119,7 @@ class DiffusionFilms:
             return {}
         if parameter is None:
             raise _refusal("input_reference", "this model starts from words alone")
-        try:
-            picture = read_picture(order.picture, 2 * max(size))
-        except PictureError as error:
-            raise _refusal("input_reference", str(error)) from error
+        picture = read_picture(order.picture, "input_reference", 2 * max(size))
         return {"image": seen(picture, covering(picture, size), size)}
 
     def _watch_layers(self) -> None:
@@ -130,7 +127,7 @@ class DiffusionFilms:
 
         def look(*_: Any) -> None:
             if self._call is not None:
-                go_on(self._call)
+                self._call.go_on()
 
         for network in self._pipeline.components.values():
             if isinstance(network, torch.nn.Module):

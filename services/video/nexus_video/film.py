@@ -7,7 +7,6 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from nexus.contract.errors import OVERLOADED, ApiError
 from nexus.sdk.engine import Call
 from nexus_video.order import Order
 
@@ -35,9 +34,3 @@ class Filmmaker(Protocol):
     def close(self) -> None:
         """Give back what making it took."""
         ...
-
-
-def go_on(call: Call) -> None:
-    """Raises ApiError (503) once nobody waits for the call's answer any more."""
-    if call.cancelled:
-        raise ApiError(OVERLOADED, "the call was cancelled before its answer was complete")

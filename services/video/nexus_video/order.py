@@ -4,8 +4,6 @@ import random
 from dataclasses import dataclass
 from typing import Final
 
-from pydantic import ValidationError
-
 from nexus.contract.errors import INVALID_REQUEST, ApiError
 from nexus.contract.wire.videos import ImageReference, VideosRequest
 from nexus.sdk.engine import Form
@@ -13,7 +11,6 @@ from nexus.sdk.media.data_urls import read_data_url
 
 _PICTURE: Final = "input_reference"
 _VIDEO: Final = "remix_video"
-_NESTED_URL: Final = f"{_PICTURE}[image_url]"  # how OpenAI's clients write {"image_url": ...} into a form
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +38,7 @@ class Order:
 
 def read_order(asked: Form | VideosRequest) -> Order:
     """The order in a request. Raises ApiError (400) that names the parameter."""
-    request = _validated(asked) if isinstance(asked, Form) else asked
+    request = asked.validated(VideosRequest) if isinstance(asked, Form) else asked
     picture = _upload(asked, _PICTURE) or _content(_picture_url(request), _PICTURE)
     video = _upload(asked, _VIDEO) or _content(request.remix_video, _VIDEO)
     if picture is not None and video is not None:
@@ -60,34 +57,19 @@ def read_order(asked: Form | VideosRequest) -> Order:
     )
 
 
-def _validated(form: Form) -> VideosRequest:
-    fields = dict(form.fields)
-    if _NESTED_URL in fields:
-        fields[_PICTURE] = fields.pop(_NESTED_URL)
-    try:
-        return VideosRequest.model_validate_strings(fields)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        param = str(first["loc"][0])
-        raise ApiError(INVALID_REQUEST, f"{param}: {first['msg']}", param=param) from error
-
-
 def _picture_url(request: VideosRequest) -> str | None:
     given = request.input_reference
     return given.image_url if isinstance(given, ImageReference) else given
 
 
 def _upload(asked: Form | VideosRequest, name: str) -> bytes | None:
-    if not isinstance(asked, Form) or name not in asked.files:
-        return None
-    return _not_empty(asked.files[name].body, name)
+    return asked.file(name).body if isinstance(asked, Form) and name in asked.files else None
 
 
 def _content(url: str | None, param: str) -> bytes | None:
-    return None if url is None else _not_empty(read_data_url(url, param).body, param)
-
-
-def _not_empty(body: bytes, param: str) -> bytes:
+    if url is None:
+        return None
+    body = read_data_url(url, param).body
     if not body:
         raise ApiError(INVALID_REQUEST, f"{param}: the file is empty", param=param)
     return body

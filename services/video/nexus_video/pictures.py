@@ -1,11 +1,12 @@
-"""Pictures: the one place that uses Pillow. Reading, fitting, moving over and mixing them, and writing small ones."""
+"""Pictures: reading, fitting, moving over and mixing them, and writing small ones."""
 
 import io
 from typing import Final, Self
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
+from nexus.sdk.media import pictures
 from nexus_video.film import Frame
 
 Picture = Image.Image
@@ -18,19 +19,10 @@ _TILE: Final = 320
 _ACROSS: Final = 4
 
 
-class PictureError(Exception):
-    """A file that cannot be taken as a picture; says why in one line."""
-
-
-def read_picture(body: bytes, longest: int) -> Picture:
-    """A PNG, JPEG or WebP file upright, in RGB, no side longer than `longest` pixels. Raises PictureError."""
-    try:
-        with Image.open(io.BytesIO(body), formats=_FORMATS) as file:
-            if file.width * file.height > MOST_PIXELS:
-                raise PictureError(f"the picture has more than {MOST_PIXELS // 1_000_000} million pixels")
-            picture = ImageOps.exif_transpose(file).convert("RGB")
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise PictureError("the file is not a whole PNG, JPEG or WebP picture") from error
+def read_picture(body: bytes, param: str, longest: int) -> Picture:
+    """A PNG, JPEG or WebP file upright, in RGB, no side longer than `longest` pixels. Raises ApiError (400) that names
+    `param`."""
+    picture = pictures.opaque(pictures.read_picture(body, param, _FORMATS, MOST_PIXELS))
     picture.thumbnail((longest, longest), Image.Resampling.LANCZOS)
     return picture
 

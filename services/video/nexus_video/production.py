@@ -6,7 +6,7 @@ from typing import Any
 
 from nexus.sdk.engine import Call
 from nexus_video.coding import Mp4Writer
-from nexus_video.film import Film, Frame, go_on
+from nexus_video.film import Film, Frame
 from nexus_video.order import Order
 from nexus_video.pictures import Spritesheet, thumbnail
 
@@ -20,7 +20,7 @@ def produced(film: Film, order: Order, model: str, call: Call) -> dict[str, Any]
     poster: Frame | None = None
     with Mp4Writer(order.size, order.fps) as writer:
         for index, frame in enumerate(film.frames):
-            go_on(call)
+            call.go_on()
             writer.add(frame)
             sheet.add(index, frame)
             if index == order.count // 3:

@@ -24,11 +24,11 @@ def packaged(package: str, name: str) -> Path:
     raise FileNotFoundError(f"the package {package} has no {name}")
 
 
-def part_of_model(name: str, folder: Path, package: str | None) -> Path:
-    """A further file of the model in `folder`: there, or in the package where one is named. Raises
-    FileNotFoundError."""
-    if package is not None:
-        return packaged(package, name)
-    if not (folder / name).is_file():
-        raise FileNotFoundError(f"no {name} in {folder}")
-    return folder / name
+def part_of_model(what: str, name: str, folder: Path, package: str | None) -> Path:
+    """A further file of the model in `folder`: there, or in the package where one is named. Raises FileNotFoundError,
+    which says `what` is not there."""
+    folders = (folder,) if package is None else package_folders(package)
+    for place in folders:
+        if (place / name).is_file():
+            return place / name
+    raise FileNotFoundError(f"no {what} at {folders[0] / name}")

@@ -44,7 +44,8 @@ def test_what_is_no_package(name: str) -> None:
 
 def test_a_further_file_of_a_model(package: str, tmp_path: Path) -> None:
     (tmp_path / "words.txt").write_text("beside")
-    assert part_of_model("words.txt", tmp_path, None).read_text() == "beside"
-    assert part_of_model("data/words.txt", tmp_path, package).read_text() == "packaged"
-    with pytest.raises(FileNotFoundError, match="no site in"):
-        part_of_model("site", tmp_path, None)
+    assert part_of_model("list", "words.txt", tmp_path, None).read_text() == "beside"
+    assert part_of_model("list", "data/words.txt", tmp_path, package).read_text() == "packaged"
+    for folder, name in ((tmp_path, None), (tmp_path / "site" / package, package)):
+        with pytest.raises(FileNotFoundError, match=f"^no list of words at {folder / 'data'}$"):
+            part_of_model("list of words", "data", tmp_path, name)

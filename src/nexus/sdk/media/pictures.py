@@ -25,10 +25,15 @@ class PictureFile:
     """A file in memory, each frame of which is a picture."""
 
     def __init__(
-        self, body: bytes, param: str, formats: Sequence[str] = FORMATS, most_pixels: int = MOST_PIXELS
+        self,
+        body: bytes,
+        param: str,
+        formats: Sequence[str] = FORMATS,
+        most_pixels: int = MOST_PIXELS,
+        unlike: str = "no image",
     ) -> None:
         """Raises ApiError (400) that names `param` where the bytes are no picture of the formats (Pillow's names), are
-        broken, or are too large."""
+        broken, or are too large. `unlike` is how that calls them which are nothing known."""
         self._param = param
         self._most_pixels = most_pixels
         if not body:
@@ -36,10 +41,10 @@ class PictureFile:
         try:
             self._image = Image.open(io.BytesIO(body), formats=tuple(formats))
         except _BOMBS as error:
-            raise self._too_large() from error
+            raise self._too_large("very many") from error
         except UnidentifiedImageError as error:
             known = ", ".join(name.lower() for name in formats)
-            raise self._refusal(f"the content is no image that can be read ({known})") from error
+            raise self._refusal(f"the content is {unlike} that can be read ({known})") from error
         except _BROKEN as error:
             raise self._broken(error) from error
 
@@ -74,15 +79,16 @@ class PictureFile:
             self._image.seek(index)
             width, height = self._image.size
             if width * height > self._most_pixels:  # looked at before a pixel is decoded
-                raise self._too_large()
+                raise self._too_large(f"{width}x{height}")
             return _plain(ImageOps.exif_transpose(self._image))
         except _BOMBS as error:
-            raise self._too_large() from error
+            raise self._too_large("very many") from error
         except _BROKEN as error:
             raise self._broken(error) from error
 
-    def _too_large(self) -> ApiError:
-        return self._refusal(f"the image has more than {self._most_pixels // 1_000_000} megapixels")
+    def _too_large(self, size: str) -> ApiError:
+        most = self._most_pixels // 1_000_000
+        return self._refusal(f"the image has {size} pixels; at most {most} megapixels are read")
 
     def _broken(self, error: Exception) -> ApiError:
         return self._refusal(f"the image is broken or was cut off: {error}")
