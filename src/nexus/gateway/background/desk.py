@@ -7,7 +7,15 @@ from typing import Any, Final
 
 import msgspec
 
-from nexus.contract.errors import INTERNAL_ERROR, INVALID_REQUEST, KINDS, MODEL_NOT_FOUND, NOT_FOUND, OVERLOADED, ApiError
+from nexus.contract.errors import (
+    INTERNAL_ERROR,
+    INVALID_REQUEST,
+    KINDS,
+    MODEL_NOT_FOUND,
+    NOT_FOUND,
+    OVERLOADED,
+    ApiError,
+)
 from nexus.gateway.background.bell import Bell
 from nexus.gateway.background.view import job_view
 from nexus.gateway.plan.refusal import refusal

@@ -165,14 +165,15 @@ async def _stored(opened: Opened, key: str, body: bytes) -> None:
     for left in reversed(range(_WRITE_TRIES)):
         try:
             await opened.blobs.put(key, body)
-            return
         except BlobsFullError as error:
             raise ApiError(INTERNAL_ERROR, f"There is no room for the result: {error}.") from error
         except BlobError as error:
             if not left:
                 raise ApiError(NO_READY_SERVICE, f"The result could not be stored: {error}.") from error
             _log.warning("the result of a job could not be stored, trying again: %s", error)
-            await asyncio.sleep(RETRY_SECONDS)
+        else:
+            return
+        await asyncio.sleep(RETRY_SECONDS)
 
 
 async def _kept_at(write: Callable[[], Awaitable[bool]]) -> bool:
