@@ -1,5 +1,6 @@
 """Takes calls that are answered later, tells how they are, and calls them off."""
 
+import asyncio
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -48,6 +49,7 @@ class Desk:
         self._places = places
         self._bell = bell
         self._stop = stop
+        self._entries: set[asyncio.Task[Job]] = set()
 
     async def accept(
         self, call: Call, base_url: str, details: Mapping[str, Any] | None = None, prefix: str = "job"
@@ -61,14 +63,12 @@ class Desk:
         if await opened.ledger.queued(request.head.token) >= rules.max_queued:
             raise ApiError(OVERLOADED, f"{rules.max_queued} jobs wait already; try again later.", retry_after=10)
         identity = f"{prefix}_{secrets.token_hex(16)}"
-        key = f"{folder(identity)}request"
-        await opened.blobs.put(key, request.body)
         order = Order(
             id=identity,
             operation=request.endpoint.operation,
             path=request.head.target,
             content_type=request.head.content_type.decode("latin-1"),
-            key=key,
+            key=f"{folder(identity)}request",
             size=len(request.body),
             token=request.head.token,
             model=call.model,
@@ -76,10 +76,18 @@ class Desk:
             base_url=base_url,
             details=details or {},
         )
+        entry = asyncio.create_task(self._enter(opened, order, request.body, self._places.now() + rules.max_wait))
+        self._entries.add(entry)
+        entry.add_done_callback(self._entries.discard)
+        return await asyncio.shield(entry)
+
+    async def _enter(self, opened: Opened, order: Order, body: bytes, until: float) -> Job:
+        """Bytes and row, both or none: a client that leaves meanwhile must not break this off between them."""
+        await opened.blobs.put(order.key, body)
         try:
-            job = await opened.ledger.enter(order, self._places.now() + rules.max_wait)
+            job = await opened.ledger.enter(order, until)
         except BaseException:
-            await opened.blobs.delete([key])
+            await opened.blobs.delete([order.key])
             raise
         self._bell.ring()
         return job

@@ -99,6 +99,22 @@ async def test_a_database_that_fails_leaves_no_bytes_behind(office) -> None:
     assert await office.names() == []
 
 
+async def test_a_client_that_leaves_while_its_job_is_written_down_leaves_a_whole_job(office) -> None:
+    office.opened.blobs.gated()
+    accepting = asyncio.create_task(office.accept(b"asked"))
+    await office.opened.blobs.putting.wait()
+    accepting.cancel()
+    await asyncio.wait((accepting,))
+    assert accepting.cancelled()
+    rung = asyncio.create_task(office.bell.wait(60))
+    await asyncio.sleep(0)
+    office.opened.blobs.gate.set()
+    async with asyncio.timeout(5):
+        await rung
+    (job,) = await office.ledger.waiting(10)
+    assert await office.opened.blobs.get(job.order.key) == b"asked"
+
+
 async def test_a_token_finds_its_own_jobs_and_no_others(office) -> None:
     job = await office.accept()
     assert await office.desk.find(job.id, "administrator") == await office.desk.find(job.id, None) == job
