@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
-import onnxruntime
 from pydantic import BaseModel, ConfigDict, Field
 from tokenizers import Tokenizer
 
+from nexus.sdk.onnx import open_session
 from nexus.sdk.packages import part_of_model
 from nexus_embeddings.vectors import Vector, mean_pooled, normalised
 
@@ -57,12 +57,7 @@ class OnnxModel:
     which costs nothing (one text uses all threads) and keeps the memory that of one text."""
 
     def __init__(self, path: Path, threads: int) -> None:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # the cores are shared
-        options.log_severity_level = 3
-        self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        self._session = open_session(path, threads)
         self._inputs = {entry.name for entry in self._session.get_inputs()}
         self._turn = threading.Lock()
         self.dimensions: int = self._session.get_outputs()[0].shape[-1]

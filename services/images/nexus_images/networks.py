@@ -9,8 +9,8 @@ import onnxruntime
 from numpy.typing import NDArray
 from onnxruntime.capi.onnxruntime_pybind11_state import Fail
 
-from nexus.contract.errors import OVERLOADED, ApiError
 from nexus.sdk.engine import Call
+from nexus.sdk.onnx import open_session
 
 Array = NDArray[np.float32]
 
@@ -19,24 +19,16 @@ class Network:
     """One ONNX network with one output."""
 
     def __init__(self, path: Path, threads: int) -> None:
-        if not path.is_file():
-            raise FileNotFoundError(f"no network at {path}")
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # the cores are shared
-        options.enable_cpu_mem_arena = False  # an arena keeps the memory of the largest picture ever drawn
-        options.log_severity_level = 4  # a run that was ended is no error to log
-        self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        # The memory of the largest picture ever drawn is not kept, and a run that was ended is no error to log.
+        self._session = open_session(path, threads, keep_memory=False, quiet=True)
         self.inputs: tuple[str, ...] = tuple(entry.name for entry in self._session.get_inputs())
 
     def run(self, feeds: Mapping[str, Array], running: "Running") -> Array:
         """The network's output. Raises ApiError when the call is cancelled, also while it computes."""
         try:
             output: Any = self._session.run(None, dict(feeds), running.options)[0]
-        except Fail as error:
-            if running.call.cancelled:
-                raise ApiError(OVERLOADED, "the call was cancelled before its picture was complete") from error
+        except Fail:
+            running.call.go_on()  # else it was ended, and nothing has failed
             raise
         return np.asarray(output, np.float32)
 

@@ -6,7 +6,6 @@ from typing import Protocol
 
 from PIL.Image import Image
 
-from nexus.contract.errors import OVERLOADED, ApiError
 from nexus.sdk.engine import Call
 
 
@@ -57,8 +56,7 @@ class Easel:
 
     def progress(self, fraction: float) -> None:
         """Say how much of this picture is done, 0 to 1. Raises ApiError when nobody waits for it any more."""
-        if self.call.cancelled:
-            raise ApiError(OVERLOADED, "the call was cancelled before its picture was complete")
+        self.call.go_on()
         which = f"painting picture {self.position + 1} of {self.count}" if self.count > 1 else "painting"
         self.call.report((self.position + fraction) / self.count, which)
 

@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import onnxruntime
 from PIL import Image
+
+from nexus.sdk.onnx import open_session
 
 # How the network was shown images: scaled to 256, the middle 224 of it as a JPEG, blue first, less the usual mean.
 _SCALED: Final = 256
@@ -19,12 +20,7 @@ class ImageJudge:
     """The network in a file; several threads may ask. Raises what onnxruntime raises for a file that it cannot read."""
 
     def __init__(self, path: Path, threads: int) -> None:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # the cores are shared
-        options.log_severity_level = 3
-        self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        self._session = open_session(path, threads)
         self._input = self._session.get_inputs()[0].name
 
     def score(self, image: Image.Image) -> float:

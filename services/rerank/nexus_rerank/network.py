@@ -1,12 +1,12 @@
-"""One transformer network read from an ONNX file. The one seam of onnxruntime."""
+"""One transformer network read from an ONNX file."""
 
 import threading
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
+from nexus.sdk.onnx import open_session
 from nexus_rerank.tokens import Chunk
 
 
@@ -15,12 +15,7 @@ class Network:
 
     def __init__(self, path: Path, threads: int) -> None:
         """Raises an Exception of the library for a file that is no network, ValueError for one of other inputs."""
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # the cores are shared
-        options.log_severity_level = 3
-        self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        self._session = open_session(path, threads)
         self._inputs = {entry.name for entry in self._session.get_inputs()}
         self._turn = threading.Lock()
         unknown = self._inputs - {"input_ids", "attention_mask", "token_type_ids"}

@@ -13,6 +13,8 @@ from piper.config import PhonemeType, PiperConfig
 from piper.voice import PiperVoice
 from pydantic import BaseModel, ConfigDict, Field
 
+from nexus.sdk.onnx import open_session
+
 _PHONEME_TYPES: Final = (PhonemeType.ESPEAK, PhonemeType.TEXT)
 _UNREADABLE: Final = ("Cc", "Cs")
 # The network rounds each phoneme's length up to a whole frame, and only what was there before is stretched: that is
@@ -56,9 +58,7 @@ class Voice:
     def __init__(self, path: Path, threads: int, options: Options) -> None:
         """Raises RuntimeError or OSError when the file, or the JSON file beside it, is not a voice."""
         self._config = _read_config(path)
-        self._session = onnxruntime.InferenceSession(
-            str(path), _session_options(threads), providers=["CPUExecutionProvider"]
-        )
+        self._session = open_session(path, threads, keep_memory=False)
         self._piper = PiperVoice(session=self._session, config=self._config)
         self._gain = options.gain
         self.rate: int = self._config.sample_rate
@@ -120,13 +120,3 @@ def _read_config(path: Path) -> PiperConfig:
     if config.phoneme_type not in _PHONEME_TYPES:
         raise RuntimeError(f"{file}: phonemes of the kind {config.phoneme_type.value} need packages that are not here")
     return config
-
-
-def _session_options(threads: int) -> onnxruntime.SessionOptions:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # the cores are shared
-    options.enable_cpu_mem_arena = False  # a tenth quicker, but it keeps all it ever took
-    options.log_severity_level = 3
-    return options
