@@ -1,6 +1,5 @@
 """The llm service's engine: llama.cpp in this process, behind OpenAI's chat and completions."""
 
-import os
 import time
 import uuid
 from collections.abc import Iterator
@@ -14,10 +13,11 @@ from nexus_llm.native import FINGERPRINT, Native, Settings
 from nexus_llm.options import read_options
 from nexus_llm.steps import Tally
 
-from nexus.contract.errors import NO_READY_SERVICE, ApiError
 from nexus.contract.wire.chat import ChatRequest
 from nexus.contract.wire.completions import CompletionRequest
+from nexus.sdk.cores import spare_cores
 from nexus.sdk.engine import Call, Engine, Model
+from nexus.sdk.loaded import Loaded
 
 _DEFAULT_CONTEXT = 4096
 _MOST_THREADS = 8
@@ -29,13 +29,13 @@ class LlmEngine(Engine):
 
     def __init__(self, config: Any) -> None:
         super().__init__(config)
-        self._natives: dict[str, Native] = {}
+        self._natives = Loaded[Native]()
 
     def load(self, model: Model) -> None:
         """Read the model's file into memory. Raises RuntimeError when the engine cannot use it."""
         if model.path is None:
             raise RuntimeError(f"the manifest entry of {model.id} gives no file")
-        threads = int(self.config["NEXUS_LLM_THREADS"]) or min(_spare_cores(), _MOST_THREADS)
+        threads = int(self.config["NEXUS_LLM_THREADS"]) or spare_cores(_MOST_THREADS)
         context = model.context_length or _DEFAULT_CONTEXT
         settings = Settings(threads, int(self.config["NEXUS_LLM_PARALLEL"]), context, read_options(model.options))
         self._natives[model.id] = Native(model.path, settings)
@@ -48,7 +48,7 @@ class LlmEngine(Engine):
 
     def chat_completions(self, request: ChatRequest, call: Call) -> Answer | Iterator[Answer]:
         """A whole answer, or its chunks when the request says `stream`; either way at the engine's pace."""
-        chat = Chat(self._native(call.model), request, call, Tally())
+        chat = Chat(self._natives.of(call), request, call, Tally())
         head = _head("chatcmpl", call.model)
         steps = _begun(chat.steps())
         if not request.stream:
@@ -57,18 +57,12 @@ class LlmEngine(Engine):
 
     def completions(self, request: CompletionRequest, call: Call) -> Answer | Iterator[Answer]:
         """A whole completion, or its chunks when the request says `stream`."""
-        completions = Completions(self._native(call.model), request, call)
+        completions = Completions(self._natives.of(call), request, call)
         head = _head("cmpl", call.model)
         steps = _begun(completions.steps())
         if not request.stream:
             return completion_answer(steps, head, completions)
         return completion_chunks(steps, head, completions, _wants_usage(request))
-
-    def _native(self, model: Model) -> Native:
-        try:
-            return self._natives[model.id]
-        except KeyError as error:
-            raise ApiError(NO_READY_SERVICE, f"the model {model.id} is not loaded", retry_after=1) from error
 
 
 def _begun(items: Iterator[_Item]) -> Iterator[_Item]:
@@ -82,10 +76,3 @@ def _head(prefix: str, model: Model) -> Head:
 
 def _wants_usage(request: ChatRequest | CompletionRequest) -> bool:
     return bool(request.stream_options and request.stream_options.include_usage)
-
-
-def _spare_cores() -> int:
-    """All cores this process may use but one: threads that wait for one another spin, and on a machine whose every core
-    they take, whatever else runs makes them several times slower."""
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, usable - 1)

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import xllamacpp
 
-from nexus.contract.errors import INTERNAL_ERROR, INVALID_REQUEST, OVERLOADED, ApiError
+from nexus.contract.errors import INTERNAL_ERROR, INVALID_REQUEST, ApiError
 from nexus.sdk.engine import Call
 from nexus_llm.options import Options
 
@@ -91,8 +91,7 @@ def generate(handler: _Handler, body: dict[str, Any], call: Call, prompt: str) -
             if "error" in chunk:
                 raise _engine_error(chunk["error"], prompt)
             yield chunk
-        if call.cancelled:
-            raise ApiError(OVERLOADED, "the call was cancelled before its answer was complete")
+        call.go_on()
     finally:
         stopped.set()
         thread.join()  # the call's place is free only when the engine's is
