@@ -7,15 +7,20 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from nexus.sdk.engine import Call, Model
+from nexus.sdk.models import read_entry
+from nexus.sdk.sources import resolve, unresolved
 from tests.servers.openai_document import DOCUMENT, WHY_NOT, complaints, load_document
 
 START_SECONDS = 60.0
@@ -39,6 +44,24 @@ def conforms(openai_document: dict[str, Any]) -> Callable[[str, Any], None]:
             pytest.fail("\n".join(errors))
 
     return check
+
+
+@pytest.fixture(scope="session")
+def find_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Model]:
+    """The model of a manifest entry's file, its own files found."""
+
+    def find(file: Path) -> Model:
+        entry = read_entry(file)
+        path, digest = resolve(entry, tmp_path_factory.mktemp("cache"), threading.Event())
+        return replace(unresolved(entry), path=path, digest=digest)
+
+    return find
+
+
+@pytest.fixture
+def call(model: Model) -> Call:
+    """A call on the model of the service's own tests."""
+    return Call("test", model, {})
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,6 @@
 import base64
 import io
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,19 +13,14 @@ from PIL import Image, ImageDraw
 FOLDER = Path(__file__).parents[1]
 sys.path.insert(0, str(FOLDER))
 
-from nexus.sdk.engine import Call, Form, Model, Upload  # noqa: E402 - the service's folder has to be on the path
-from nexus.sdk.models import read_entry  # noqa: E402
-from nexus.sdk.sources import resolve, unresolved  # noqa: E402
+from nexus.sdk.engine import Form, Model, Upload  # noqa: E402 - the service's folder has to be on the path
 
 
 @pytest.fixture(scope="session")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
+def model(find_model: Callable[[Path], Model]) -> Model:
     """The embedded model as its manifest entry describes it, its file found."""
     pytest.importorskip("onnxruntime", reason="the embedded model runs in the service's own environment")
-    entry = read_entry(FOLDER / "models" / "terrain.toml")
-    path, digest = resolve(entry, tmp_path_factory.mktemp("cache"), threading.Event())
-    plain = unresolved(entry)
-    return Model(id=plain.id, path=path, options=plain.options, digest=digest)
+    return find_model(FOLDER / "models" / "terrain.toml")
 
 
 @pytest.fixture(scope="session")
@@ -37,11 +31,6 @@ def engine(model: Model) -> Iterator[Any]:
     engine.load(model)
     yield engine
     engine.unload(model)
-
-
-@pytest.fixture
-def call(model: Model) -> Call:
-    return Call("test", model, {})
 
 
 @pytest.fixture(scope="session")

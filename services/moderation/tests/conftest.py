@@ -4,7 +4,6 @@ import base64
 import io
 import json
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,17 +16,12 @@ sys.path.insert(0, str(FOLDER))
 
 from nexus.contract.wire.moderations import ModerationRequest  # noqa: E402 - the service's folder has to be on the path
 from nexus.sdk.engine import Call, Model  # noqa: E402
-from nexus.sdk.models import read_entry  # noqa: E402
-from nexus.sdk.sources import resolve, unresolved  # noqa: E402
 
 
 @pytest.fixture(scope="session")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
+def model(find_model: Callable[[Path], Model]) -> Model:
     """The embedded model as its manifest entry describes it, its folder found."""
-    entry = read_entry(FOLDER / "models" / "profanity-opennsfw.toml")
-    path, digest = resolve(entry, tmp_path_factory.mktemp("cache"), threading.Event())
-    plain = unresolved(entry)
-    return Model(id=plain.id, path=path, options=plain.options, digest=digest)
+    return find_model(FOLDER / "models" / "profanity-opennsfw.toml")
 
 
 @pytest.fixture(scope="session")
@@ -49,11 +43,6 @@ def engine(make_engine: Callable[..., Any], model: Model) -> Iterator[Any]:
     engine = make_engine()
     yield engine
     engine.unload(model)
-
-
-@pytest.fixture
-def call(model: Model) -> Call:
-    return Call("test", model, {})
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import json
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,17 +13,12 @@ sys.path[:0] = [str(FOLDER), str(FOLDER / "tests")]
 
 from nexus.contract.wire.music import MusicRequest  # noqa: E402 - the service's folder has to be on the path
 from nexus.sdk.engine import Call, Model  # noqa: E402
-from nexus.sdk.models import read_entry  # noqa: E402
-from nexus.sdk.sources import resolve, unresolved  # noqa: E402
 
 
 @pytest.fixture(scope="session")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
+def model(find_model: Callable[[Path], Model]) -> Model:
     """The embedded composer as its manifest entry describes it, its soundfont found."""
-    entry = read_entry(FOLDER / "models" / "symbolic.toml")
-    path, digest = resolve(entry, tmp_path_factory.mktemp("cache"), threading.Event())
-    plain = unresolved(entry)
-    return Model(id=plain.id, path=path, options=plain.options, digest=digest)
+    return find_model(FOLDER / "models" / "symbolic.toml")
 
 
 @pytest.fixture(scope="session")
@@ -35,11 +29,6 @@ def engine(model: Model) -> Iterator[Any]:
     engine.load(model)
     yield engine
     engine.unload(model)
-
-
-@pytest.fixture
-def call(model: Model) -> Call:
-    return Call("test", model, {})
 
 
 @pytest.fixture

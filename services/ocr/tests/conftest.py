@@ -2,7 +2,6 @@
 
 import json
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,19 +15,14 @@ from drawing import url  # noqa: E402 - the service's folder has to be on the pa
 
 from nexus.contract.wire.ocr import OcrRequest, OcrResponse  # noqa: E402
 from nexus.sdk.engine import Call, Model  # noqa: E402
-from nexus.sdk.models import read_entry  # noqa: E402
-from nexus.sdk.sources import resolve, unresolved  # noqa: E402
 
 CONFIG = {"NEXUS_OCR_THREADS": 1, "NEXUS_OCR_DPI": 150, "NEXUS_OCR_MAX_PAGES": 3, "NEXUS_OCR_MAX_MEGAPIXELS": 10}
 
 
 @pytest.fixture(scope="session")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
+def model(find_model: Callable[[Path], Model]) -> Model:
     """The embedded model as its manifest entry describes it, its folder found."""
-    entry = read_entry(FOLDER / "models" / "pp-ocrv6.toml")
-    path, digest = resolve(entry, tmp_path_factory.mktemp("cache"), threading.Event())
-    plain = unresolved(entry)
-    return Model(id=plain.id, path=path, options=plain.options, digest=digest)
+    return find_model(FOLDER / "models" / "pp-ocrv6.toml")
 
 
 @pytest.fixture(scope="session")
@@ -39,11 +33,6 @@ def engine(model: Model) -> Iterator[Any]:
     engine.load(model)
     yield engine
     engine.unload(model)
-
-
-@pytest.fixture
-def call(model: Model) -> Call:
-    return Call("test", model, {})
 
 
 @pytest.fixture

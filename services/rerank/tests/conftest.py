@@ -2,7 +2,6 @@
 
 import json
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,17 +13,12 @@ sys.path[:0] = [str(FOLDER), str(FOLDER / "tests")]
 
 from nexus.contract.wire.rerank import RerankRequest  # noqa: E402 - the service's folder has to be on the path
 from nexus.sdk.engine import Call, Model  # noqa: E402
-from nexus.sdk.models import read_entry  # noqa: E402
-from nexus.sdk.sources import resolve, unresolved  # noqa: E402
 
 
 @pytest.fixture(scope="session")
-def minilm(tmp_path_factory: pytest.TempPathFactory) -> Model:
+def minilm(find_model: Callable[[Path], Model]) -> Model:
     """The embedded model as its manifest entry describes it, its file found."""
-    entry = read_entry(FOLDER / "models" / "minilm.toml")
-    path, digest = resolve(entry, tmp_path_factory.mktemp("cache"), threading.Event())
-    plain = unresolved(entry)
-    return Model(id=plain.id, path=path, context_length=plain.context_length, options=plain.options, digest=digest)
+    return find_model(FOLDER / "models" / "minilm.toml")
 
 
 @pytest.fixture(scope="session")

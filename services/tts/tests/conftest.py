@@ -3,7 +3,6 @@
 import io
 import json
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +17,6 @@ sys.path.insert(0, str(FOLDER))
 
 from nexus.contract.wire.speech import SpeechRequest  # noqa: E402 - the service's folder has to be on the path
 from nexus.sdk.engine import Call, Model  # noqa: E402
-from nexus.sdk.models import read_entry  # noqa: E402
-from nexus.sdk.sources import resolve, unresolved  # noqa: E402
 
 
 @dataclass(frozen=True)
@@ -57,12 +54,9 @@ def hear() -> Callable[[bytes], Sound]:
 
 
 @pytest.fixture(scope="session")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
+def model(find_model: Callable[[Path], Model]) -> Model:
     """The embedded model as its manifest entry describes it, its file found."""
-    entry = read_entry(FOLDER / "models" / "joe.toml")
-    path, digest = resolve(entry, tmp_path_factory.mktemp("cache"), threading.Event())
-    plain = unresolved(entry)
-    return Model(id=plain.id, path=path, options=plain.options, digest=digest)
+    return find_model(FOLDER / "models" / "joe.toml")
 
 
 @pytest.fixture(scope="session")
@@ -73,11 +67,6 @@ def engine(model: Model) -> Iterator[Any]:
     engine.load(model)
     yield engine
     engine.unload(model)
-
-
-@pytest.fixture
-def call(model: Model) -> Call:
-    return Call("test", model, {})
 
 
 @pytest.fixture
