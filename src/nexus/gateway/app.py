@@ -146,7 +146,7 @@ async def _serve(
             config=lambda: configuration.config,
             metrics_text=metrics.text,
             in_flight=upstreams.in_flight,
-            check_token=keyring.check,
+            check_token=keyring.check_owner,
             record=recorder.record_control,
             log=log,
             instance=instance,

@@ -5,7 +5,7 @@ import secrets
 from collections.abc import Mapping
 from typing import Final
 
-from nexus.contract.errors import INVALID_API_KEY, ApiError
+from nexus.contract.errors import INVALID_API_KEY, PERMISSION_DENIED, ApiError
 
 ADMINISTRATOR: Final = "administrator"
 ANONYMOUS: Final = "anonymous"
@@ -24,18 +24,23 @@ class Keyring:
 
     def __init__(self, tokens: Mapping[bytes, str], *, required: bool = True) -> None:
         self._tokens = dict(tokens)
+        self._lent: set[bytes] = set()
         self._required = required
         self.version = 0
 
     def lend(self, name: str) -> str:
         """A further token that goes by `name`, until it is taken back: for a service that asks on a caller's behalf."""
         token = f"lent-{secrets.token_urlsafe(24)}"
-        self._tokens[digest(token)] = name
+        key = digest(token)
+        self._tokens[key] = name
+        self._lent.add(key)
         return token
 
     def take_back(self, token: str) -> None:
         """Let in a lent token no more."""
-        self._tokens.pop(digest(token), None)
+        key = digest(token)
+        self._tokens.pop(key, None)
+        self._lent.discard(key)
         self.version += 1
 
     def check(self, authorization: bytes | None) -> str:
@@ -44,10 +49,21 @@ class Keyring:
             if self._required:
                 raise ApiError(INVALID_API_KEY, "No API key was given: send the header 'Authorization: Bearer <key>'.")
             return ANONYMOUS
-        scheme, _, token = authorization.partition(b" ")
-        name = self._tokens.get(hashlib.sha256(token.strip()).digest())
+        scheme = authorization.partition(b" ")[0]
+        name = self._tokens.get(hashlib.sha256(_credentials(authorization)).digest())
         if name is not None and scheme.lower() == b"bearer":
             return name
         if not self._required:
             return ANONYMOUS
         raise ApiError(INVALID_API_KEY, "The API key is not a known one.")
+
+    def check_owner(self, authorization: bytes | None) -> str:
+        """As `check`, for what a caller keeps to itself: its files, its jobs. Raises ApiError (403) for a lent token."""
+        name = self.check(authorization)
+        if hashlib.sha256(_credentials(authorization)).digest() in self._lent:
+            raise ApiError(PERMISSION_DENIED, "A token on loan may ask for operations, and for nothing else.")
+        return name
+
+
+def _credentials(authorization: bytes | None) -> bytes:
+    return (authorization or b"").partition(b" ")[2].strip()

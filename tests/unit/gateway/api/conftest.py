@@ -105,7 +105,7 @@ async def start_gateway(environment: pytest.MonkeyPatch) -> AsyncIterator[Callab
             config=lambda: gateway.config,
             metrics_text=lambda: b"nexus_up 1\n",
             in_flight=len,  # a number that a test can tell from the URL
-            check_token=keyring.check,
+            check_token=keyring.check_owner,
             record=record,
             log=log,
             instance="gateway-1",

@@ -80,3 +80,19 @@ def test_where_no_token_is_required_a_lent_one_keeps_its_name_for_its_time() -> 
     assert keyring.check(f"Bearer {token}".encode()) == "ada"
     keyring.take_back(token)
     assert keyring.check(f"Bearer {token}".encode()) == ANONYMOUS
+
+
+@pytest.mark.parametrize("required", [True, False])
+def test_a_lent_token_asks_for_operations_and_sees_nothing_of_its_callers(required: bool) -> None:
+    keyring = Keyring({digest("sk-one"): "one"}, required=required)
+    token = keyring.lend("one")
+    with pytest.raises(ApiError) as caught:
+        keyring.check_owner(f"bearer  {token} ".encode())
+    assert (caught.value.status, caught.value.code) == (403, "permission_denied")
+    assert keyring.check_owner(b"Bearer sk-one") == "one"
+    keyring.take_back(token)
+    if required:
+        with pytest.raises(ApiError, match="not a known one"):
+            keyring.check_owner(f"Bearer {token}".encode())
+    else:
+        assert keyring.check_owner(None) == ANONYMOUS
