@@ -1,11 +1,11 @@
 """The ledger of jobs in the database: who may run what, and how it ended. Every change is one guarded statement.
 
 Laws: a job is claimed by at most one owner at a time; only its claim may write how it ended; what has ended never
-runs again. That several gateways share a database changes none of it.
+runs again. That several gateways share a database changes none of it, nor does a clock that is set.
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Row, and_, delete, func, insert, select, update
@@ -16,6 +16,7 @@ from nexus.store.tables import jobs
 
 _ENDED: Final = tuple(state.value for state in ENDED)
 _RECENT: Final = 20  # how many runs say what is usual
+_AT_ONCE: Final = 0.0  # also where another gateway's clock is behind, or this one is set back
 
 
 class Ledger:
@@ -35,7 +36,7 @@ class Ledger:
             "token": order.token,
             "state": State.QUEUED.value,
             "created_at": now,
-            "available_at": now,
+            "available_at": _AT_ONCE,
             "expires_at": expires_at,
             "path": order.path,
             "content_type": order.content_type,
@@ -141,7 +142,7 @@ class Ledger:
 
     async def renew(self, claim: Claim, seconds: float, progress: float, message: str) -> bool:
         """Keep the claim, and tell how far the run is. False: it was cancelled, or given to somebody else."""
-        values = {"lease_until": self._now() + seconds, "progress": progress, "message": message}
+        values = {"lease_until": self._now() + seconds, "progress": progress, "message": _told(message)}
         return await self._changed(update(jobs).where(_held(claim)).values(values))
 
     async def complete(
@@ -182,11 +183,11 @@ class Ledger:
         """Let it wait again, for `seconds` at least; a run that was no attempt is not counted."""
         values = {
             "state": State.QUEUED.value,
-            "available_at": self._now() + seconds,
+            "available_at": self._now() + seconds if seconds else _AT_ONCE,
             "attempts": claim.attempt if counts else claim.attempt - 1,
             "started_at": None,
             "progress": 0.0,
-            "message": message[:200],
+            "message": _told(message),
             **_NOBODY,
         }
         return await self._changed(update(jobs).where(_held(claim)).values(values))
@@ -203,11 +204,16 @@ class Ledger:
         open_ = and_(jobs.c.id == identity, jobs.c.state.not_in(_ENDED))
         return await self._changed(update(jobs).where(open_).values(values))
 
-    async def take_back(self, most_attempts: int, lost: Mapping[str, Any], expires_at: float) -> int:
-        """Let the jobs of owners that are silent wait again; those that were lost too often have failed."""
+    async def take_back(
+        self, most_attempts: int, lost: Mapping[str, Any], expires_at: float, spared: Collection[str] = ()
+    ) -> int:
+        """Let the jobs of owners that are silent wait again; those that were lost too often have failed.
+
+        `spared` are those that the caller knows to run, whatever the clock says: it may just have been set.
+        """
         now = self._now()
-        silent = and_(jobs.c.state == State.RUNNING.value, jobs.c.lease_until < now)
-        waits = {"state": State.QUEUED.value, "available_at": now, "progress": 0.0, "started_at": None, **_NOBODY}
+        silent = and_(jobs.c.state == State.RUNNING.value, jobs.c.lease_until < now, jobs.c.id.not_in(spared))
+        waits = {"state": State.QUEUED.value, "available_at": _AT_ONCE, "progress": 0.0, "started_at": None, **_NOBODY}
         failed = {"state": State.FAILED.value, "finished_at": now, "expires_at": expires_at, "error": dict(lost)}
         async with self._database.begin() as connection:
             again = await connection.execute(update(jobs).where(silent, jobs.c.attempts < most_attempts).values(waits))
@@ -241,6 +247,11 @@ class Ledger:
 
 
 _NOBODY: Final[dict[str, Any]] = {"owner": None, "lease_until": None}
+
+
+def _told(message: str) -> str:
+    """What a service says, as it can be kept: PostgreSQL's text has no NUL."""
+    return message.replace("\0", "")[:200]
 
 
 def _held(claim: Claim) -> ColumnElement[bool]:

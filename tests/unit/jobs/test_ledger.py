@@ -99,6 +99,32 @@ async def test_what_is_put_back_waits_its_time_and_counts_only_attempts(book: An
     assert (await book.ledger.get(job.id)).attempts == 1
 
 
+async def test_a_clock_that_is_set_back_keeps_nobody_waiting(book: Any) -> None:
+    first, second = await book.claimed(), await book.claimed()
+    job = await book.enter()
+    assert await book.ledger.put_back(first, 0, counts=False, message="")
+    book.clock.now += 11
+    assert await book.ledger.take_back(3, ERROR, book.clock.now) == 1
+    book.clock.now -= 3600
+    assert [one.id for one in await book.ledger.waiting(10)] == [first.job.id, second.job.id, job.id]
+
+
+async def test_a_clock_that_is_set_forward_ends_no_run_of_ones_own(book: Any) -> None:
+    claim, lost = await book.claimed(), await book.claimed("there")
+    book.clock.now += 3600
+    assert await book.ledger.take_back(3, ERROR, book.clock.now, [claim.job.id]) == 1
+    assert await book.ledger.renew(claim, 10.0, 0.5, "")
+    assert not await book.ledger.renew(lost, 10.0, 0.5, "")
+
+
+async def test_what_a_service_says_can_be_kept_whatever_it_is(book: Any) -> None:
+    claim = await book.claimed()
+    assert await book.ledger.renew(claim, 10.0, 0.5, "a\0b")
+    assert (await book.ledger.get(claim.job.id)).message == "ab"
+    assert await book.ledger.put_back(claim, 0, counts=True, message="\0c" * 300)
+    assert (await book.ledger.get(claim.job.id)).message == "c" * 200
+
+
 async def test_cancelling_a_run_ends_its_claim(book: Any) -> None:
     claim = await book.claimed()
     assert await book.ledger.cancel(claim.job.id, book.clock.now + 60)

@@ -111,8 +111,9 @@ class Desk:
     async def settled(self, job: Job, seconds: float) -> Job:
         """The job as it is when it has ended, or after so long."""
         opened = await self._store.opened()
-        deadline = self._places.now() + seconds
-        while not job.ended and (left := deadline - self._places.now()) > 0:
+        now = asyncio.get_running_loop().time  # never set, as the clock on the wall may be
+        deadline = now() + seconds
+        while not job.ended and (left := deadline - now()) > 0:
             await self._bell.wait(min(left, LOOK_SECONDS))
             job = await opened.ledger.get(job.id) or job
         return job

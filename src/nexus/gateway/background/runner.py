@@ -139,7 +139,7 @@ class Runner:
         """Take back what silent gateways ran; forget what has ended long ago."""
         rules = self._rules()
         until = time.time() + rules.keep
-        await opened.ledger.take_back(rules.max_attempts, _LOST.envelope()["error"], until)
+        await opened.ledger.take_back(rules.max_attempts, _LOST.envelope()["error"], until, tuple(self._runs))
         if time.monotonic() < self._clear_at:
             return
         self._clear_at = time.monotonic() + CLEAR_SECONDS

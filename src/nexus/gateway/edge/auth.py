@@ -58,7 +58,7 @@ class Keyring:
         raise ApiError(INVALID_API_KEY, "The API key is not a known one.")
 
     def check_owner(self, authorization: bytes | None) -> str:
-        """As `check`, for what a caller keeps to itself: its files, its jobs. Raises ApiError (403) for a lent token."""
+        """As `check`, for what a caller keeps to itself: files and jobs. Raises ApiError (403) for a lent token."""
         name = self.check(authorization)
         if hashlib.sha256(_credentials(authorization)).digest() in self._lent:
             raise ApiError(PERMISSION_DENIED, "A token on loan may ask for operations, and for nothing else.")

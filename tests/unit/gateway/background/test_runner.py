@@ -250,6 +250,20 @@ async def test_a_run_whose_claim_was_taken_back_ends_before_the_job_is_begun_ane
             await asyncio.sleep(0.005)
 
 
+async def test_a_clock_that_is_set_forward_ends_no_run(office, music, peer: Peer) -> None:
+    music()
+    job = await office.accept()
+    office.start()
+    side = await peer.called()
+    for _ in range(20):
+        office.clock.now += 10 * LEASE_SECONDS
+        office.bell.ring()
+        await asyncio.sleep(0.01)
+    side.answer()
+    done = await office.until(job, is_in(State.COMPLETED))
+    assert (done.attempts, len(office.recorded)) == (1, 1)
+
+
 async def test_what_silent_gateways_ran_is_run_here_and_given_up_in_the_end(office, music, peer: Peer) -> None:
     music()
     office.rules = JobRules(max_attempts=2)
