@@ -8,7 +8,7 @@ from typing import Final
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from nexus.contract.errors import INTERNAL_ERROR, ApiError
+from nexus.contract.errors import INTERNAL_ERROR, INVALID_REQUEST, ApiError
 from nexus.gateway.api.parts import ApiParts
 from nexus.gateway.artifacts import PREFIX as ARTIFACTS
 from nexus.gateway.edge.auth import ADMINISTRATOR
@@ -49,6 +49,9 @@ class Recorded:
             await send(message)
 
         try:
+            if "\0" in scope["path"] or b"%00" in scope["query_string"]:  # no name has one, and PostgreSQL takes none
+                await send_error(tell, ApiError(INVALID_REQUEST, "The request's target holds a NUL."))
+                return
             await self._app(inner, receive, tell)
         except ClientDisconnect:
             pass  # there is nobody to tell

@@ -36,6 +36,13 @@ async def test_a_sane_request_id_is_kept_and_another_replaced(gateway) -> None:
     assert "x-request-id" in (await gateway.client.get("/v1/models", headers={"authorization": ""})).headers
 
 
+@pytest.mark.parametrize("target", ["/v1/jobs/%00", "/v1/files?after=a%00b", "/v1/artifacts/%00"])
+async def test_a_nul_in_the_target_is_refused_before_a_database_trips_over_it(gateway, target: str) -> None:
+    answer = await gateway.client.get(target)
+    assert (answer.status_code, answer.json()["error"]["type"]) == (400, "invalid_request_error")
+    assert gateway.records[-1]["status"] == 400
+
+
 async def test_each_request_is_recorded_once(gateway) -> None:
     await gateway.client.get("/v1/services/unknown?x=1", headers={"x-request-id": "mine"})
     await gateway.client.get("/nowhere")
