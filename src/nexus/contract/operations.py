@@ -45,12 +45,8 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     Operation("rerank", "rerank", "/v1/rerank"),
     Operation("moderations", "moderation", "/v1/moderations", needs_model=False),
     Operation("images.generations", "image", "/v1/images/generations", needs_model=False, stream="sse", job="wanted"),
-    Operation(
-        "images.edits", "image", "/v1/images/edits", bodies=_BOTH, needs_model=False, stream="sse", job="wanted"
-    ),
-    Operation(
-        "images.variations", "image", "/v1/images/variations", bodies=("form",), needs_model=False, job="wanted"
-    ),
+    Operation("images.edits", "image", "/v1/images/edits", bodies=_BOTH, needs_model=False, stream="sse", job="wanted"),
+    Operation("images.variations", "image", "/v1/images/variations", bodies=("form",), needs_model=False, job="wanted"),
     Operation("audio.speech", "audio", "/v1/audio/speech", stream="bytes", job="wanted"),
     Operation(
         "audio.transcriptions", "audio", "/v1/audio/transcriptions", bodies=("form",), stream="sse", job="wanted"
