@@ -9,7 +9,7 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final
 
-from nexus.contract.errors import INTERNAL_ERROR, NO_READY_SERVICE, ApiError
+from nexus.contract.errors import INTERNAL_ERROR, UPSTREAM_ERROR, ApiError
 from nexus.gateway.background.desk import folder
 from nexus.gateway.background.progress import Watcher
 from nexus.gateway.background.results import Part, split
@@ -121,7 +121,7 @@ class Run:
 
     async def _complete(self, parts: tuple[Part, ...]) -> None:
         opened, claim = self._opened, self._claim
-        place = f"{folder(claim.job.id)}{claim.attempt}/"
+        place = f"{folder(claim.job.id)}{claim.owner}-{claim.attempt}/"  # no other run's, which may go on elsewhere
         stored = {part.name: Result(200, part.media_type, len(part.body), f"{place}{part.name}") for part in parts}
         for part in parts:
             await _stored(opened, stored[part.name].key, part.body)
@@ -161,7 +161,10 @@ def _request(job: Job, endpoint: Endpoint, body: bytes) -> Request:
 
 
 async def _stored(opened: Opened, key: str, body: bytes) -> None:
-    """Store it, again and again while the storage fails: the work that it took is worth more than the wait."""
+    """Store it, again and again while the storage fails: the work that it took is worth more than the wait.
+
+    Raises ApiError: work whose result nobody can keep is not done for ever.
+    """
     for left in reversed(range(_WRITE_TRIES)):
         try:
             await opened.blobs.put(key, body)
@@ -169,7 +172,7 @@ async def _stored(opened: Opened, key: str, body: bytes) -> None:
             raise ApiError(INTERNAL_ERROR, f"There is no room for the result: {error}.") from error
         except BlobError as error:
             if not left:
-                raise ApiError(NO_READY_SERVICE, f"The result could not be stored: {error}.") from error
+                raise ApiError(UPSTREAM_ERROR, f"The result could not be stored: {error}.") from error
             _log.warning("the result of a job could not be stored, trying again: %s", error)
         else:
             return
