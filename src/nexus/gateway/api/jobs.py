@@ -1,7 +1,7 @@
 """/v1/jobs: the calls that are answered later, as a list, one by one and as they change; and their end."""
 
 from collections.abc import AsyncIterator
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from fastapi import APIRouter, Query, Request, Response
@@ -15,8 +15,10 @@ from nexus.gateway.api.middleware import is_head, whose
 from nexus.gateway.api.parts import ApiParts
 from nexus.gateway.background.desk import Desk, no_result
 from nexus.gateway.background.view import STATUS
+from nexus.gateway.storage import refusal
 from nexus.jobs.values import Job, Result, State
 from nexus.jobs.values import Query as JobQuery
+from nexus.store.errors import StoreError
 
 LONGEST_PAGE: Final = 1000
 POLL_AFTER_MS: Final = "500"
@@ -108,19 +110,27 @@ async def stored_answer(parts: ApiParts, request: Request, job: Job, result: Res
 
 
 async def _events(desk: Desk, job: Job) -> AsyncIterator[bytes]:
-    """The job whenever it has changed: `job.progress`, and at last `job.completed` or how else it ended."""
-    told = b""
+    """The job whenever it has changed, how it ended, or that it was deleted; the error where that cannot be told."""
+    try:
+        async for kind, told in _changes(desk, job):
+            yield sse.encode(msgspec.json.encode({"type": kind, "job": told}), event=kind)
+    except (StoreError, ApiError) as error:  # the answer has begun
+        yield sse.encode((error if isinstance(error, ApiError) else refusal(error)).body())
+
+
+async def _changes(desk: Desk, job: Job) -> AsyncIterator[tuple[str, dict[str, Any]]]:
+    told: dict[str, Any] = {}
     now: Job | None = job
     while now is not None:
         view = await desk.view(now)
-        seen = msgspec.json.encode({**view, "eta_seconds": None})
+        seen = {**view, "eta_seconds": None}
         if seen != told:
             told = seen
-            kind = f"job.{STATUS[now.state]}" if now.ended else "job.progress"
-            yield sse.encode(msgspec.json.encode({"type": kind, "job": view}), event=kind)
+            yield f"job.{STATUS[now.state]}" if now.ended else "job.progress", view
         if now.ended:
             return
         now = await desk.changed(now)
+    yield "job.deleted", {"id": job.id}
 
 
 def _state(word: str | None, param: str) -> State | None:

@@ -232,7 +232,25 @@ async def test_the_events_of_a_job_that_is_forgotten_end(gateway, monkeypatch: p
         await seen.wait()
         monkeypatch.setattr(gateway.parts.desk, "changed", gone)
         await telling
-    assert [event["type"] for event in events] == ["job.progress"]
+    assert [event["type"] for event in events] == ["job.progress", "job.deleted"]
+    assert events[-1]["job"] == {"id": job.id}
+
+
+async def test_events_that_cannot_be_told_any_more_end_with_the_error(gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(desk_module, "LOOK_SECONDS", 0.01)
+    job = await entered(gateway)
+    events: list[Any] = []
+    seen = asyncio.Event()
+    async with asyncio.timeout(10):
+        telling = asyncio.create_task(told_of(gateway, job, events, seen))
+        await seen.wait()
+        monkeypatch.setattr(gateway.parts.desk, "changed", away)
+        await telling
+    assert events[-1]["error"]["code"] == "storage_unavailable"
+
+
+async def away(job: Job) -> None:
+    raise DatabaseError("the database is away")
 
 
 async def gone(job: Job) -> None:
