@@ -91,6 +91,14 @@ async def test_the_administrator_sees_all(references: References) -> None:
     assert await filled(references, [{"file_id": "file-1"}], "root") == [{"image_url": PICTURE}]
 
 
+async def test_so_many_files_may_be_named_and_no_more(references: References) -> None:
+    named = {"file_id": "file-2"}
+    assert len(await filled(references, [named] * module.MOST)) == module.MOST
+    with pytest.raises(ApiError, match="100 files, not 101") as caught:
+        await filled(references, [named] * (module.MOST + 1))
+    assert (caught.value.status, caught.value.param) == (400, "file_id")
+
+
 async def test_the_files_of_one_request_are_bounded_together(
     references: References, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -248,7 +248,7 @@ class RequestReader(HttpToolsProtocol):
             fields.get(b"content-type", b""),
             token,
             sane_id(fields.get(b"x-request-id")),
-            fields.get(b"prefer", b""),
+            b", ".join([value for name, value in headers if name == b"prefer"]) if b"prefer" in fields else b"",
             fields.get(b"host", b""),
         )
         exchange = Exchange(self, head)

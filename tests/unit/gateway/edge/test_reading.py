@@ -103,3 +103,13 @@ async def test_what_a_client_prefers_and_whom_it_asks_is_told_to_the_story(serve
     assert (await connection.answer()).status == 200
     (request,) = served.told
     assert (request.head.prefer, request.head.host) == (b"respond-async", b"gw.test:1")
+
+
+async def test_a_preference_may_be_said_in_several_lines(serve: Serve) -> None:
+    served = await serve()
+    connection = await served.connect()
+    connection.send(
+        with_key(b"Bearer sk-test").replace(b"host: x", b"host: x\r\nprefer: respond-async\r\nPrefer: wait=5")
+    )
+    assert (await connection.answer()).status == 200
+    assert served.told[0].head.prefer == b"respond-async, wait=5"
