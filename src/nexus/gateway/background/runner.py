@@ -27,6 +27,7 @@ from nexus.store.errors import StoreError
 
 LOOK_SECONDS: Final = 1.0
 CLEAR_SECONDS: Final = 10.0
+HAND_BACK_SECONDS: Final = 5.0
 _WINDOW: Final = 500  # jobs that are looked at in one round
 _BATCH: Final = 100
 _log: Final = logging.getLogger(__name__)
@@ -74,15 +75,13 @@ class Runner:
                 await self._round(opened)
             except (StoreError, ApiError) as error:
                 _log.warning("jobs cannot be looked at: %s", error)
+            except Exception:  # noqa: BLE001 - whatever is wrong with one job or the database, no job would ever run again
+                _log.exception("looking at jobs failed")
             await self._bell.wait(LOOK_SECONDS)
 
     async def close(self) -> None:
         """Hand back what runs, so that the next gateway begins it anew at once."""
-        for run in tuple(self._runs.values()):
-            try:
-                await run.hand_back()
-            except StoreError as error:
-                _log.warning("a job could not be handed back: %s", error)
+        await asyncio.gather(*(_handed_back(run) for run in tuple(self._runs.values())))
         tasks = tuple(self._tasks)
         for task in tasks:
             task.cancel()
@@ -146,6 +145,15 @@ class Runner:
         await opened.ledger.give_up_waiting(_WAITED.envelope()["error"], until)
         for identity in await opened.ledger.expired(_BATCH):
             await forget(opened, identity)
+
+
+async def _handed_back(run: Run) -> None:
+    """Hand it back, if the database takes that soon; else its claim runs out by itself."""
+    try:
+        async with asyncio.timeout(HAND_BACK_SECONDS):
+            await run.hand_back()
+    except (StoreError, TimeoutError) as error:
+        _log.warning("a job could not be handed back: %s", str(error) or "the database does not answer")
 
 
 def endpoint_of(job: Job) -> Endpoint:

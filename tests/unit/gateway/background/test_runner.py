@@ -354,6 +354,50 @@ async def test_closing_while_the_database_fails_stops_the_runs_all_the_same(
     office.ledger.failures = 0
 
 
+async def test_a_database_that_hangs_does_not_hold_up_the_end(
+    office, music, peer: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "HAND_BACK_SECONDS", 0.05)
+    music(places=2)
+    runner = office.start()
+    for _ in range(2):
+        await office.accept()
+    sides = [await peer.called(), await peer.called()]
+
+    async def hang(*_: object, **__: object) -> bool:
+        return await asyncio.Event().wait()
+
+    monkeypatch.setattr(office.ledger, "put_back", hang)
+    monkeypatch.setattr(office.ledger, "renew", hang)
+    office.runners[0][1].cancel()
+    async with asyncio.timeout(5):
+        await runner.close()
+    for side in sides:
+        await side.closed()
+
+
+async def test_a_fault_in_one_round_does_not_end_the_rounds(
+    office, music, peer: Peer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    music()
+    waiting = office.ledger.waiting
+    rounds: list[int] = []
+
+    async def fault_at_first(limit: int) -> list[Job]:
+        rounds.append(limit)
+        if len(rounds) == 1:
+            raise ValueError("a fault of ours")
+        return await waiting(limit)
+
+    monkeypatch.setattr(office.ledger, "waiting", fault_at_first)
+    job = await office.accept()
+    with caplog.at_level(logging.ERROR):
+        office.start()
+        (await peer.called()).answer()
+    await office.until(job, is_in(State.COMPLETED))
+    assert any("looking at jobs failed" in record.message for record in caplog.records)
+
+
 async def test_a_job_of_an_operation_that_only_a_card_describes(office, peer: Peer) -> None:
     described = {"operation": "greeter.greet", "method": "POST", "path": "/v1/greet", "job": True}
     office.show(make_instance("greeter", url=peer.url, operations=(), endpoints=(described,), models=()))
