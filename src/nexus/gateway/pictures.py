@@ -1,7 +1,6 @@
 """Makes URLs of the pictures in an answer, where the client asked for URLs: services answer in base64 alone."""
 
 import asyncio
-import base64
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
@@ -33,8 +32,8 @@ class Pictures:
             if not isinstance(encoded, str):
                 continue
             try:
-                picture = await asyncio.to_thread(base64.b64decode, encoded, None, True)
-            except ValueError:  # no base64, or letters that could not be any
+                picture = await asyncio.to_thread(msgspec.convert, encoded, bytes)
+            except msgspec.ValidationError:  # no base64
                 continue
             media_type, ending = kind_of(picture)
             path = await self._publish(token, media_type, f"image-{number}.{ending}", picture)

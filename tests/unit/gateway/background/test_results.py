@@ -46,6 +46,8 @@ def test_an_answer_of_videos_is_its_files_and_the_video_comes_first() -> None:
         videos({"variant": "video", "media_type": "video/mp4"}),
         videos({"variant": "video", "media_type": "video/mp4", "b64_json": "not base64!"}),
         videos({"variant": "video", "media_type": "video/mp4", "b64_json": "é"}),
+        videos({"variant": "video", "media_type": "video/mp4", "b64_json": "YQ"}),
+        videos(variant("video", body=b"")),
         videos(variant("video"), variant("../../elsewhere")),
         videos(variant("video"), variant("")),
         videos(variant("video"), variant(5)),
