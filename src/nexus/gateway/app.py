@@ -7,6 +7,9 @@ import secrets
 import signal
 import socket
 import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from time import time
@@ -21,6 +24,7 @@ from nexus.gateway.admit.slots import Slots
 from nexus.gateway.api.app import create_api
 from nexus.gateway.api.parts import ApiParts
 from nexus.gateway.background.composition import RequestPath, base_url, create_background
+from nexus.gateway.background.runner import Runner
 from nexus.gateway.config import CONFIG_FILE, ConfigFile
 from nexus.gateway.dispatch.send import Dispatcher
 from nexus.gateway.edge.auth import ADMINISTRATOR, Keyring, digest
@@ -29,12 +33,12 @@ from nexus.gateway.edge.loans import Lender
 from nexus.gateway.edge.protocol import EdgeProtocol
 from nexus.gateway.edge.sweeper import Sweeper
 from nexus.gateway.endpoints import find
-from nexus.gateway.inference import Inference
 from nexus.gateway.log import JsonHandler, Log, json_log
 from nexus.gateway.record.lines import LineWriter
 from nexus.gateway.record.metrics import Metrics
 from nexus.gateway.record.recorder import Recorder
 from nexus.gateway.registry.composition import create_registry
+from nexus.gateway.registry.watcher import Registry
 from nexus.gateway.settings import Settings, SettingsError, ensure_api_key, later_variables
 from nexus.gateway.storage import Store, opening
 from nexus.gateway.upstream.upstreams import Upstreams
@@ -99,13 +103,42 @@ def _check_certificate(settings: Settings) -> None:
             raise SettingsError(message) from error
 
 
+@dataclass(frozen=True, slots=True)
+class _Gateway:
+    """The parts that are started and ended; they hold all the others."""
+
+    configuration: ConfigFile
+    registry: Registry
+    upstreams: Upstreams
+    store: Store
+    runner: Runner
+    edge: Edge
+    server: _Server
+
+
 async def _serve(
     settings: Settings, configuration: ConfigFile, key: str, listener: socket.socket, lines: LineWriter, log: Log
 ) -> None:
-    loop = asyncio.get_running_loop()
     instance = f"gateway-{secrets.token_hex(2)}"
+    gateway = _compose(settings, configuration, key, _own_url(settings, listener), lines, log, instance)
+    if settings.lifeline_fd is not None:
+        lifeline.watch(settings.lifeline_fd, lambda: gateway.server.handle_exit(signal.SIGTERM, None))
+    async with _running(gateway):
+        host, port = listener.getsockname()[:2]
+        log("info", "gateway_started", host=host, port=port, tls=settings.tls_cert is not None, instance=instance)
+        for variable in later_variables():
+            log("warning", "variable_not_acted_on", variable=variable)
+        _settle_memory()
+        await gateway.server.serve(sockets=[listener])
+    log("info", "gateway_stopped", instance=instance)
+
+
+def _compose(
+    settings: Settings, configuration: ConfigFile, key: str, own_url: str, lines: LineWriter, log: Log, instance: str
+) -> _Gateway:
+    """All parts, joined and at rest."""
     registry, announce = create_registry(settings, configuration.config, log, instance=instance)
-    upstreams = Upstreams(loop)
+    upstreams = Upstreams(asyncio.get_running_loop())
     metrics = Metrics(upstreams.loads)
     recorder = Recorder(metrics, lines)
     keyring = Keyring({digest(key): ADMINISTRATOR}, required=settings.auth == "required")
@@ -113,29 +146,16 @@ async def _serve(
         snapshot=lambda: registry.snapshot,
         in_flight=upstreams.in_flight,
         slots=Slots(),
-        dispatcher=Dispatcher(upstreams, registry.report_refused, Lender(keyring, _own_url(settings, listener)).lend),
+        dispatcher=Dispatcher(upstreams, registry.report_refused, Lender(keyring, own_url).lend),
         record=recorder.record,
     )
     store = Store(opening(settings), log)
     background = create_background(path, store, configuration, settings)
-    inference = Inference(
-        snapshot=path.snapshot,
-        timeouts=configuration.timeouts_for,
-        in_flight=path.in_flight,
-        slots=path.slots,
-        dispatcher=path.dispatcher,
-        record=path.record,
-        siding=background.siding,
-    )
     edge = Edge(
-        limits=Limits(
-            body_bytes=settings.max_request_bytes,
-            upload_bytes=max(settings.max_request_bytes, settings.max_file_bytes + FORM_BYTES),
-            head_seconds=settings.head_timeout,
-        ),
+        limits=_limits(settings),
         keyring=keyring,
         find=lambda method, path: find(method, path, registry.snapshot),
-        story=inference.serve,
+        story=path.story(configuration.timeouts_for, background.siding).serve,
         record=recorder.record,
     )
     api = create_api(
@@ -157,31 +177,38 @@ async def _serve(
         )
     )
     server = _server(api, edge, settings)
-    if settings.lifeline_fd is not None:
-        lifeline.watch(settings.lifeline_fd, lambda: server.handle_exit(signal.SIGTERM, None))
-    sweeper = Sweeper(edge, loop)
-    watching = asyncio.create_task(configuration.watch(CONFIG_INTERVAL, registry.apply_config), name="nexus.yaml")
-    upstreams.start()
+    return _Gateway(configuration, registry, upstreams, store, background.runner, edge, server)
+
+
+@asynccontextmanager
+async def _running(gateway: _Gateway) -> AsyncIterator[None]:
+    """Everything but the server, alive inside the block and ended after it."""
+    sweeper = Sweeper(gateway.edge, asyncio.get_running_loop())
+    watch = gateway.configuration.watch(CONFIG_INTERVAL, gateway.registry.apply_config)
+    watching = asyncio.create_task(watch, name="nexus.yaml")
+    gateway.upstreams.start()
     sweeper.start()
-    await registry.start()
-    store.start()
-    running = asyncio.create_task(background.runner.run(), name="jobs")
-    host, port = listener.getsockname()[:2]
-    log("info", "gateway_started", host=host, port=port, tls=settings.tls_cert is not None, instance=instance)
-    for variable in later_variables():
-        log("warning", "variable_not_acted_on", variable=variable)
-    _settle_memory()
+    await gateway.registry.start()
+    gateway.store.start()
+    jobs = asyncio.create_task(gateway.runner.run(), name="jobs")
     try:
-        await server.serve(sockets=[listener])
+        yield
     finally:
         watching.cancel()
-        running.cancel()
+        jobs.cancel()
         sweeper.stop()
-        await background.runner.close()
-        await registry.close()
-        upstreams.close()
-        await store.close()
-        log("info", "gateway_stopped", instance=instance)
+        await gateway.runner.close()
+        await gateway.registry.close()
+        gateway.upstreams.close()
+        await gateway.store.close()
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(
+        body_bytes=settings.max_request_bytes,
+        upload_bytes=max(settings.max_request_bytes, settings.max_file_bytes + FORM_BYTES),
+        head_seconds=settings.head_timeout,
+    )
 
 
 def _own_url(settings: Settings, listener: socket.socket) -> str:

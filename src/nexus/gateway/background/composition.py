@@ -27,13 +27,25 @@ from nexus.jobs.rules import JobRules
 
 @dataclass(frozen=True, slots=True)
 class RequestPath:
-    """What a job's run needs of the request path: the same parts that clients' calls go through."""
+    """The parts of the request path that clients' calls and jobs' runs both go through."""
 
     snapshot: Callable[[], Snapshot]
     in_flight: Callable[[str], int]
     slots: Slots
     dispatcher: Dispatcher
     record: Callable[[Outcome], None]
+
+    def story(self, timeouts: Callable[[str, str | None], Timeouts], siding: Siding) -> Inference:
+        """The story told over these parts; `timeouts` are those for an operation and a model."""
+        return Inference(
+            snapshot=self.snapshot,
+            timeouts=timeouts,
+            in_flight=self.in_flight,
+            slots=self.slots,
+            dispatcher=self.dispatcher,
+            record=self.record,
+            siding=siding,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,17 +77,8 @@ def create_background(path: RequestPath, store: Store, configuration: ConfigFile
         )
     )
     siding = Siding(desk, References(store, ADMINISTRATOR), pictures, base_url(settings))
-    run_story = Inference(
-        snapshot=path.snapshot,
-        timeouts=timeouts,
-        in_flight=path.in_flight,
-        slots=path.slots,
-        dispatcher=path.dispatcher,
-        record=path.record,
-        siding=siding,
-    )
-    fetcher = Fetcher(Resolver())
-    runner = Runner(store, path.snapshot, path.in_flight, rules, run_story.serve, fetcher, bell)
+    story = path.story(timeouts, siding).serve
+    runner = Runner(store, path.snapshot, path.in_flight, rules, story, Fetcher(Resolver()), bell)
     return Background(desk, runner, siding)
 
 

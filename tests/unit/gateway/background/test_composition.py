@@ -67,15 +67,7 @@ async def gateway(
     store = Store(opening(settings), lambda *_, **__: None)
     store.start()
     background = create_background(path, store, configuration, settings)
-    inference = Inference(
-        path.snapshot,
-        configuration.timeouts_for,
-        path.in_flight,
-        path.slots,
-        dispatcher,
-        path.record,
-        background.siding,
-    )
+    inference = path.story(configuration.timeouts_for, background.siding)
     running = asyncio.create_task(background.runner.run())
     yield Gateway(background, inference, recorded)
     running.cancel()
