@@ -13,9 +13,7 @@ KEPT_SECONDS: Final = 24 * 3600.0
 PREFIX: Final = "/v1/artifacts/"
 
 
-async def publish(
-    store: Store, *, token: str, media_type: str, body: bytes, filename: str, job_id: str | None = None
-) -> str:
+async def publish(store: Store, *, token: str, media_type: str, body: bytes, filename: str) -> str:
     """Keep `body` and give the path of its URL: whoever has it may read it until it expires.
 
     Raises ApiError where there is no storage, StoreError where it fails.
@@ -29,7 +27,6 @@ async def publish(
         media_type=sane_media_type(media_type),
         created_at=now,
         expires_at=now + KEPT_SECONDS,
-        job_id=job_id,
     )
     await (await store.opened()).files.keep(artifact, body)
     return f"{PREFIX}{artifact.id}/{quote(artifact.filename, safe='')}"

@@ -86,7 +86,7 @@ class Ledger:
         statement = (
             select(jobs)
             .where(jobs.c.state == State.QUEUED.value, jobs.c.available_at <= self._now())
-            .order_by(jobs.c.priority.desc(), jobs.c.seq)
+            .order_by(jobs.c.seq)
             .limit(limit)
         )
         async with self._database.read() as connection:

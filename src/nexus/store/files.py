@@ -64,7 +64,6 @@ class Files:
             "key": file.key,
             "created_at": file.created_at,
             "expires_at": self._now() + _UPLOAD_SECONDS,
-            "job_id": file.job_id,
         }
 
     async def find(self, identity: str, kind: Kind, token: str | None = None) -> KeptFile | None:
@@ -140,5 +139,4 @@ def _kept(row: Row[Any]) -> KeptFile:
         expires_at=row.expires_at,
         purpose=row.purpose,
         bytes=row.bytes,
-        job_id=row.job_id,
     )

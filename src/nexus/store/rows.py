@@ -10,8 +10,7 @@ Kind = Literal["file", "artifact"]
 class KeptFile:
     """A file that a client uploaded, or an artifact that was made for one. Times are Unix seconds, None for never.
 
-    `token` is the name of the token that it belongs to; `filename` is for people, never a path; `job_id` is the job
-    that made it.
+    `token` is the name of the token that it belongs to; `filename` is for people, never a path.
     """
 
     id: str
@@ -23,7 +22,6 @@ class KeptFile:
     expires_at: float | None = None
     purpose: str = ""
     bytes: int = 0
-    job_id: str | None = None
 
     @property
     def key(self) -> str:

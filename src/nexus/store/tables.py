@@ -26,8 +26,7 @@ jobs: Final = Table(
     Column("operation", Text, nullable=False),
     Column("model", Text),
     Column("token", Text, nullable=False),
-    Column("state", Text, nullable=False, index=True),  # queued | running | completed | failed | cancelled
-    Column("priority", Integer, nullable=False, server_default=text("0")),
+    Column("state", Text, nullable=False),  # queued | running | completed | failed | cancelled
     Column("progress", Double, nullable=False, server_default=text("0")),  # 0 to 1
     Column("message", Text, nullable=False, server_default=text("''")),
     Column("attempts", Integer, nullable=False, server_default=text("0")),
@@ -72,7 +71,6 @@ files: Final = Table(
     Column("key", Text, nullable=False),
     Column("created_at", Double, nullable=False),
     Column("expires_at", Double, index=True),
-    Column("job_id", Text, index=True),
     Index("ix_files_token_seq", "token", "seq"),
     sqlite_autoincrement=True,
 )

@@ -15,7 +15,7 @@ async def test_an_artifact_has_a_url_that_nobody_guesses(monkeypatch: pytest.Mon
     monkeypatch.setenv("NEXUS_FILES_URL", str(tmp_path / "files"))
     store = Store(opening(load_settings()), lambda *_, **__: None)
     store.start()
-    given = {"token": "ada", "media_type": "image/png", "body": b"png", "job_id": "job_1"}
+    given = {"token": "ada", "media_type": "image/png", "body": b"png"}
     paths = [await publish(store, filename="../a cat?.png", **given) for _ in range(3)]
     ids = [path.split("/")[3] for path in paths]
     assert len(set(ids)) == 3
@@ -24,6 +24,6 @@ async def test_an_artifact_has_a_url_that_nobody_guesses(monkeypatch: pytest.Mon
     opened = await store.opened()
     kept = await opened.files.find(ids[0], "artifact")
     assert kept is not None
-    assert (kept.token, kept.job_id, kept.bytes, kept.filename) == ("ada", "job_1", 3, "a cat?.png")
+    assert (kept.token, kept.bytes, kept.filename) == ("ada", 3, "a cat?.png")
     assert kept.expires_at == pytest.approx(time.time() + KEPT_SECONDS, abs=60)
     await store.close()

@@ -46,8 +46,8 @@ async def broken() -> AsyncIterator[bytes]:
 
 
 async def test_a_file_is_kept_with_its_bytes(files: Files, blobs: Blobs) -> None:
-    kept = await files.keep(file("a", purpose="batch", expires_at=2e9, job_id="job_1"), b"hello")
-    assert kept == file("a", purpose="batch", expires_at=2e9, job_id="job_1", bytes=5)
+    kept = await files.keep(file("a", purpose="batch", expires_at=2e9), b"hello")
+    assert kept == file("a", purpose="batch", expires_at=2e9, bytes=5)
     assert await files.find("a", "file") == kept
     assert await files.find("a", "file", "ada") == kept
     assert await files.find("a", "file", "bob") is None

@@ -20,7 +20,6 @@ def upgrade() -> None:
         sa.Column("model", sa.Text),
         sa.Column("token", sa.Text, nullable=False),
         sa.Column("state", sa.Text, nullable=False),
-        sa.Column("priority", sa.Integer, nullable=False, server_default=sa.text("0")),
         sa.Column("progress", sa.Double, nullable=False, server_default=sa.text("0")),
         sa.Column("message", sa.Text, nullable=False, server_default=sa.text("''")),
         sa.Column("attempts", sa.Integer, nullable=False, server_default=sa.text("0")),
@@ -49,7 +48,6 @@ def upgrade() -> None:
         sa.UniqueConstraint("id", name="uq_jobs_id"),
         sqlite_autoincrement=True,
     )
-    op.create_index("ix_jobs_state", "jobs", ["state"])
     op.create_index("ix_jobs_state_available_at_seq", "jobs", ["state", "available_at", "seq"])
     op.create_index("ix_jobs_token_seq", "jobs", ["token", "seq"])
     op.create_index("ix_jobs_expires_at", "jobs", ["expires_at"])
@@ -66,14 +64,12 @@ def upgrade() -> None:
         sa.Column("key", sa.Text, nullable=False),
         sa.Column("created_at", sa.Double, nullable=False),
         sa.Column("expires_at", sa.Double),
-        sa.Column("job_id", sa.Text),
         sa.PrimaryKeyConstraint("seq", name="pk_files"),
         sa.UniqueConstraint("id", name="uq_files_id"),
         sqlite_autoincrement=True,
     )
     op.create_index("ix_files_token_seq", "files", ["token", "seq"])
     op.create_index("ix_files_expires_at", "files", ["expires_at"])
-    op.create_index("ix_files_job_id", "files", ["job_id"])
 
 
 def downgrade() -> None:
