@@ -23,8 +23,6 @@ from nexus.sdk.models import read_entry
 from nexus.sdk.sources import resolve, unresolved
 from tests.servers.openai_document import DOCUMENT, WHY_NOT, complaints, load_document
 
-START_SECONDS = 60.0
-
 
 @pytest.fixture(scope="session")
 def openai_document() -> dict[str, Any]:
