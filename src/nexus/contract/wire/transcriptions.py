@@ -98,18 +98,3 @@ class VerboseTranscription(Wire):
     segments: tuple[TranscribedSegment, ...] | None = None
     words: tuple[TranscribedWord, ...] | None = None
     usage: DurationUsage | None = None
-
-
-class TranscriptDelta(Wire):
-    """An event of a stream; the deltas joined are the text of the last event."""
-
-    type: Literal["transcript.text.delta"]
-    delta: str
-
-
-class TranscriptDone(Wire):
-    """A stream's last event."""
-
-    type: Literal["transcript.text.done"]
-    text: str
-    usage: DurationUsage | None = None
