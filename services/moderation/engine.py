@@ -1,4 +1,4 @@
-"""The moderation service's engine: insults and profanity in texts, nudity in images, behind OpenAI's endpoint."""
+"""The moderation service's engine: insults and profanity in texts, pornography in images, behind OpenAI's endpoint."""
 
 import uuid
 from collections.abc import Iterator, Mapping

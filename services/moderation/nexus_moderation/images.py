@@ -24,7 +24,7 @@ class ImageJudge:
         self._input = self._session.get_inputs()[0].name
 
     def score(self, image: Image.Image) -> float:
-        """From 0 to 1. Takes some 30 milliseconds on one core."""
+        """From 0 to 1. Takes some hundredths of a second on one core."""
         likelihoods = self._session.run(None, {self._input: _prepared(image)[np.newaxis]})[0]
         return float(likelihoods[0][_PORNOGRAPHIC])
 
