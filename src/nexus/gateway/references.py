@@ -7,12 +7,14 @@ from typing import Any, Final
 import msgspec
 
 from nexus.contract.errors import INVALID_REQUEST, NOT_FOUND, REQUEST_TOO_LARGE, ApiError
+from nexus.gateway.intake.body import decoded
 from nexus.gateway.storage import Store, refusal
 from nexus.store.errors import StoreError
 
 LARGEST: Final = 48 * 1024 * 1024  # bytes of files in one request
 MOST: Final = 100  # files in one request: each is looked up, also where it is empty
 _DEEPEST: Final = 32
+_decoder: Final = msgspec.json.Decoder(Any)
 
 
 class References:
@@ -25,10 +27,7 @@ class References:
     async def __call__(self, body: bytes, token: str) -> bytes:
         """The body with a data URL for each `{"file_id": …}`. Raises ApiError: 404 for a file that is not there,
         400 and 413 for too many."""
-        try:
-            value = msgspec.json.decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise ApiError(INVALID_REQUEST, f"The body is not valid JSON: {error}.") from error
+        value = decoded(body, _decoder)
         places = [place for place in _places(value, 0) if isinstance(place.get("file_id"), str)]
         if len(places) > MOST:
             raise ApiError(INVALID_REQUEST, f"One request may name {MOST} files, not {len(places)}.", param="file_id")

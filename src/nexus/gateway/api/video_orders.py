@@ -16,7 +16,7 @@ from nexus.contract.refusals import refusal
 from nexus.contract.wire.videos import DEFAULT_SECONDS, VideosRequest
 from nexus.gateway.api.middleware import identity_of
 from nexus.gateway.endpoints import standard
-from nexus.gateway.intake.body import read
+from nexus.gateway.intake.body import decoded, read
 from nexus.gateway.intake.multipart import read_fields
 from nexus.gateway.values import Call, Head
 from nexus.gateway.values import Request as LaneRequest
@@ -24,6 +24,7 @@ from nexus.gateway.values import Request as LaneRequest
 OPERATION: Final = "videos"
 _FILES: Final = ("input_reference", "remix_video")  # in a form the first is a file, and the second not there
 _TEXTS: Final = tuple(name.encode() for name in VideosRequest.model_fields if name not in _FILES)
+_decoder: Final = msgspec.json.Decoder(Any)
 
 
 def read_call(request: Request, body: bytes, content_type: str, token: str) -> Call:
@@ -45,10 +46,7 @@ def fields_of(body: bytes, content_type: str) -> dict[str, Any]:
         found = read_fields(content_type.encode("latin-1"), body, _TEXTS)
         texts = {name.decode(): field.text for name, field in found.items()}
         return read_form(VideosRequest, texts).model_dump(exclude_unset=True)
-    try:
-        value = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ApiError(INVALID_REQUEST, f"The body is not valid JSON: {error}.") from error
+    value = decoded(body, _decoder)
     if not isinstance(value, dict):
         raise ApiError(INVALID_REQUEST, "The body is not a JSON object.")
     return value

@@ -16,7 +16,7 @@ _LONGEST_NAME = 256
 _FIELDS = (b"model", b"stream", b"background", b"response_format")
 _YES = ("true", "1")
 _WITH_BACKGROUNDS = "images."  # operations that know a `background` of their own, in words
-_P = TypeVar("_P", bound="_Peek")
+T = TypeVar("T")
 _MEDIA_TYPES = {_JSON: "application/json", _FORM: "multipart/form-data"}
 
 
@@ -61,17 +61,18 @@ def _kind(content_type: bytes) -> str:
 
 def _read_json(request: Request) -> Call:
     if request.head.endpoint.job != "never":
-        slow = _decode(_slow_decoder, request.body)
+        slow = decoded(request.body, _slow_decoder)
         if isinstance(slow.background, str) and not request.head.endpoint.operation.startswith(_WITH_BACKGROUNDS):
             message = f"background: true or false is expected, not {slow.background[:40]!r}."
             raise ApiError(INVALID_REQUEST, message, param=FIELD)
         wished = without_wish_json(request.body) if slow.background is True else None
         return _call(request, slow, wished, slow.response_format)
-    peek = _decode(_decoder, request.body)
+    peek = decoded(request.body, _decoder)
     return Call(request, _named(peek.model), bool(peek.stream))
 
 
-def _decode(decoder: msgspec.json.Decoder[_P], body: bytes) -> _P:
+def decoded(body: bytes, decoder: msgspec.json.Decoder[T]) -> T:
+    """What a JSON body holds. Raises ApiError (400) that names the field, where it is one."""
     try:
         return decoder.decode(body)
     except msgspec.ValidationError as error:
