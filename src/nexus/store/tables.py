@@ -35,7 +35,7 @@ jobs: Final = Table(
     Column("started_at", Double),
     Column("finished_at", Double),
     Column("expires_at", Double),
-    Column("owner", Text),  # the gateway that runs it, until lease_until
+    Column("owner", Text),  # the gateway that has claimed it, until lease_until
     Column("lease_until", Double),
     Column("path", Text, nullable=False),
     Column("content_type", Text, nullable=False),

@@ -25,7 +25,7 @@ from nexus.jobs.values import Claim, Job, Result
 from nexus.store.errors import BlobError, BlobMissingError, BlobsFullError, StoreError
 
 WATCH_SECONDS: Final = 0.5
-LEASE_SECONDS: Final = 10.0
+CLAIM_SECONDS: Final = 10.0
 RETRY_SECONDS: Final = 1.0
 _WRITE_TRIES: Final = 30
 _log: Final = logging.getLogger(__name__)
@@ -99,7 +99,7 @@ class Run:
         try:
             return await self._opened.ledger.renew(
                 self._claim,
-                LEASE_SECONDS,
+                CLAIM_SECONDS,
                 progress.fraction if progress else 0.0,
                 progress.message if progress else "",
             )

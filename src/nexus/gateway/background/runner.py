@@ -14,7 +14,7 @@ from nexus.contract.operations import BY_NAME
 from nexus.gateway.background.bell import Bell
 from nexus.gateway.background.desk import forget, places_at
 from nexus.gateway.background.progress import Watcher
-from nexus.gateway.background.run import LEASE_SECONDS, Run, Story, body_of
+from nexus.gateway.background.run import CLAIM_SECONDS, Run, Story, body_of
 from nexus.gateway.endpoints import Endpoint, standard
 from nexus.gateway.plan.targets import route_for
 from nexus.gateway.registry.fetch import Fetcher
@@ -97,7 +97,7 @@ class Runner:
             if not self._has_room(*kind):
                 full.add(kind)
                 continue
-            claim = await opened.ledger.claim(job, self._owner, LEASE_SECONDS)
+            claim = await opened.ledger.claim(job, self._owner, CLAIM_SECONDS)
             if claim is not None:
                 await self._begin(opened, claim)
 

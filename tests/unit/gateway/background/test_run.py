@@ -12,7 +12,7 @@ from sqlalchemy import text
 from nexus.contract.operations import BY_NAME
 from nexus.gateway.background import run as module
 from nexus.gateway.background.progress import Watcher
-from nexus.gateway.background.run import LEASE_SECONDS, Run, body_of
+from nexus.gateway.background.run import CLAIM_SECONDS, Run, body_of
 from nexus.gateway.background.runner import endpoint_of
 from nexus.gateway.drive import Signal
 from nexus.gateway.endpoints import standard
@@ -63,7 +63,7 @@ def quick(monkeypatch: pytest.MonkeyPatch, music: Callable[..., None]) -> None:
 
 
 async def claimed(office: Any, **fields: Any) -> Claim:
-    claim = await office.ledger.claim(await office.accept(**fields), "here", LEASE_SECONDS)
+    claim = await office.ledger.claim(await office.accept(**fields), "here", CLAIM_SECONDS)
     assert claim is not None
     return claim
 
@@ -138,7 +138,7 @@ async def test_what_broke_off_is_tried_as_often_as_it_may(office) -> None:
     job = await ended(office, breaks)
     assert (job.state, job.attempts, job.message) == (State.QUEUED, 1, "The answer broke off.")
     office.clock.now += 60
-    claim = await office.ledger.claim(job, "here", LEASE_SECONDS)
+    claim = await office.ledger.claim(job, "here", CLAIM_SECONDS)
     told = Told(office, claim, breaks, office.rules)
     told.go_on.set()
     told.begin(job)
@@ -162,17 +162,17 @@ async def test_the_claim_is_renewed_while_it_runs(office) -> None:
     told.begin(claim.job)
     going = asyncio.create_task(told.run.go())
     for _ in range(3):
-        office.clock.now += LEASE_SECONDS - 1
-        until = office.clock.now + LEASE_SECONDS
+        office.clock.now += CLAIM_SECONDS - 1
+        until = office.clock.now + CLAIM_SECONDS
         async with asyncio.timeout(5):
-            while await lease_of(office, claim.job) < until:
+            while await claimed_until(office, claim.job) < until:
                 await asyncio.sleep(0.005)
     told.go_on.set()
     await going
     assert (await office.state(claim.job)).state is State.COMPLETED
 
 
-async def lease_of(office: Any, job: Job) -> float:
+async def claimed_until(office: Any, job: Job) -> float:
     async with office.opened.database.read() as connection:
         found = await connection.execute(text("SELECT lease_until FROM jobs WHERE id = :id"), {"id": job.id})
         return float(found.scalar_one())
@@ -263,9 +263,9 @@ async def storing(office: Any) -> tuple[Claim, asyncio.Task[None]]:
 
 async def test_the_claim_is_renewed_while_the_result_is_stored(office) -> None:
     claim, going = await storing(office)
-    office.clock.now += LEASE_SECONDS - 1
+    office.clock.now += CLAIM_SECONDS - 1
     async with asyncio.timeout(5):
-        while await lease_of(office, claim.job) < office.clock.now + LEASE_SECONDS:
+        while await claimed_until(office, claim.job) < office.clock.now + CLAIM_SECONDS:
             await asyncio.sleep(0.005)
     office.opened.blobs.gate.set()
     await going
@@ -273,9 +273,9 @@ async def test_the_claim_is_renewed_while_the_result_is_stored(office) -> None:
 
 
 async def lost(office: Any, claim: Claim) -> None:
-    office.clock.now += LEASE_SECONDS + 1
+    office.clock.now += CLAIM_SECONDS + 1
     assert await office.ledger.take_back(3, {}, office.clock.now + 60) == 1
-    assert await office.ledger.claim(await office.state(claim.job), "elsewhere", LEASE_SECONDS) is not None
+    assert await office.ledger.claim(await office.state(claim.job), "elsewhere", CLAIM_SECONDS) is not None
 
 
 async def called_off(office: Any, claim: Claim) -> None:

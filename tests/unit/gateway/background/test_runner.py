@@ -8,7 +8,7 @@ import pytest
 
 from nexus.gateway.background import run as run_module
 from nexus.gateway.background import runner as module
-from nexus.gateway.background.run import LEASE_SECONDS
+from nexus.gateway.background.run import CLAIM_SECONDS
 from nexus.gateway.background.runner import endpoint_of
 from nexus.gateway.endpoints import Endpoint, find
 from nexus.gateway.references import References
@@ -218,7 +218,7 @@ async def test_a_database_that_fails_for_a_while_ends_nothing(
                 office.bell.ring()
                 await asyncio.sleep(0.005)
     assert any("the database is away" in record.message for record in caplog.records)
-    office.clock.now += LEASE_SECONDS + 1  # a claim may have been made that nobody heard of
+    office.clock.now += CLAIM_SECONDS + 1  # a claim may have been made that nobody heard of
     (await peer.called()).answer()
     await office.until(job, is_in(State.COMPLETED))
 
@@ -233,7 +233,7 @@ async def test_a_run_whose_claim_was_taken_back_ends_before_the_job_is_begun_ane
     job = await office.accept()
     first = await peer.called()
     old = runner._runs[job.id]
-    office.clock.now += LEASE_SECONDS + 1
+    office.clock.now += CLAIM_SECONDS + 1
     assert await office.ledger.take_back(3, {}, office.clock.now + 60) == 1
     for _ in range(10):
         office.bell.ring()
@@ -256,7 +256,7 @@ async def test_a_clock_that_is_set_forward_ends_no_run(office, music, peer: Peer
     office.start()
     side = await peer.called()
     for _ in range(20):
-        office.clock.now += 10 * LEASE_SECONDS
+        office.clock.now += 10 * CLAIM_SECONDS
         office.bell.ring()
         await asyncio.sleep(0.01)
     side.answer()
@@ -268,9 +268,9 @@ async def test_what_silent_gateways_ran_is_run_here_and_given_up_in_the_end(offi
     music()
     office.rules = JobRules(max_attempts=2)
     job = await office.accept()
-    assert await office.ledger.claim(job, "killed", LEASE_SECONDS) is not None
+    assert await office.ledger.claim(job, "killed", CLAIM_SECONDS) is not None
     office.start()
-    office.clock.now += LEASE_SECONDS + 1
+    office.clock.now += CLAIM_SECONDS + 1
     await peer.called()
     assert (await office.until(job, is_in(State.RUNNING))).attempts == 2
 
