@@ -29,6 +29,13 @@ Limit = Annotated[int, Query(ge=1, le=LONGEST_PAGE)]
 def job_routes(parts: ApiParts) -> APIRouter:
     """All that can be asked about jobs; a job is made by asking for its operation."""
     router = APIRouter()
+    _add_tellers(router, parts)
+    _add_enders(router, parts.desk)
+    return router
+
+
+def _add_tellers(router: APIRouter, parts: ApiParts) -> None:
+    """The routes that tell of jobs and of what has come of them."""
     desk = parts.desk
 
     @router.get("/v1/jobs")
@@ -73,6 +80,10 @@ def job_routes(parts: ApiParts) -> APIRouter:
         job = await desk.find(identity, whose(request))
         return await stored_answer(parts, request, job, job.result)
 
+
+def _add_enders(router: APIRouter, desk: Desk) -> None:
+    """The routes that call jobs off and delete them."""
+
     @router.delete("/v1/jobs/{identity}")
     async def delete_job(request: Request, identity: str) -> Response:
         job = await desk.find(identity, whose(request))
@@ -87,8 +98,6 @@ def job_routes(parts: ApiParts) -> APIRouter:
         if job.ended and job.state is not State.CANCELLED:
             raise ApiError(INVALID_REQUEST, f"The job {job.id} has ended: it is {STATUS[job.state]}.", param="id")
         return json_answer(await desk.view(await desk.cancel(job)))
-
-    return router
 
 
 async def stored_answer(parts: ApiParts, request: Request, job: Job, result: Result | None) -> Response:
