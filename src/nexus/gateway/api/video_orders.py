@@ -66,7 +66,7 @@ def checked(fields: Mapping[str, Any]) -> VideosRequest:
 def details_of(video: VideosRequest, model: str | None, remixed_from: str | None = None) -> dict[str, Any]:
     """What the view of the job tells of what was asked for."""
     width, height = video.frame_size
-    seconds = video.seconds if video.num_frames is None else f"{video.num_frames / video.frame_rate:.3g}"
+    seconds = video.seconds if video.num_frames is None else f"{video.num_frames / video.frame_rate:g}"
     return {
         "prompt": video.prompt,
         "model": model,

@@ -116,6 +116,7 @@ def test_a_file_id_counts_as_a_picture() -> None:
         ({"seconds": "8", "size": "1280x720"}, "8", "1280x720"),
         ({"seconds": 2.5}, "2.5", "720x1280"),
         ({"num_frames": 30, "fps": 12}, "2.5", "720x1280"),
+        ({"num_frames": 3600, "fps": 1}, "3600", "720x1280"),
         ({"width": 64, "height": 128, "size": "1280x720"}, "4", "64x128"),
     ],
 )
