@@ -92,7 +92,7 @@ class Voice:
             feeds["sid"] = np.asarray([self._speaker if speaker is None else speaker], np.int64)
         try:
             (samples, *_rest) = self._session.run(None, feeds, stop.run_options)
-        except Exception as error:
+        except Exception as error:  # onnxruntime has no public kind for a run that was ended
             if stop.run_options.terminate:
                 raise StoppedError from error
             raise

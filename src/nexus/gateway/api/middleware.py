@@ -17,7 +17,8 @@ from nexus.gateway.edge.identity import request_id
 _OPEN: Final = frozenset({"/health", "/readyz", "/v1/registry"})
 """Paths without the clients' token: probes have none, and /v1/registry has a secret of its own.
 
-An artifact's URL is a secret itself."""
+Those of artifacts are open too: such a URL is a secret itself.
+"""
 
 
 class Recorded:
