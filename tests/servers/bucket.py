@@ -1,5 +1,6 @@
 """An S3 bucket over real HTTP on loopback."""
 
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,8 +29,9 @@ class Bucket:
 
 
 @contextmanager
-def bucket(name: str = "nexus-files") -> Iterator[Bucket]:
-    """A server with one empty bucket."""
+def bucket() -> Iterator[Bucket]:
+    """A server with one empty bucket. All servers of a process share what they keep, so its name is a new one."""
+    name = f"nexus-files-{secrets.token_hex(4)}"
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
     try:

@@ -67,9 +67,9 @@ def start_gateway(stack: ExitStack, tmp_path: Path) -> StartGateway:
     return start
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def whole() -> Iterator[Stack]:
-    """The whole embedded stack, once for all that ask real models."""
+    """The whole embedded stack, for the modules that ask real models."""
     with whole_stack() as stack:
         yield stack
 

@@ -17,8 +17,13 @@ def _animated(model: Model, _threads: int) -> Filmmaker:
 
 
 def _diffusers(model: Model, threads: int) -> Filmmaker:
-    from nexus_video.diffusion import DiffusionFilms  # noqa: PLC0415 - only an environment that has torch can import it
-
+    try:
+        from nexus_video.diffusion import DiffusionFilms  # noqa: PLC0415 - only where torch is can it be imported
+    except ModuleNotFoundError as error:
+        raise RuntimeError(
+            f'options.engine: "diffusers" needs the package {error.name}: give the service extras = ["diffusers"] '
+            "in stack.toml, or install its requirements-diffusers.txt, and start it again"
+        ) from error
     return DiffusionFilms(model.path, model.options, threads)
 
 

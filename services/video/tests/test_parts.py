@@ -131,3 +131,9 @@ def test_the_table_of_filmmakers() -> None:
         make(Model(id="m", options={"engine": "magic"}), 1)
     with pytest.raises(ValidationError, match="seconds_per_stil"):
         make(Model(id="m", options={"engine": "animated-stills", "seconds_per_stil": 3}), 1)
+
+
+def test_diffusers_without_torch_says_what_to_do() -> None:
+    with pytest.raises(RuntimeError, match=r"needs the package \w+.*requirements-diffusers\.txt") as caught:
+        make(Model(id="x", options={"engine": "diffusers"}), 1)
+    assert 'extras = ["diffusers"]' in str(caught.value)
