@@ -35,8 +35,8 @@ class Desk(Protocol):
 class Siding:
     """`base_url` says how a client reaches the gateway, from the Host header that it sent.
 
-    `resolve` puts uploaded files into a JSON body (body, token → body), `publish` makes URLs of the pictures in an
-    answer (body, token, base URL → body).
+    `files` puts uploaded files into a JSON body (body, token → body), `pictures` makes URLs of those in an answer
+    (body, token, base URL → body).
     """
 
     def __init__(self, desk: Desk, files: "Files", pictures: "Pictures", base_url: Callable[[bytes], str]) -> None:

@@ -9,7 +9,7 @@ import msgspec
 from nexus.contract.errors import INTERNAL_ERROR, UPSTREAM_ERROR, UPSTREAM_TIMEOUT, ApiError
 from nexus.gateway.drive import Drive, Signal
 
-LARGEST: Final = 1024 * 1024 * 1024  # bytes of an answer; a longer one is given up
+LARGEST: Final = 256 * 1024 * 1024  # bytes of an answer; a longer one is given up
 
 
 class Scribe(Drive):
