@@ -8,12 +8,9 @@ from typing import Any
 import httpx
 import openai
 
-from nexus.contract.operations import BY_NAME
 from tests.servers.up import Up
 
 ROOT = Path(__file__).parents[2]
-OPERATIONS = set(BY_NAME) - {"responses", "messages"}
-"""What real engines answer from packages alone."""
 
 
 class Stack:
@@ -25,10 +22,10 @@ class Stack:
         self.client = openai.OpenAI(base_url=f"{up.url}/v1", api_key=self.token, max_retries=0, timeout=300)
         self.http = httpx.Client(base_url=up.url, headers={"authorization": f"Bearer {self.token}"}, timeout=300)
 
-    def operations(self) -> set[str]:
-        """What can be asked right now."""
+    def ready(self) -> set[str]:
+        """The services that are ready now."""
         services = self.http.get("/v1/services").json()["data"]
-        return {name for service in services if service["state"] == "ready" for name in service["operations"]}
+        return {service["name"] for service in services if service["state"] == "ready"}
 
     def begin(self, path: str, **wish: Any) -> str:
         """Ask for something as a job; its id."""
@@ -62,6 +59,7 @@ class Stack:
 @contextmanager
 def whole_stack() -> Iterator[Stack]:
     """State lies in a folder of the checkout, so that the services' environments are not made for each run."""
+    wanted = {manifest.parent.name for manifest in ROOT.glob("services/*/service.toml")}
     folder = ROOT / ".nexus" / "system"
     folder.mkdir(parents=True, exist_ok=True)
     for old in (folder / ".nexus").glob("nexus.db*"):
@@ -70,7 +68,7 @@ def whole_stack() -> Iterator[Stack]:
     try:
         up.says("Nexus is at", 600)
         stack = Stack(up)
-        up.until(lambda: stack.operations() >= OPERATIONS, "not all services are ready", 600)
+        up.until(lambda: stack.ready() >= wanted, "not all services are ready", 600)
         yield stack
         stack.close()
         assert up.end() == 0
