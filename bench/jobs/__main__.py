@@ -54,10 +54,14 @@ def measure(stack: Stack, kinds: Sequence[str] | None, rounds: int, chats: int) 
     for number in range(rounds):
         time.sleep(_SETTLE_SECONDS)
         alone = [one for one, _ in _ask(chat, times, None)]
+        awake = []
+        if stack.awake:
+            with stack.awake():
+                awake = [one for one, _ in _ask(chat, times, None)]
         crowd.gather()
         asked = _ask(chat, times, crowd)
         crowd.disperse()
-        subject.rounds.append(Round(alone, [one for one, _ in asked], [running for _, running in asked]))
+        subject.rounds.append(Round(alone, [one for one, _ in asked], [running for _, running in asked], awake))
         compared = subject.compare(0.5)
         if compared:
             text = f"{compared.alone_ms:.2f} ms alone, {compared.beside_ms:.2f} ms beside jobs so far"

@@ -12,16 +12,21 @@ QUANTILES = {"p50": 0.5, "p95": 0.95}
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """One round: streams alone, streams beside jobs, and how many jobs ran (not: waited) after each of the latter."""
+    """One round: streams alone, streams beside jobs, and how many jobs ran (not: waited) after each of the latter.
+
+    `awake` are streams without jobs while one loop of the least priority, which touches no memory, keeps another core
+    from sleeping. That core's clock and the host below cost a stream something whatever is computed there.
+    """
 
     alone: Sequence[Timing]
     beside: Sequence[Timing]
     running: Sequence[int]
+    awake: Sequence[Timing] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """One quantile of all rounds, in milliseconds, and as ratios.
+    """One quantile of all rounds, in milliseconds, and as ratios. `alone`: without jobs, the cores asleep or awake.
 
     `ratio` is of all streams beside jobs to all alone, `steady` the middle of the rounds' own ratios: one disturbed
     round does not move it. `noise` is what the same measurement, taken twice with nothing changed, differs by: the
@@ -47,9 +52,12 @@ class Subject:
     rounds: list[Round] = field(default_factory=list)
     ended: dict[str, int] = field(default_factory=dict)
 
-    def compare(self, part: float, whole: bool = False) -> Compared | None:
-        """The quantile `part` of the first words' times (`whole`: of the streams' ends); None without rounds."""
-        alone = [[_value(one, whole) for one in each.alone] for each in self.rounds]
+    def compare(self, part: float, whole: bool = False, awake: bool = False) -> Compared | None:
+        """The quantile `part` of the first words' times (`whole`: of the streams' ends); None without rounds.
+
+        `awake`: jobs are compared with a core that is merely awake, not with one that sleeps.
+        """
+        alone = [[_value(one, whole) for one in (each.awake if awake else each.alone)] for each in self.rounds]
         beside = [[_value(one, whole) for one in each.beside] for each in self.rounds]
         return compare(alone, beside, part)
 
@@ -65,8 +73,10 @@ def compare(alone: Sequence[Sequence[float]], beside: Sequence[Sequence[float]],
     each_beside = [value for value in (quantile(samples, part) for samples in beside) if value]
     before, after = quantile(_flat(alone), part), quantile(_flat(beside), part)
     rough = ratio(after, before)
+    if before is None or after is None or rough is None:
+        return None
     steady = median([ratio(one, other) for one, other in zip(each_beside, each_alone, strict=True)])
-    if before is None or after is None or rough is None or steady is None:
+    if steady is None:
         return None
     return Compared(before, after, rough, steady, noise(each_alone))
 

@@ -11,9 +11,12 @@ from rich.table import Table
 
 from bench.jobs.figures import QUANTILES, Compared, Subject
 
-COLUMNS = ("", "alone, ms", "beside ten jobs, ms", "ratio", "middle of the rounds' ratios", "noise", "within it")
+COLUMNS = ("", "without jobs, ms", "beside ten jobs, ms", "ratio", "middle of the rounds' ratios", "noise", "within it")
 
-NOISE = "noise: the largest ratio between two successive rounds without jobs"
+NOISE = (
+    "noise: the largest ratio between two successive rounds without jobs; other core awake: compared with streams "
+    "beside one loop of the least priority that does nothing, since a core that merely runs slows its neighbour"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +36,12 @@ class JobsReport:
 def rows(subjects: Sequence[Subject]) -> list[tuple[str, ...]]:
     """One row for each stack, quantile and moment of a stream."""
     return [
-        (f"{subject.name}: {what} {name}", *cells(compared))
+        (f"{subject.name}: {what} {name}{than}", *cells(compared))
         for subject in subjects
         for whole, what in ((False, "first token"), (True, "whole stream"))
         for name, part in QUANTILES.items()
-        if (compared := subject.compare(part, whole)) is not None
+        for awake, than in ((False, ""), (True, ", other core awake"))
+        if (compared := subject.compare(part, whole, awake)) is not None
     ]
 
 
@@ -99,6 +103,7 @@ def write(report: JobsReport, folder: Path) -> tuple[Path, Path]:
 
 def _as_dict(subject: Subject) -> dict[str, Any]:
     compared = {name: subject.compare(part) for name, part in QUANTILES.items()}
+    compared |= {f"{name}_awake": subject.compare(part, awake=True) for name, part in QUANTILES.items()}
     figures = {name: asdict(one) for name, one in compared.items() if one is not None}
     return {"name": subject.name, "first_token": figures, "jobs_done": subject.ended, "rounds": _rounds(subject)}
 
@@ -107,6 +112,7 @@ def _rounds(subject: Subject) -> list[dict[str, Any]]:
     return [
         {
             "alone_first_ms": [round(one.first_ms, 3) for one in each.alone],
+            "awake_first_ms": [round(one.first_ms, 3) for one in each.awake],
             "beside_first_ms": [round(one.first_ms, 3) for one in each.beside],
             "alone_whole_ms": [round(one.whole_ms, 3) for one in each.alone],
             "beside_whole_ms": [round(one.whole_ms, 3) for one in each.beside],

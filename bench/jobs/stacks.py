@@ -3,8 +3,8 @@
 import re
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -24,6 +24,7 @@ from bench.workload import TOKEN
 _UP_SECONDS: Final = 900.0
 _POLL_SECONDS: Final = 0.1
 _SLOW: Final = Path(__file__).parents[1] / "upstream" / "slow"
+_LOOP: Final = "import os\nos.nice(19)\nwhile True: pass"
 _NEEDED: Final = frozenset(
     (
         "chat.completions",
@@ -45,7 +46,9 @@ class NotUpError(RuntimeError):
 class Stack:
     """A started one: where it is asked, which model chats, and the ten jobs.
 
-    `streams` are read for each one that is asked for: those that cost next to nothing need more of them.
+    `streams` are read for each one that is asked for: those that cost next to nothing need more of them. `awake`
+    gives a context in which one core has something to do (nothing useful, at the least priority); None: the stack's
+    own parts keep both busy.
     """
 
     name: str
@@ -55,6 +58,7 @@ class Stack:
     http: httpx.Client
     wishes: Sequence[Wish]
     streams: int = 1
+    awake: Callable[[], AbstractContextManager[object]] | None = None
 
 
 @contextmanager
@@ -71,7 +75,18 @@ def embedded(state: Path, children: Children) -> Iterator[Stack]:
         _wait_for(http, _NEEDED, child)
         for wish in warming_wishes(http):
             finish(http, wish)
-        yield Stack("embedded", url, token, "smollm2", http, embedded_wishes(http))
+        yield Stack(
+            "embedded", url, token, "smollm2", http, embedded_wishes(http), awake=lambda: _awake(state, children)
+        )
+
+
+@contextmanager
+def _awake(folder: Path, children: Children) -> Iterator[None]:
+    child = children.start("awake", (sys.executable, "-c", _LOOP), core=None, env={}, folder=folder)
+    try:
+        yield
+    finally:
+        children.end(child)
 
 
 @contextmanager

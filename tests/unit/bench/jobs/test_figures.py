@@ -40,3 +40,13 @@ def test_a_subject_compares_first_words_or_whole_streams_and_counts_running_jobs
     assert (first.ratio, whole.ratio) == (1.5, 3)
     assert subject.mean_running() == 4
     assert Subject("empty").mean_running() == 0
+
+
+def test_jobs_are_compared_with_a_core_that_is_merely_awake_as_well() -> None:
+    subject = Subject("s", [Round([Timing(10, 20)], [Timing(12, 26)], [3], awake=[Timing(12, 25)])])
+    asleep, awake = subject.compare(0.5), subject.compare(0.5, awake=True)
+    assert asleep is not None
+    assert awake is not None
+    assert (asleep.ratio, awake.ratio) == (1.2, 1)
+    assert awake.within_noise
+    assert Subject("s", [Round([Timing(10, 20)], [Timing(12, 26)], [3])]).compare(0.5, awake=True) is None
