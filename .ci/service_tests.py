@@ -16,7 +16,7 @@ TOOLS = ROOT / "requirements" / "service-tests.lock"
 def main() -> int:
     """Run them all, one after the other, and say what each took; 1 if one of them failed or has no tests."""
     verdicts = []
-    for folder in find_stack(ROOT, ROOT).folders():
+    for folder in find_stack(ROOT, ROOT).every_folder():
         say(f"\n{folder.name}: its own tests")
         started = time.monotonic()
         passed = passes(folder)

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from nexus.contract import card as contract
 from nexus.contract.card import Card
 from nexus.contract.operations import BY_NAME
+from nexus.sdk.deployment import DeployTable
 from nexus.sdk.models import ModelEntry
 from nexus.sdk.problems import ManifestError, first_complaint
 from nexus.sdk.tables import read_table
@@ -197,6 +198,7 @@ class ServiceManifest(BaseModel):
     resources: ResourcesTable = ResourcesTable()
     limits: LimitsTable = LimitsTable()
     process: ProcessTable = ProcessTable()
+    deploy: DeployTable = DeployTable()
     config: tuple[ConfigEntry, ...] = ()
     tools: tuple[ToolEntry, ...] = ()
     ui: UiTable = UiTable()
@@ -220,6 +222,9 @@ class ServiceManifest(BaseModel):
         _refuse_twice("path", [f"{endpoint.method} {endpoint.path}" for endpoint in self.card_endpoints()])
         _refuse_twice("variable", [entry.env for entry in self.config])
         _refuse_twice("tool", [entry.name for entry in self.tools])
+        engine = self.deploy.engine
+        if engine and engine.url_env not in {entry.env for entry in self.config}:
+            raise ValueError(f"deploy.engine.url_env: {engine.url_env} is not one of the variables under [[config]]")
         for tool in self.tools:
             if tool.operation not in self.operations:
                 raise ValueError(f"tool {tool.name!r}: the service has no operation {tool.operation!r}")

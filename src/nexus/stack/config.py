@@ -52,7 +52,11 @@ class _Gateway(_Part):
 
 
 class _Services(_Part):
+    """`profiles`: services whose manifest names a profile are started where it is one of these, or where the file
+    has a table for them."""
+
     services: tuple[str, ...] = ("services/*",)
+    profiles: tuple[str, ...] = ()
 
 
 class Stack(_Part):
@@ -68,6 +72,14 @@ class Stack(_Part):
         return self.service.get(name, ServiceOverride())
 
     def folders(self) -> tuple[Path, ...]:
+        """The folders of the services that the stack is to run, sorted: all but those of a profile not asked for."""
+        return tuple(folder for folder in self.every_folder() if self._is_wanted(folder))
+
+    def _is_wanted(self, folder: Path) -> bool:
+        profile = profile_of(folder)
+        return profile is None or profile in self.stack.profiles or folder.name in self.service
+
+    def every_folder(self) -> tuple[Path, ...]:
         """The service folders there are now, sorted. In a later root a folder of the same name hides an earlier one."""
         found: dict[str, Path] = {}
         for root in self.roots:
@@ -75,6 +87,15 @@ class Stack(_Part):
                 for manifest in sorted(root.glob(f"{pattern}/{MANIFEST}")):
                     found[manifest.parent.name] = manifest.parent.resolve()
         return tuple(found[name] for name in sorted(found))
+
+
+def profile_of(folder: Path) -> str | None:
+    """The profile that a service's manifest names, None where it names none or cannot be read: that is told later."""
+    try:
+        profile = tomllib.loads((folder / MANIFEST).read_text(encoding="utf-8"))["deploy"]["profile"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return profile if isinstance(profile, str) else None
 
 
 def read_stack(path: Path, *more_roots: Path) -> Stack:

@@ -83,3 +83,20 @@ def test_an_own_service_hides_the_bundled_one_of_its_name(tmp_path: Path) -> Non
 def test_no_stack_file_at_all(tmp_path: Path) -> None:
     with pytest.raises(StackError, match=r"no stack\.toml in "):
         find_stack(tmp_path, tmp_path / "nowhere")
+
+
+def test_services_of_a_profile_wait_until_they_are_asked_for(tmp_path: Path) -> None:
+    always, apart = service(tmp_path / "services" / "always"), service(tmp_path / "services" / "apart")
+    (apart / "service.toml").write_text('[deploy]\nprofile = "big"\n')
+    plain = '[stack]\nservices = ["services/*"]\n'
+    assert read_stack(stack_file(tmp_path, plain)).folders() == (always,)
+    assert read_stack(stack_file(tmp_path, plain)).every_folder() == (always, apart)
+    assert read_stack(stack_file(tmp_path, plain + 'profiles = ["big"]\n')).folders() == (always, apart)
+    assert read_stack(stack_file(tmp_path, plain + "[service.apart]\n")).folders() == (always, apart)
+
+
+@pytest.mark.parametrize("text", ["[deploy", "deploy = 1\n", "[deploy]\nprofile = 3\n", "[deploy]\n"])
+def test_a_manifest_that_names_no_profile_is_for_every_stack(tmp_path: Path, text: str) -> None:
+    folder = service(tmp_path / "services" / "one")
+    (folder / "service.toml").write_text(text)
+    assert read_stack(stack_file(tmp_path)).folders() == (folder,)
