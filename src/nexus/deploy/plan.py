@@ -33,7 +33,10 @@ class Gpu:
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """An engine's own container beside a service's. `name` is its host name, `url` where the service finds it."""
+    """An engine's own container beside a service's. `name` is its host name, `url` where the service finds it.
+
+    `images` are those for kinds of GPU; `vram_mb` is what the manifest says it needs of one, 0 where it needs none.
+    """
 
     name: str
     image: str
@@ -45,6 +48,8 @@ class Engine:
     env: Mapping[str, str] = field(default_factory=dict)
     volumes: tuple[Volume, ...] = ()
     gpu: Gpu | None = None
+    images: Mapping[str, str] = field(default_factory=dict)
+    vram_mb: int = 0
 
     @property
     def url(self) -> str:
@@ -54,7 +59,8 @@ class Engine:
 @dataclass(frozen=True, slots=True)
 class Unit:
     """One service to run. `folder` names its image, `shares` its weight where processors are scarce (1024 is a whole
-    core's), `secrets` its variables that are secret, `profile` the Compose profile it belongs to."""
+    core's), `secrets` its variables that are secret, `profile` the Compose profile it belongs to, `egress` whether it
+    asks addresses outside the stack, `uses` the operations that it asks of the gateway."""
 
     folder: str
     name: str
@@ -74,6 +80,9 @@ class Unit:
     gpu: Gpu | None = None
     node: Mapping[str, str] = field(default_factory=dict)
     host_engine: bool = False
+    egress: bool = False
+    uses: tuple[str, ...] = ()
+    vram_mb: int = 0
     engine: Engine | None = None
 
 
@@ -145,6 +154,9 @@ def _unit(site: Site, manifest: ServiceManifest, version: str) -> Unit:
         gpu=gpu,
         node=part.node,
         host_engine=deploy.host_engine,
+        egress=deploy.egress or deploy.host_engine,
+        uses=manifest.service.uses,
+        vram_mb=manifest.resources.gpu.vram_mb,
         engine=engine,
     )
 
@@ -162,6 +174,8 @@ def _engine(folder: str, image: EngineImage, part: ServicePart) -> Engine:
         env=image.env,
         volumes=tuple(Volume(f"{folder}-engine-{name}", path) for name, path in sorted(image.volumes.items())),
         gpu=gpu,
+        images=image.images,
+        vram_mb=image.gpu.vram_mb,
     )
 
 

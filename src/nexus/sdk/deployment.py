@@ -43,7 +43,8 @@ class EngineImage(BaseModel):
 class DeployTable(BaseModel):
     """How a service is deployed. Without a `profile` it belongs to every stack; with one, to those that ask for it.
 
-    `host_engine`: the engine runs on the host beside the containers. `extras` are the requirements-EXTRA.txt files
+    `host_engine`: the engine runs on the host beside the containers. `egress`: the service itself asks addresses
+    outside the stack, so it may not be shut in with the others. `extras` are the requirements-EXTRA.txt files
     that go into the service's image. `volumes` are the service's own, by name; `models` is mounted read-only.
     """
 
@@ -51,6 +52,7 @@ class DeployTable(BaseModel):
 
     profile: Word | None = None
     host_engine: bool = False
+    egress: bool = False
     extras: tuple[Word, ...] = ()
     engine: EngineImage | None = None
     volumes: dict[Word, Folder] = {}
