@@ -5,13 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nexus_asr.audio import measured
-from nexus_asr.formats import usage, written
 from nexus_asr.joining import joined_folder
-from nexus_asr.languages import whisper_code
 from nexus_asr.listening import Listening
 from nexus_asr.options import Options, read_options
-from nexus_asr.segments import Segment, deltas
 from nexus_asr.whisper import Manner, Whisper
 
 from nexus.contract.errors import INVALID_REQUEST, ApiError
@@ -19,6 +15,10 @@ from nexus.contract.wire.transcriptions import TranscriptionRequest, Translation
 from nexus.sdk.cores import spare_cores
 from nexus.sdk.engine import Call, Content, Engine, Form, Model
 from nexus.sdk.loaded import Loaded
+from nexus.sdk.media.languages import asked_language
+from nexus.sdk.media.recordings import measured
+from nexus.sdk.media.transcript_formats import delta, done, written
+from nexus.sdk.media.transcripts import Segment, Wording
 
 _MOST_THREADS = 4
 
@@ -98,22 +98,16 @@ def _segments(listening: Listening, loaded: _Loaded, call: Call) -> Iterator[Seg
 
 def _events(listening: Listening, segments: Iterator[Segment]) -> Iterator[dict[str, Any]]:
     """A stream's events: the text as it is heard, then all of it."""
-    said: list[str] = []
-    for delta in deltas(segments):
-        said.append(delta)
-        yield {"type": "transcript.text.delta", "delta": delta}
-    yield {"type": "transcript.text.done", "text": "".join(said), "usage": usage(listening.recording.seconds)}
+    wording = Wording()
+    for segment in segments:
+        if text := wording.add(segment):
+            yield delta(text)
+    yield done(wording.text, listening.recording.seconds)
 
 
 def _language(language: str | None, loaded: _Loaded, call: Call) -> str | None:
     """Whisper's code for the language that the caller names. Raises ApiError (400)."""
-    if language is None:
-        return None
-    code = whisper_code(language)
-    if code is None:
-        raise ApiError(
-            INVALID_REQUEST, f"language: {language!r} is not an ISO-639-1 code of a known language", param="language"
-        )
-    if not loaded.whisper.knows(code):
+    code = asked_language(language)
+    if code is not None and not loaded.whisper.knows(code):
         raise ApiError(INVALID_REQUEST, f"language: {call.model.id} does not know {language!r}", param="language")
     return code

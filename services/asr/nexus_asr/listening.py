@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Iterator
 
-from nexus_asr.audio import Check, Recording, pieces
-from nexus_asr.segments import Segment, Transcript, on_the_clock
+from nexus.sdk.media.recordings import Check, Recording, pieces
+from nexus.sdk.media.transcripts import Segment, Transcript, on_the_clock
+from nexus.sdk.media.windows import windows
 from nexus_asr.whisper import Manner, Whisper
-from nexus_asr.windows import windows
 
 Report = Callable[[float], None]
 

@@ -9,9 +9,9 @@ from typing import Any, Final
 
 from faster_whisper import WhisperModel
 
-from nexus_asr.audio import Samples
+from nexus.sdk.media.recordings import Samples
+from nexus.sdk.media.transcripts import Segment, Word
 from nexus_asr.options import Options
-from nexus_asr.segments import Segment, Word
 
 Check = Callable[[], None]
 

@@ -18,20 +18,7 @@ sys.path.insert(0, str(FOLDER))
 from nexus.sdk.engine import Call, Form, Model, Upload  # noqa: E402 - the service's folder has to be on the path
 from nexus.sdk.models import read_entry  # noqa: E402
 from nexus.sdk.sources import resolve, unresolved  # noqa: E402
-
-# container, codec, samples a second; "mp4" and "mkv" are given pictures beside the sound
-CONTAINERS = {
-    "wav": ("wav", "pcm_s16le", 22050),
-    "mp3": ("mp3", "libmp3lame", 22050),
-    "ogg": ("ogg", "libopus", 48000),
-    "flac": ("flac", "flac", 44100),
-    "m4a": ("ipod", "aac", 44100),
-    "aac": ("adts", "aac", 44100),
-    "webm": ("webm", "libopus", 48000),
-    "mp4": ("mp4", "aac", 44100),
-    "mkv": ("matroska", "aac", 44100),
-    "aiff": ("aiff", "pcm_s16be", 8000),
-}
+from tests.recordings import encoded  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -42,14 +29,14 @@ def speech() -> Callable[[str], bytes]:
 
 @pytest.fixture(scope="session")
 def encode() -> Callable[..., bytes]:
-    """Sound (16-bit, mono, by its rate) in a container of CONTAINERS."""
-    return _encoded
+    """Sound (16-bit, mono, by its rate) in a container of tests/recordings.py."""
+    return encoded
 
 
 @pytest.fixture(scope="session")
 def recoded(speech: Callable[[str], bytes]) -> Callable[[str, str], bytes]:
     """A recording of tests/data in another container."""
-    return lambda name, kind: _encoded(_decoded(speech(name)), 48000, kind)
+    return lambda name, kind: encoded(_decoded(speech(name)), 48000, kind)
 
 
 @pytest.fixture(scope="session")
@@ -99,20 +86,3 @@ def _decoded(body: bytes) -> np.ndarray:
         resampler = av.AudioResampler("s16", "mono", 48000)
         frames = [part for frame in container.decode(audio=0) for part in resampler.resample(frame)]
     return np.concatenate([frame.to_ndarray()[0] for frame in frames])
-
-
-def _encoded(samples: np.ndarray, rate: int, kind: str) -> bytes:
-    container_name, codec, stream_rate = CONTAINERS[kind]
-    buffer = io.BytesIO()
-    with av.open(buffer, "w", format=container_name) as container:
-        stream = container.add_stream(codec, rate=stream_rate, layout="mono")
-        pictures = container.add_stream("mpeg4", rate=4, width=64, height=64) if kind in ("mp4", "mkv") else None
-        if pictures is not None:
-            for _ in range(int(len(samples) / rate * 4)):
-                container.mux(pictures.encode(av.VideoFrame(64, 64, "yuv420p")))
-            container.mux(pictures.encode())
-        frame = av.AudioFrame.from_ndarray(samples.astype(np.int16)[None], "s16", "mono")
-        frame.rate = rate
-        container.mux(stream.encode(frame))
-        container.mux(stream.encode())
-    return buffer.getvalue()

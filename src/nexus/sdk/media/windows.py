@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from nexus_asr.audio import RATE, Samples
+from nexus.sdk.media.recordings import RATE, Samples
 
 _STEP: Final = RATE // 50  # loudness is looked at every 20 ms
 _PAUSE: Final = 15  # steps of the pause that is looked for: 0.3 s

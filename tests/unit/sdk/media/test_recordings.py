@@ -1,26 +1,19 @@
 """Recordings: every common container is read to its right length, and what is none of them is refused by name."""
 
 import io
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import av
 import numpy as np
 import pytest
-from nexus_asr.audio import RATE, measured, pieces
 
-from nexus.contract.errors import ApiError
-
-KINDS = ["wav", "mp3", "ogg", "flac", "m4a", "aac", "webm", "mp4", "mkv", "aiff"]
+from nexus.contract.errors import OVERLOADED, ApiError
+from nexus.sdk.media.recordings import RATE, measured, pieces
+from tests.recordings import CONTAINERS, encoded, tone
 
 
 def nothing() -> None:
     return None
-
-
-def tone(seconds: float, rate: int = 48000) -> np.ndarray:
-    return (np.sin(2 * np.pi * 440 * np.arange(int(seconds * rate)) / rate) * 16000).astype(np.int16)
 
 
 def refusal(body: bytes, longest: float = 60) -> ApiError:
@@ -30,9 +23,9 @@ def refusal(body: bytes, longest: float = 60) -> ApiError:
     return caught.value
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_every_container_is_read(encode: Callable[..., bytes], kind: str) -> None:
-    recording = measured(encode(tone(3), 48000, kind), 60, nothing)
+@pytest.mark.parametrize("kind", sorted(CONTAINERS))
+def test_every_container_is_read(kind: str) -> None:
+    recording = measured(encoded(tone(3), 48000, kind), 60, nothing)
     assert recording.seconds == pytest.approx(3, abs=0.2)
     samples = np.concatenate(list(pieces(recording, nothing)))
     assert samples.dtype == np.float32
@@ -43,13 +36,13 @@ def test_every_container_is_read(encode: Callable[..., bytes], kind: str) -> Non
 
 
 @pytest.mark.parametrize("kind", ["wav", "mp3", "flac", "m4a", "webm", "mp4"])
-def test_what_breaks_off_is_refused(encode: Callable[..., bytes], kind: str) -> None:
-    body = encode(tone(6), 48000, kind)
+def test_what_breaks_off_is_refused(kind: str) -> None:
+    body = encoded(tone(6), 48000, kind)
     assert "file:" in refusal(body[: len(body) // 2]).message
 
 
-def test_a_streamed_wav_has_no_length_to_miss(encode: Callable[..., bytes]) -> None:
-    body = bytearray(encode(tone(1), 48000, "wav"))
+def test_a_streamed_wav_has_no_length_to_miss() -> None:
+    body = bytearray(encoded(tone(1), 48000, "wav"))
     for size in (0, 0x7FFFFFFF, 0xFFFFFFFF):
         body[4:8] = size.to_bytes(4, "little")
         assert measured(bytes(body), 60, nothing).seconds == pytest.approx(1, abs=0.1)
@@ -71,8 +64,8 @@ def test_what_is_no_recording_is_refused(body: bytes) -> None:
     assert "not a recording" in refusal(body).message
 
 
-def test_a_wav_without_samples_is_refused(encode: Callable[..., bytes]) -> None:
-    refusal(encode(tone(1), 48000, "wav")[:44])
+def test_a_wav_without_samples_is_refused() -> None:
+    refusal(encoded(tone(1), 48000, "wav")[:44])
 
 
 def test_a_film_without_sound_is_refused() -> None:
@@ -95,14 +88,14 @@ def test_a_film_without_sound_is_refused() -> None:
     ],
     ids=["hls", "concat", "sdp", "dash"],
 )
-def test_playlists_open_nothing(encode: Callable[..., bytes], tmp_path: Path, playlist: str) -> None:
+def test_playlists_open_nothing(tmp_path: Path, playlist: str) -> None:
     target = tmp_path / "secret.wav"
-    target.write_bytes(encode(tone(2), 48000, "wav"))
+    target.write_bytes(encoded(tone(2), 48000, "wav"))
     refusal(playlist.format(url=target.as_uri(), path=target).encode())
 
 
-def test_too_long_is_refused_before_it_is_read_to_its_end(encode: Callable[..., bytes]) -> None:
-    body = encode(tone(5), 48000, "flac")
+def test_too_long_is_refused_before_it_is_read_to_its_end() -> None:
+    body = encoded(tone(5), 48000, "flac")
     seen: list[int] = []
     with pytest.raises(ApiError, match="longer than 1 seconds"):
         measured(body, 1, lambda: seen.append(1))
@@ -110,15 +103,9 @@ def test_too_long_is_refused_before_it_is_read_to_its_end(encode: Callable[..., 
     assert measured(body, 5.5, nothing).seconds == pytest.approx(5, abs=0.01)
 
 
-def test_the_check_ends_the_reading(encode: Callable[..., bytes]) -> None:
+def test_the_check_ends_the_reading() -> None:
     def leave() -> None:
-        raise ApiError(_kind(), "gone")
+        raise ApiError(OVERLOADED, "gone")
 
     with pytest.raises(ApiError, match="gone"):
-        measured(encode(tone(1), 48000, "ogg"), 60, leave)
-
-
-def _kind() -> Any:
-    from nexus.contract.errors import OVERLOADED
-
-    return OVERLOADED
+        measured(encoded(tone(1), 48000, "ogg"), 60, leave)

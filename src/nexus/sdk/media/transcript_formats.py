@@ -1,11 +1,11 @@
-"""How a transcript is written: OpenAI's JSON and verbose JSON, plain text, SubRip and WebVTT."""
+"""How a transcript is written: OpenAI's JSON and verbose JSON, plain text, SubRip and WebVTT, and its events."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from nexus.sdk.engine import Content
-from nexus_asr.languages import NAMES
-from nexus_asr.segments import Segment, Transcript
+from nexus.sdk.media.languages import NAMES
+from nexus.sdk.media.transcripts import Segment, Transcript
 
 TEXT: Final = "text/plain; charset=utf-8"
 
@@ -29,6 +29,16 @@ def written(
 def usage(seconds: float) -> dict[str, Any]:
     """What an answer cost: the recording's length."""
     return {"type": "duration", "seconds": _rounded(seconds)}
+
+
+def delta(text: str) -> dict[str, Any]:
+    """The event of a stream that adds to the text."""
+    return {"type": "transcript.text.delta", "delta": text}
+
+
+def done(text: str, seconds: float) -> dict[str, Any]:
+    """The last event of a whole stream: all of the text, and what it cost."""
+    return {"type": "transcript.text.done", "text": text, "usage": usage(seconds)}
 
 
 def _verbose(transcript: Transcript, task: str, granularities: Sequence[str]) -> dict[str, Any]:

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+from nexus.contract.errors import INVALID_REQUEST, ApiError
+
 _TABLE: Final = """
 af afrikaans, am amharic, ar arabic, as assamese, az azerbaijani, ba bashkir, be belarusian, bg bulgarian, bn bengali,
 bo tibetan, br breton, bs bosnian, ca catalan, cs czech, cy welsh, da danish, de german, el greek, en english,
@@ -24,7 +26,22 @@ NAMES: Final[Mapping[str, str]] = MappingProxyType(
 )
 
 
+CODES: Final[Mapping[str, str]] = MappingProxyType({name: code for code, name in NAMES.items()})
+
+
 def whisper_code(language: str) -> str | None:
     """Whisper's code for an ISO-639-1 code, or None for a language it does not know."""
     code = _ISO.get(language, language)
     return code if code in NAMES else None
+
+
+def asked_language(language: str | None) -> str | None:
+    """Whisper's code for the language that a caller names, None for none. Raises ApiError (400)."""
+    if language is None:
+        return None
+    code = whisper_code(language)
+    if code is None:
+        raise ApiError(
+            INVALID_REQUEST, f"language: {language!r} is not an ISO-639-1 code of a known language", param="language"
+        )
+    return code

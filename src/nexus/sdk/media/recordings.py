@@ -1,4 +1,4 @@
-"""Recordings of any common container as samples: PyAV's one seam here.
+"""Recordings of any common container as samples, and how long and whole they are: PyAV's seam for what is read.
 
 A recording is read twice: once to its end to know its length and that it is whole, and again piece by piece while it is
 listened to, so that hours of it never stand in memory as samples.

@@ -1,6 +1,5 @@
 """What was heard, as plain values: segments and words on the recording's own clock, and the text they make."""
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 
@@ -42,17 +41,29 @@ class Transcript:
 
     @property
     def text(self) -> str:
-        return "".join(deltas(self.segments))
+        wording = Wording()
+        for segment in self.segments:
+            wording.add(segment)
+        return wording.text
 
 
-def deltas(segments: Iterable[Segment]) -> Iterator[str]:
-    """The texts of the segments such that they make the whole text when joined: no space at either end of that."""
-    begun = False
-    for segment in segments:
-        text = segment.text.rstrip() if begun else segment.text.strip()
+class Wording:
+    """The text of a transcript while it grows: what each segment adds, such that all of it joined is the whole text,
+    with no space at either end of that."""
+
+    def __init__(self) -> None:
+        self._said: list[str] = []
+
+    @property
+    def text(self) -> str:
+        return "".join(self._said)
+
+    def add(self, segment: Segment) -> str:
+        """What this segment adds; empty where it has no words."""
+        text = segment.text.rstrip() if self._said else segment.text.strip()
         if text:
-            begun = True
-            yield text
+            self._said.append(text)
+        return text
 
 
 def on_the_clock(segment: Segment, offset: float, earliest: float, latest: float) -> Segment:
