@@ -2,7 +2,7 @@
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -qq install
 
-.PHONY: up test lint bench lock clean
+.PHONY: up test lint bench images lock clean
 .DELETE_ON_ERROR:
 
 up: .venv/.runtime
@@ -22,6 +22,9 @@ lint: .venv/.dev
 bench: .venv/.dev
 	$(BIN)/python -m bench
 
+images:
+	deploy/build
+
 .venv/.runtime: pyproject.toml requirements/runtime.lock
 	@python=$$(.ci/find-python) && echo "Making the environment with $$python" && "$$python" -m venv .venv
 	@echo "Installing Nexus"
@@ -40,6 +43,7 @@ lock: .venv/.runtime
 	$(COMPILE) --upgrade pyproject.toml -o requirements/runtime.lock
 	$(COMPILE) --upgrade --group dev -c requirements/runtime.lock -o requirements/dev.lock
 	$(COMPILE) --upgrade services/requirements-test.txt -o requirements/service-tests.lock
+	printf "hatchling\n" | $(COMPILE) --upgrade - -o requirements/build.lock
 
 clean:
 	rm -rf .venv .nexus .bench dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage
