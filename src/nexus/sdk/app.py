@@ -15,6 +15,7 @@ from nexus.sdk.call_routes import call_route
 from nexus.sdk.edge import Edge
 from nexus.sdk.model_routes import ModelRoutes
 from nexus.sdk.operations import OperationApp
+from nexus.sdk.pulling import PullApp
 from nexus.sdk.service import Service
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -33,7 +34,9 @@ def build_app(service: Service) -> ASGIApp:
             Route("/v1/models", models.every, methods=["GET"]),
             Route("/v1/models/{id:path}/load", models.load, methods=["POST"]),
             Route("/v1/models/{id:path}/unload", models.unload, methods=["POST"]),
+            Route("/v1/models/{id:path}/pull", PullApp(service), methods=["POST"]),
             Route("/v1/models/{id:path}", models.one, methods=["GET"]),
+            Route("/v1/models/{id:path}", models.delete, methods=["DELETE"]),
             Route("/v1/calls/{id:path}", call_route(service), methods=["GET"]),
             *(
                 Route(endpoint.path, OperationApp(service, endpoint), methods=[endpoint.method])

@@ -18,13 +18,14 @@ the operation has it.
 """
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from nexus.contract.errors import INVALID_REQUEST, NO_READY_SERVICE, OVERLOADED, ApiError
+from nexus.contract.card import ModelState
+from nexus.contract.errors import INVALID_REQUEST, NO_READY_SERVICE, NOT_FOUND, OVERLOADED, ApiError
 from nexus.contract.forms import Request, read_form
 
 
@@ -47,6 +48,19 @@ class Model:
     vram_mb: int = 0
     licence: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One model that the engine behind a service has (see `Engine.discover`).
+
+    `ready`: it is in the engine's memory, or needs no load. `unloaded` and `loading`: it can be asked for all the same,
+    the first call or the engine itself loads it. `failed`: it cannot be asked for, by the `reason`.
+    """
+
+    model: Model
+    state: ModelState = "ready"
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +188,14 @@ Asks = Callable[[Call, str, Mapping[str, Any]], dict[str, Any]]
 
 
 class Engine:
-    """Base of all engines. `config` holds the service's validated environment, by variable name."""
+    """Base of all engines. `config` holds the service's validated environment, by variable name.
+
+    What stands here may be left as it is. `open` and what follows it are for a service that stands in front of an
+    engine of its own: another process, reached over HTTP.
+    """
+
+    base_url: str | None = None
+    """Set in `open` where the gateway may go to the engine directly: it becomes `backend.base_url` on the card."""
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         self.config = config
@@ -188,5 +209,50 @@ class Engine:
     def unload(self, model: Model) -> Any:
         """Give back what `load` took. May be `async def`; a plain one runs in a worker thread."""
 
+    async def open(self) -> None:
+        """Open what the engine needs: HTTP clients, a process. Called once, before anything else is asked of it.
 
-__all__ = ["INVALID_REQUEST", "ApiError", "Call", "Content", "Engine", "Event", "Form", "Model", "Progress", "Upload"]
+        An engine that is not there yet is no failure of this (see `discover`); what is one ends the service.
+        """
+
+    async def close(self) -> None:
+        """Close what `open` opened, also where that failed half way. Called once, at the end of the drain."""
+
+    async def discover(self, wanted: Sequence[Model]) -> Sequence[Found] | None:
+        """The models that the engine behind has now; None where the manifest's entries alone say which there are.
+
+        `wanted` are the models of those entries, without their files. Each that is returned is made of one of them, by
+        `dataclasses.replace`, or new. Asked every two seconds, and to be answered within five. Raises ApiError where
+        the engine cannot be reached or answers nonsense: calls are refused by it until a later look goes well.
+        """
+        return None
+
+    def pull(self, name: str, call: Call) -> AsyncIterator[Mapping[str, Any]]:
+        """Fetch a model to the engine; best an async generator, which is closed when the caller leaves.
+
+        Items are `{"status": str, "completed": int | None, "total": int | None, "digest": str | None}`, in bytes.
+        """
+        raise ApiError(NOT_FOUND, "this service cannot pull models")
+
+    async def delete(self, model: Model) -> None:
+        """Remove a model from the engine's disk."""
+        raise ApiError(NOT_FOUND, "this service cannot delete models")
+
+    async def show(self, model: Model) -> Mapping[str, Any]:
+        """What else there is to say of a model: goes into `GET /v1/models/{id}`, beside what the card says."""
+        return {}
+
+
+__all__ = [
+    "INVALID_REQUEST",
+    "ApiError",
+    "Call",
+    "Content",
+    "Engine",
+    "Event",
+    "Form",
+    "Found",
+    "Model",
+    "Progress",
+    "Upload",
+]

@@ -1,21 +1,19 @@
 """The operations over HTTP: one call from its first byte in to its last byte out, however it ends.
 
 A call walks: body in (bounded) → request and model → place in the queue → the model loaded, where that is left to the
-first call → model's lease → engine → answer. Two tasks share it: one answers, the other watches for the caller's
-leaving, the deadline and the drain, and stops the first.
+first call → model's lease → engine → answer. One task answers, another watches over it (`watching`).
 """
 
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from contextlib import suppress
 from typing import Any, Final
 
 from starlette.types import Receive, Scope, Send
 
 from nexus.contract.card import Endpoint
-from nexus.contract.errors import INTERNAL_ERROR, REQUEST_TIMEOUT, REQUEST_TOO_LARGE, UPSTREAM_TIMEOUT, ApiError
-from nexus.sdk.answering import Items, answer, closed, encode_item, encode_value, stream_type
+from nexus.contract.errors import INTERNAL_ERROR, REQUEST_TIMEOUT, REQUEST_TOO_LARGE, ApiError
+from nexus.sdk.answering import Items, answer, encode_value, stream_type
 from nexus.sdk.binding import BoundOperation
 from nexus.sdk.calls import RunningCall
 from nexus.sdk.engine import Call
@@ -23,15 +21,9 @@ from nexus.sdk.requests import Received
 from nexus.sdk.responder import Responder
 from nexus.sdk.roster import Resident
 from nexus.sdk.service import Service
+from nexus.sdk.watching import CLIENT_GONE, ClientGoneError, stream, watch
 
-ERROR_EVENT_SECONDS: Final = 1.0
-CLIENT_GONE: Final = 499
-_NOTHING: Final = object()
 _log: Final = logging.getLogger(__name__)
-
-
-class ClientGoneError(Exception):
-    """The caller left before its request was whole."""
 
 
 class OperationApp:
@@ -56,56 +48,15 @@ class OperationApp:
 
     async def _serve(self, scope: Scope, receive: Receive, respond: Responder) -> None:
         bound = self._service.bound(self._endpoint.operation)
-        received = await self._received(scope, receive)
+        limits = self._limits
+        received = await read_request(scope, receive, limits.max_request_bytes, limits.timeout_seconds)
         request, name = await bound.request.read(received)
         resident = self._service.roster.choose(name, bound.name)
         running = RunningCall()
         running.call = Call(scope["state"]["request_id"], resident.model, received.headers, self._service.asker.ask)
         work = self._work(bound, request, resident, running, respond)
         self._service.calls.add(running, asyncio.create_task(work))
-        await self._watch(running, receive, respond)
-
-    async def _received(self, scope: Scope, receive: Receive) -> Received:
-        try:
-            async with asyncio.timeout(self._limits.timeout_seconds):
-                return await read_request(scope, receive, self._limits.max_request_bytes)
-        except TimeoutError as error:
-            raise ApiError(REQUEST_TIMEOUT, "the request's body did not come in time") from error
-
-    async def _watch(self, running: RunningCall, receive: Receive, respond: Responder) -> None:
-        """Wait for the call's end; bring it about when the caller leaves or the deadline passes."""
-        assert running.task is not None  # noqa: S101 - the task was just given to it
-        gone = asyncio.create_task(_disconnected(receive))
-        ends: set[asyncio.Future[Any]] = {running.task, gone, running.stopped}
-        try:
-            await asyncio.wait(
-                ends,
-                timeout=self._limits.timeout_seconds,
-                return_when=asyncio.FIRST_COMPLETED,
-            )
-        except asyncio.CancelledError:
-            running.stop(None)
-            raise
-        finally:
-            gone.cancel()
-        if running.task.done() and not running.stopped.done():
-            if running.task.cancelled():
-                raise ApiError(INTERNAL_ERROR, "the engine gave the call up")
-            running.task.result()  # raises what it raised
-        elif gone.done() and not running.stopped.done():
-            running.stop(None)
-            raise ClientGoneError
-        else:
-            running.stop(ApiError(UPSTREAM_TIMEOUT, f"no answer within {self._limits.timeout_seconds:g} seconds"))
-            await self._tell_stop(running.stopped.result(), respond)
-
-    async def _tell_stop(self, error: ApiError | None, respond: Responder) -> None:
-        await asyncio.sleep(0)  # let the cancelled task leave a send that it is waiting in
-        if error is None:
-            raise ClientGoneError
-        with suppress(TimeoutError):  # a client that does not read cannot be told
-            async with asyncio.timeout(ERROR_EVENT_SECONDS):
-                await respond.error(error)
+        await watch(running, receive, respond, limits.timeout_seconds)
 
     async def _work(
         self, bound: BoundOperation, request: Any, resident: Resident, running: RunningCall, respond: Responder
@@ -127,22 +78,21 @@ class OperationApp:
                     await respond.error(ApiError(INTERNAL_ERROR, f"the engine failed to answer {bound.name}"))
 
     async def _stream(self, bound: BoundOperation, items: Items, respond: Responder) -> None:
-        """Send the items. The first is awaited before the head goes out, so that an early error is a real one."""
-        try:
-            first = await anext(items, _NOTHING)
-            sample = {} if first is _NOTHING else first
-            await respond.begin(stream_type(sample, bound.endpoint.streaming, bound.endpoint.response_types))
-            if first is not _NOTHING:
-                await respond.item(encode_item(first))
-            async for item in items:
-                await respond.item(encode_item(item))
-        finally:
-            await closed(items)
+        endpoint = bound.endpoint
+        await stream(items, respond, lambda first: stream_type(first, endpoint.streaming, endpoint.response_types))
         await respond.end(done_marker=bound.done_marker)
 
 
-async def read_request(scope: Scope, receive: Receive, limit: int) -> Received:
-    """The request with its whole body. Raises ApiError (413) and ClientGoneError."""
+async def read_request(scope: Scope, receive: Receive, limit: int, seconds: float) -> Received:
+    """The request with its whole body. Raises ApiError (408, 413) and ClientGoneError."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await _read(scope, receive, limit)
+    except TimeoutError as error:
+        raise ApiError(REQUEST_TIMEOUT, "the request's body did not come in time") from error
+
+
+async def _read(scope: Scope, receive: Receive, limit: int) -> Received:
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
     declared = headers.get("content-length", "0")
     if declared.isdigit() and int(declared) > limit:
@@ -165,8 +115,3 @@ async def read_request(scope: Scope, receive: Receive, limit: int) -> Received:
 
 def _too_large(limit: int) -> ApiError:
     return ApiError(REQUEST_TOO_LARGE, f"the request's body is larger than {limit} bytes")
-
-
-async def _disconnected(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass

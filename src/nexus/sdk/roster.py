@@ -4,15 +4,15 @@ import asyncio
 import difflib
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from nexus.contract import card as contract
 from nexus.contract.errors import MODEL_NOT_FOUND, NO_READY_SERVICE, ApiError
 from nexus.sdk.calls import RunningCall
-from nexus.sdk.engine import Model
+from nexus.sdk.engine import Found, Model
 from nexus.sdk.models import ModelEntry
 from nexus.sdk.problems import ManifestError
 
@@ -21,11 +21,12 @@ LOADING_RETRY_AFTER: Final = 2.0
 
 @dataclass(eq=False)
 class Resident:
-    """One model: what was asked for (`entry`, None for the implicit model) and what has come of it.
+    """One model: what was asked for (`entry`, None for the implicit model and for one that only the engine behind
+    tells of), what the engine behind told last (`told`, None where it tells nothing), and what has come of it.
 
     `model` has its path and digest once its files were found; `reason` says why it failed; `calls` are those that it
     answers now. `loaded`: the engine holds it; `busy`: it is being loaded or unloaded; `gone`: nobody wants it now.
-    `since` is when (by time.monotonic) its last call ended, or its state changed last.
+    `turned` is when (by time.monotonic) its state changed last, `since` that or when its last call ended.
     """
 
     model: Model
@@ -37,6 +38,8 @@ class Resident:
     busy: asyncio.Lock = field(default_factory=asyncio.Lock)
     gone: threading.Event = field(default_factory=threading.Event)
     since: float = field(default_factory=time.monotonic)
+    turned: float = 0.0
+    told: Found | None = None
 
     @property
     def id(self) -> str:
@@ -44,7 +47,17 @@ class Resident:
 
     @property
     def on_demand(self) -> bool:
-        return self.entry is not None and self.entry.load.on_demand
+        return self.told is not None or (self.entry is not None and self.entry.load.on_demand)
+
+    @property
+    def held(self) -> bool:
+        """Whether the engine has it in memory, as far as is known."""
+        return self.loaded or (self.told is not None and self.told.state == "ready")
+
+    @property
+    def failed_here(self) -> bool:
+        """Whether it failed when it was to be loaded, and not because the engine behind says so by itself."""
+        return self.state == "failed" and (self.told is None or self.told.state != "failed")
 
     @property
     def can_answer(self) -> bool:
@@ -60,19 +73,64 @@ class Resident:
 
     def turn(self, state: contract.ModelState, reason: str = "") -> None:
         """Change the state."""
-        self.state, self.reason, self.since = state, reason, time.monotonic()
+        self.state, self.reason = state, reason
+        self.since = self.turned = time.monotonic()
+
+    def follow(self, found: Found, asked: float) -> None:
+        """Become what the engine behind was found to say when it was `asked` (by time.monotonic).
+
+        What is being loaded or unloaded, or was since then, keeps its state; so does what could not be loaded and is
+        only said to be unloaded.
+        """
+        failed_here = self.failed_here
+        path, digest = found.model.path or self.model.path, found.model.digest or self.model.digest
+        self.model = replace(found.model, path=path, digest=digest)
+        self.told = found
+        if self.busy.locked() or self.turned > asked or (failed_here and found.state == "unloaded"):
+            return
+        if found.state in ("unloaded", "failed"):
+            self.loaded = False
+        if (self.state, self.reason) != (found.state, found.reason):
+            self.turn(found.state, found.reason)
+
+    def on_card(self, operations: tuple[str, ...]) -> contract.Model:
+        """The model as the card tells it; `operations` are the service's."""
+        model = self.model
+        return contract.Model(
+            id=model.id,
+            operations=tuple(name for name in operations if self.serves(name)),
+            state=self.state,
+            aliases=model.aliases,
+            digest=model.digest,
+            context_length=model.context_length,
+            continuation=model.continuation,
+            on_demand=self.on_demand,
+            resources=contract.Resources(memory_mb=model.memory_mb, vram_mb=model.vram_mb),
+        )
 
     def serves(self, operation: str) -> bool:
         return not self.model.operations or operation in self.model.operations
 
 
 class Roster:
-    """The models by id, in the manifest's order, and the manifest's entries that cannot be used."""
+    """The models by id, in the manifest's or the engine's order, and what of either cannot be used (`problems` are
+    entries, `refused` models of the engine's by name).
+
+    `outage` is why the engine behind cannot be asked, None while it can.
+    """
 
     def __init__(self, operations: tuple[str, ...]) -> None:
         self.operations = operations
         self.residents: dict[str, Resident] = {}
         self.problems: tuple[ManifestError, ...] = ()
+        self.refused: Mapping[str, str] = {}
+        self.outage: ApiError | None = None
+
+    def reachable(self) -> None:
+        """Raise what keeps the engine behind from being asked, if anything does (as an error of its own each time)."""
+        if self.outage is not None:
+            why = self.outage
+            raise ApiError(why.kind, why.message, code=why.code, retry_after=why.retry_after or LOADING_RETRY_AFTER)
 
     def named(self, name: str) -> Resident | None:
         """The model of that id or alias."""
@@ -81,7 +139,8 @@ class Roster:
         return next((one for one in self.residents.values() if name in one.model.aliases), None)
 
     def choose(self, name: str | None, operation: str) -> Resident:
-        """The model that can answer a request that names `name`, or none. Raises ApiError (404, 503)."""
+        """The model that can answer a request that names `name`, or none. Raises ApiError (404, 503, the outage)."""
+        self.reachable()
         if name is None:
             return self._first(operation)
         resident = self.named(name)
@@ -94,7 +153,7 @@ class Roster:
     @contextmanager
     def lease(self, resident: Resident, running: RunningCall) -> Iterator[None]:
         """Hold the model while a call runs on it, so that it is not unloaded under the call. Raises ApiError (503)."""
-        if resident.state != "ready":
+        if resident.state != "ready" and (resident.told is None or not resident.can_answer):
             raise _unready(resident)
         resident.calls.add(running)
         try:
@@ -105,11 +164,8 @@ class Roster:
 
     def on_card(self) -> tuple[contract.Model, ...]:
         """The models as the card tells them; the implicit model is not one of them."""
-        return tuple(
-            one.entry.on_card(self.operations, one.state, one.model.digest)
-            for one in self.residents.values()
-            if one.entry is not None
-        )
+        models = [one for one in self.residents.values() if one.entry is not None or one.told is not None]
+        return tuple(one.on_card(self.operations) for one in models)
 
     def _first(self, operation: str) -> Resident:
         able = [one for one in self.residents.values() if one.serves(operation)]

@@ -22,10 +22,12 @@ from nexus.sdk.keeper import Keeper
 from nexus.sdk.manifest import ServiceManifest, provisional_card
 from nexus.sdk.metrics import Levels, Metrics
 from nexus.sdk.models import manifest_folders, read_entries
+from nexus.sdk.problems import ServiceError
 from nexus.sdk.roster import Resident, Roster
 from nexus.sdk.workers import Workers
 
 STOP_SECONDS: Final = 2.0
+CLOSE_SECONDS: Final = 5.0
 NOTICE_SECONDS: Final = 3.0
 _log: Final = logging.getLogger(__name__)
 
@@ -65,13 +67,20 @@ class Service:
         self.asker = Asker(manifest.service.uses, manifest.limits.timeout_seconds)
         self.metrics = Metrics(self._levels)
         self.keeper: Keeper | None = None
+        self.engine: Engine | None = None
         self._bound: Mapping[str, BoundOperation] = MappingProxyType({})
         self._promised = provisional_card(manifest, read_entries(self._folders()), settings.instance)
         self._draining_since: float | None = None
 
     async def run(self) -> None:
         """Bring the engine up and keep the models, until cancelled. Raises ServiceError when there is no engine."""
-        engine, self._bound = await asyncio.to_thread(self._make_engine)
+        engine, bound = await asyncio.to_thread(self._make_engine)
+        self.engine = engine
+        try:
+            await engine.open()
+        except Exception as error:  # an author's `open` may raise anything
+            raise ServiceError(f"the engine cannot be opened: {type(error).__name__}: {error}") from error
+        self._bound = bound
         keeper = Keeper(
             engine,
             self.roster,
@@ -96,6 +105,8 @@ class Service:
             with suppress(TimeoutError):
                 async with asyncio.timeout(STOP_SECONDS):
                     await self.keeper.close()
+        if self.engine is not None:
+            await self._close(self.engine)
         self.workers.close()
         await self.asker.close()
 
@@ -122,29 +133,54 @@ class Service:
             call.progress = Progress()
         call.model = resident.model
 
+    async def look(self) -> None:
+        """Look at the models now, because something was just done to them."""
+        if self.keeper is not None:
+            await self.keeper.look()
+
     def card(self) -> Card:
         """The card as it is now."""
         if self.keeper is None:
             return self._promised
-        return live_card(self._promised, self._bound, self.roster.on_card())
+        base_url = self.engine.base_url if self.engine else None
+        return live_card(self._promised, self._bound, self.roster.on_card(), base_url)
 
     def readiness(self) -> Readiness:
         """Ready: not draining, and at least one model can answer, be it that the first call loads it. Models that still
-        load or have failed are told in the checks; they do not keep the others from answering."""
+        load or have failed are told in the checks; they do not keep the others from answering. A service whose engine
+        tells its models is ready without any, so that one can be pulled; it is not while that engine is out of reach.
+        """
         residents = self.roster.residents.values()
-        checks = {"engine": "ready" if self.keeper else "loading"}
+        outage = self.roster.outage
+        checks = {"engine": outage.message if outage else "ready" if self.keeper else "loading"}
         checks |= {f"model {one.id}": f"{one.state}: {one.reason}" if one.reason else one.state for one in residents}
+        checks |= {f"model {name}": reason for name, reason in self.roster.refused.items()}
         checks |= {f"entry {problem.file.name}": f"{problem.key}: {problem.reason}" for problem in self.roster.problems}
+        status, reason = self._status()
+        return Readiness(status, reason, checks)
+
+    def _status(self) -> tuple[str, str]:
+        """In a word whether requests should come, and in a line why not."""
+        residents = self.roster.residents.values()
         if self._draining_since is not None:
-            return Readiness("draining", "the service is about to end", checks)
+            return "draining", "the service is about to end"
+        if self.roster.outage is not None:
+            return "failed", self.roster.outage.message
         if any(one.can_answer for one in residents):
-            return Readiness("ready", "", checks)
+            return "ready", ""
         failed = next((f"{one.id}: {one.reason}" for one in residents if one.state == "failed"), "")
         if self.keeper is None or any(one.state == "loading" for one in residents):
-            return Readiness("loading", "models are loading", checks)
+            return "loading", "models are loading"
         if failed or self.roster.problems:
-            return Readiness("failed", failed or str(self.roster.problems[0]), checks)
-        return Readiness("loading", "no model is loaded", checks)
+            return "failed", failed or str(self.roster.problems[0])
+        return ("ready", "") if self.keeper.told else ("loading", "no model is loaded")
+
+    async def _close(self, engine: Engine) -> None:
+        try:
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await engine.close()
+        except Exception:  # noqa: BLE001 - an author's `close` may raise anything, and the service ends all the same
+            _log.exception("the engine cannot be closed")
 
     def _make_engine(self) -> tuple[Engine, Mapping[str, BoundOperation]]:
         engine = make_engine(self._engine_class(), self.settings.config)
