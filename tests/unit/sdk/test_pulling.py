@@ -92,7 +92,8 @@ def test_an_error_in_mid_stream_is_the_last_event(running, engine, name: str, co
 
 def test_a_pull_ends_when_its_caller_leaves(running, engine) -> None:
     with running.client.stream("POST", "/v1/models/endless/pull") as answer:
-        assert next(answer.iter_lines()).startswith("data: ")
+        lines = answer.iter_lines()  # the connection ends with it
+        assert next(lines).startswith("data: ")
         assert not engine.closed.is_set()
     assert engine.closed.wait(1)
     running.until(lambda: len(running.service.calls) == 0)
@@ -112,7 +113,8 @@ def test_there_are_only_so_many_pulls_at_once(start, engine, monkeypatch: pytest
     monkeypatch.setattr(pulling, "AT_ONCE", 1)
     running = start(engine, MANIFEST).until_ready()
     with running.client.stream("POST", "/v1/models/endless/pull") as answer:
-        next(answer.iter_lines())
+        lines = answer.iter_lines()  # the connection ends with it
+        assert next(lines).startswith("data: ")
         refused = running.post("/v1/models/other/pull")
         assert (refused.status_code, refused.json()["error"]["code"]) == (429, "concurrency_exceeded")
 
