@@ -60,7 +60,7 @@ class Engine:
 class Unit:
     """One service to run. `folder` names its image, `shares` its weight where processors are scarce (1024 is a whole
     core's), `secrets` its variables that are secret, `profile` the Compose profile it belongs to, `egress` whether it
-    asks addresses outside the stack, `uses` the operations that it asks of the gateway."""
+    asks addresses outside the stack, `uses` the operations that it asks of the gateway, `concurrency` how many calls it answers at once."""
 
     folder: str
     name: str
@@ -82,6 +82,7 @@ class Unit:
     host_engine: bool = False
     egress: bool = False
     uses: tuple[str, ...] = ()
+    concurrency: int = 1
     vram_mb: int = 0
     engine: Engine | None = None
 
@@ -107,6 +108,8 @@ def make_plan(site: Site, manifests: Sequence[ServiceManifest], version: str) ->
         if name not in by_folder and site.part(name).url is None:
             known = ", ".join(sorted(by_folder)) or "none"
             raise SiteError(f"service.{name}: there is no such service; there are: {known}")
+    if site.gateway.max_replicas is not None and site.gateway.max_replicas < site.gateway.replicas:
+        raise SiteError("gateway.max_replicas: it is less than replicas")
     version = site.site.version or version
     units = [
         _unit(site, by_folder[name], version)
@@ -156,6 +159,7 @@ def _unit(site: Site, manifest: ServiceManifest, version: str) -> Unit:
         host_engine=deploy.host_engine,
         egress=deploy.egress or deploy.host_engine,
         uses=manifest.service.uses,
+        concurrency=manifest.capabilities.max_concurrency,
         vram_mb=manifest.resources.gpu.vram_mb,
         engine=engine,
     )

@@ -39,9 +39,11 @@ class General(_Part):
 
 
 class GatewayPart(_Part):
-    """`[gateway]`. More than one replica needs the PostgreSQL that every rendered stack has."""
+    """`[gateway]`. More than one replica needs the PostgreSQL that every rendered stack has, and files that all of them
+    reach. `max_replicas` lets a cluster add copies while they are busy."""
 
     replicas: int = Field(default=1, ge=1, le=64)
+    max_replicas: int | None = Field(default=None, ge=1, le=64)
     port: int = Field(default=8800, ge=1, le=65535)
     public_url: HttpUrl | None = None
     host: Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$")] | None = None
@@ -85,7 +87,9 @@ class ServicePart(_Part):
 class Cluster(_Part):
     """`[cluster]`: what only Kubernetes has. `mesh` adds the annotations and the mutual-TLS policy of a service mesh,
     `ingress_class` an Ingress, `gateway_class` a Gateway and HTTPRoute, `metrics` a ServiceMonitor and scaling by what
-    waits; `storage_class` is the volumes' (the cluster's default where none is named)."""
+    waits; `storage_class` is the volumes' (the cluster's default where none is named). `files_access` is how the
+    gateway's files may be mounted, `s3_secret` a Secret with the keys `access-key-id` and `secret-access-key` for the
+    bucket where `gateway.env.NEXUS_FILES_URL` names one."""
 
     ingress_class: Name | None = None
     gateway_class: Name | None = None
@@ -95,6 +99,8 @@ class Cluster(_Part):
     metrics: bool = False
     models_disk: Size = "20Gi"
     files_disk: Size = "20Gi"
+    files_access: Literal["ReadWriteOnce", "ReadWriteMany"] = "ReadWriteOnce"
+    s3_secret: Name | None = None
 
 
 class Site(_Part):

@@ -57,6 +57,16 @@ def test_a_service_is_what_its_manifest_says(tmp_path: Path) -> None:
     assert (unit.image, plan.gateway_image) == ("nexus/a:1.2.3", "nexus/gateway:1.2.3")
 
 
+def test_scaling_is_told_how_many_calls_a_copy_answers(tmp_path: Path) -> None:
+    text = PLAIN + "[capabilities]\nmax_concurrency = 4\n"
+    assert make_plan(site(), [manifest(tmp_path / "a", text)], "1").units[0].concurrency == 4
+
+
+def test_a_gateway_that_grows_does_not_shrink(tmp_path: Path) -> None:
+    with pytest.raises(SiteError, match=r"gateway\.max_replicas"):
+        make_plan(site(gateway={"replicas": 3, "max_replicas": 2}), [], "1")
+
+
 def test_the_site_has_the_last_word(tmp_path: Path) -> None:
     service = {"a": {"replicas": 3, "cpu": 4, "memory_mb": 900, "gpu": "nvidia", "gpus": 2, "env": {"X": "1"}}}
     wanted = site(site={"images": "registry.example/n", "version": "9"}, service=service)
