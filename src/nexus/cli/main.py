@@ -11,6 +11,7 @@ _COMMANDS: Final = {
     "up": ("nexus.cli.up", "up"),
     "gateway": ("nexus.cli.gateway", "gateway"),
     "service": ("nexus.cli.service", "app"),
+    "deploy": ("nexus.cli.deploy", "app"),
 }
 """For each subcommand, the module and what in it is the command (a function) or the group of commands (a Typer)."""
 
