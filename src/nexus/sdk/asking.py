@@ -4,10 +4,8 @@ import asyncio
 import concurrent.futures
 import json
 import threading
-from collections.abc import Coroutine, Mapping
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from typing import Any, Final
-
-import httpx
 
 from nexus.contract.errors import (
     NO_READY_SERVICE,
@@ -20,12 +18,12 @@ from nexus.contract.errors import (
 )
 from nexus.contract.operations import BY_NAME
 from nexus.sdk.engine import Call
+from nexus.sdk.upstream import FAILURES, AsyncClient, new_client, reason_of
 
 GATEWAY: Final = "x-nexus-gateway"
 DELEGATION: Final = "x-nexus-delegation"
 LARGEST_ANSWER: Final = 64 * 1024 * 1024
 _CONNECT_SECONDS: Final = 5.0
-_PLAIN: Final = {"accept-encoding": "identity"}  # the answer's size is then what comes over the wire
 _Answer = tuple[int, str | None, bytes]  # status, retry-after, body
 
 
@@ -40,7 +38,7 @@ class Asker:
         self._timeout_seconds = timeout_seconds
         self._loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
-        self._client: httpx.AsyncClient | None = None
+        self._client: AsyncClient | None = None
 
     def ask(self, call: Call, operation: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """What the gateway answers to `body` at the operation's path. Blocks; for an engine's threads alone.
@@ -57,7 +55,7 @@ class Asker:
             message = f"this service asks the gateway for {operation}, and was not called through one"
             raise ApiError(NO_READY_SERVICE, message)
         url = f"{gateway.rstrip('/')}{BY_NAME[operation].path}"
-        headers = {"authorization": f"Bearer {token}", "content-type": "application/json", **_PLAIN, **_trace(call)}
+        headers = {"authorization": f"Bearer {token}", "content-type": "application/json", **_trace(call)}
         asked = self._sent(url, headers, json.dumps(body).encode())
         status, retry_after, answer = self._waited(call, asked, operation)
         value = _json_object(answer)
@@ -86,26 +84,25 @@ class Asker:
         except TimeoutError as error:
             message = f"the gateway did not answer {operation} within {self._timeout_seconds:g} seconds"
             raise ApiError(UPSTREAM_TIMEOUT, message) from error
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            reason = str(error) or type(error).__name__
-            raise ApiError(UPSTREAM_ERROR, f"the gateway could not be asked for {operation}: {reason}") from error
+        except FAILURES as error:
+            message = f"the gateway could not be asked for {operation}: {reason_of(error)}"
+            raise ApiError(UPSTREAM_ERROR, message) from error
         finally:
             call.off_cancel(break_off)
 
     async def _sent(self, url: str, headers: Mapping[str, str], body: bytes) -> _Answer:
         if self._client is None:
-            timeout = httpx.Timeout(None, connect=_CONNECT_SECONDS)
-            self._client = httpx.AsyncClient(timeout=timeout, trust_env=False)
+            self._client = new_client(_CONNECT_SECONDS)
         async with (
             asyncio.timeout(self._timeout_seconds),
             self._client.stream("POST", url, content=body, headers=headers) as response,
         ):
-            return response.status_code, response.headers.get("retry-after"), await _bounded(response)
+            return response.status_code, response.headers.get("retry-after"), await _body(response.aiter_bytes())
 
 
-async def _bounded(response: httpx.Response) -> bytes:
+async def _body(chunks: AsyncIterator[bytes]) -> bytes:
     body = bytearray()
-    async for chunk in response.aiter_bytes():
+    async for chunk in chunks:
         body += chunk
         if len(body) > LARGEST_ANSWER:
             raise ApiError(UPSTREAM_ERROR, f"the gateway's answer is larger than {LARGEST_ANSWER} bytes")
