@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from tests.servers.bucket import KEY, SECRET, bucket
 from tests.servers.gateway import Gateway
@@ -46,6 +47,32 @@ def shared(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[dict[str,
 @pytest.fixture
 def replicas(shared: dict[str, str], start_before_slow: Callable[..., Gateway]) -> Replicas:
     return Replicas(start_before_slow("first", **shared), start_before_slow("second", **shared))
+
+
+def told(gateway: Gateway, name: str) -> float | None:
+    """What /metrics says of the jobs of the slow service's operation."""
+    families = text_string_to_metric_families(gateway.get("/metrics").body.decode())
+    values = [one.value for family in families for one in family.samples if one.name == name]
+    return values[0] if values else None
+
+
+def test_waiting_jobs_are_told_by_both_and_each_running_one_by_one(replicas: Replicas) -> None:
+    """Each of the two begins one at most; what waits is the same for both, what runs is added up."""
+    both = (replicas.first, replicas.second)
+    jobs = [submit(gateway, "long", steps=600, pace=0.1) for gateway in both for _ in range(3)]
+
+    def settled() -> bool:
+        waiting = {told(gateway, "nexus_jobs_waiting") for gateway in both}
+        running = [told(gateway, "nexus_jobs_running") or 0 for gateway in both]
+        begun = sum(look(replicas.first, job)["status"] == "in_progress" for job in jobs)
+        return 0 < begun == sum(running) and max(running) == 1 and waiting == {len(jobs) - begun}
+
+    wait_until(settled, 15)
+    for job in jobs:
+        replicas.first.post(f"/v1/jobs/{job['id']}/cancel", {})
+    for name in ("nexus_jobs_waiting", "nexus_jobs_running"):
+        wait_until(lambda name=name: {told(gateway, name) for gateway in both} <= {0, None}, 15)
+    assert told(replicas.first, "nexus_jobs_waiting") == 0
 
 
 def test_each_job_is_done_once_whoever_took_it(replicas: Replicas, slow: SlowService) -> None:

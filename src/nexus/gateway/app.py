@@ -139,7 +139,7 @@ def _compose(
     """All parts, joined and at rest."""
     registry, announce = create_registry(settings, configuration.config, log, instance=instance)
     upstreams = Upstreams(asyncio.get_running_loop())
-    metrics = Metrics(upstreams.loads)
+    metrics = Metrics(upstreams.loads, lambda: background.tally.queue)
     recorder = Recorder(metrics, lines)
     keyring = Keyring({digest(key): ADMINISTRATOR}, required=settings.auth == "required")
     path = RequestPath(
@@ -158,13 +158,18 @@ def _compose(
         story=path.story(configuration.timeouts_for, background.siding).serve,
         record=recorder.record,
     )
+
+    async def metrics_text() -> bytes:
+        await background.tally.look()
+        return metrics.text()
+
     api = create_api(
         ApiParts(
             registry=registry,
             announce=announce,
             settings=settings,
             config=lambda: configuration.config,
-            metrics_text=metrics.text,
+            metrics_text=metrics_text,
             in_flight=upstreams.in_flight,
             check_token=keyring.check_owner,
             record=recorder.record_control,

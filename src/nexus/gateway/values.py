@@ -3,7 +3,7 @@
 Times are seconds of the loop's monotonic clock, sizes bytes. The stages share these words and nothing else.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -122,6 +122,13 @@ class Client(Protocol):
 
     def cut(self) -> None:
         """The body will not become whole: close the connection so that nobody takes it for finished."""
+
+
+class Queue(msgspec.Struct, frozen=True, gc=False):
+    """Jobs by operation: `waiting` are those of the whole database, `running` those that this gateway runs."""
+
+    waiting: Mapping[str, int] = {}
+    running: Mapping[str, int] = {}
 
 
 class Outcome(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):

@@ -98,6 +98,13 @@ class Ledger:
         async with self._database.read() as connection:
             return int((await connection.execute(select(func.count()).where(wanted))).scalar_one())
 
+    async def queue_lengths(self) -> dict[str, int]:
+        """How many jobs wait, everybody's, by operation; found by the index on the state, however many have ended."""
+        statement = select(jobs.c.operation, func.count()).where(jobs.c.state == State.QUEUED.value)
+        async with self._database.read() as connection:
+            rows = await connection.execute(statement.group_by(jobs.c.operation))
+            return {operation: int(count) for operation, count in rows}
+
     async def position(self, job: Job) -> int:
         """Its place among those that wait for the same: 1 is next."""
         same = jobs.c.model.is_(None) if job.order.model is None else jobs.c.model == job.order.model

@@ -34,6 +34,16 @@ async def test_a_place_is_among_those_who_want_the_same(book: Any) -> None:
     assert await book.ledger.position(job) == 1
 
 
+async def test_what_waits_is_counted_by_operation_whoever_it_is_for(book: Any) -> None:
+    assert await book.ledger.queue_lengths() == {}
+    for token in ("someone", "somebody else"):
+        await book.enter("ocr", token=token)
+    await book.enter("videos")
+    await book.claimed(operation="images.generations")
+    await book.ledger.cancel((await book.enter("videos")).id, book.clock.now)
+    assert await book.ledger.queue_lengths() == {"ocr": 2, "videos": 1}
+
+
 async def test_of_many_who_claim_at_once_one_gets_it(book: Any) -> None:
     job = await book.enter()
     claims = await asyncio.gather(*(book.ledger.claim(job, f"gateway-{n}", 10.0) for n in range(8)))

@@ -1,6 +1,6 @@
 """What the control plane needs of the rest of the gateway."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -34,7 +34,7 @@ class ApiParts:
     announce: AnnounceSource | None
     settings: Settings
     config: Callable[[], Config]
-    metrics_text: Callable[[], bytes]
+    metrics_text: Callable[[], Awaitable[bytes]]
     in_flight: Callable[[str], int]
     check_token: Callable[[bytes | None], str]
     record: RecordRequest

@@ -31,6 +31,6 @@ def status_routes(parts: ApiParts) -> APIRouter:
 
     @router.get("/metrics")
     async def metrics() -> Response:
-        return Response(parts.metrics_text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+        return Response(await parts.metrics_text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
     return router

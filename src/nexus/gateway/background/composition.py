@@ -9,6 +9,7 @@ from nexus.gateway.artifacts import publish
 from nexus.gateway.background.bell import Bell
 from nexus.gateway.background.desk import Desk, Places
 from nexus.gateway.background.runner import Runner
+from nexus.gateway.background.tally import Tally
 from nexus.gateway.config import ConfigFile
 from nexus.gateway.dispatch.send import Dispatcher
 from nexus.gateway.edge.auth import ADMINISTRATOR
@@ -50,11 +51,13 @@ class RequestPath:
 
 @dataclass(frozen=True, slots=True)
 class Background:
-    """`desk` takes and tells of jobs, `runner` runs them, `siding` is where the request path hands them over."""
+    """`desk` takes and tells of jobs, `runner` runs them, `siding` is where the request path hands them over, `tally`
+    counts them for the metrics."""
 
     desk: Desk
     runner: Runner
     siding: Siding
+    tally: Tally
 
 
 def create_background(path: RequestPath, store: Store, configuration: ConfigFile, settings: Settings) -> Background:
@@ -79,7 +82,7 @@ def create_background(path: RequestPath, store: Store, configuration: ConfigFile
     siding = Siding(desk, References(store, ADMINISTRATOR), pictures, base_url(settings))
     story = path.story(timeouts, siding).serve
     runner = Runner(store, path.snapshot, path.in_flight, rules, story, Fetcher(Resolver()), bell)
-    return Background(desk, runner, siding)
+    return Background(desk, runner, siding, Tally(store, runner.running))
 
 
 def base_url(settings: Settings) -> Callable[[bytes], str]:

@@ -46,6 +46,11 @@ class Run:
         self._lease = Lease()
         self._given_up = False
 
+    @property
+    def operation(self) -> str:
+        """What is run."""
+        return self._claim.job.order.operation
+
     def begin(self, endpoint: Endpoint, body: bytes) -> None:
         """Send the call; it counts among those in flight at its instance once it is no longer `is_unsent`."""
         request = _request(self._claim.job, endpoint, body)

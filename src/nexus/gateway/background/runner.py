@@ -4,6 +4,7 @@ import asyncio
 import logging
 import secrets
 import time
+from collections import Counter
 from collections.abc import Callable
 from typing import Final
 
@@ -65,6 +66,10 @@ class Runner:
         run = self._runs.get(identity)
         if run is not None:
             run.stop()
+
+    def running(self) -> Counter[str]:
+        """How many jobs run in this gateway now, by operation."""
+        return Counter(run.operation for run in self._runs.values())
 
     async def run(self) -> None:
         """Begin what waits, round after round."""

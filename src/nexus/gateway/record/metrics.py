@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.process_collector import ProcessCollector
 
-from nexus.gateway.values import Outcome
+from nexus.gateway.values import Outcome, Queue
 
 BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
 _BUCKETS_MS: Final = tuple(bound * 1000 for bound in BUCKETS)
@@ -54,10 +54,11 @@ class _Route:
 
 
 class Metrics:
-    """Add outcomes, scrape text. `in_flight` gives the running calls by instance."""
+    """Add outcomes, scrape text. `in_flight` gives the running calls by instance, `queue` the jobs."""
 
-    def __init__(self, in_flight: Callable[[], Mapping[str, int]]) -> None:
+    def __init__(self, in_flight: Callable[[], Mapping[str, int]], queue: Callable[[], Queue] = Queue) -> None:
         self._in_flight = in_flight
+        self._queue = queue
         self._routes: dict[tuple[str, str, str], _Route] = {}
         self._registry = CollectorRegistry()
         self._registry.register(self)
@@ -96,6 +97,22 @@ class Metrics:
         for url, count in self._in_flight().items():
             running.add_metric((url,), count)
         yield running
+        yield from self._jobs(self._queue())
+
+    def _jobs(self, queue: Queue) -> Iterable[Metric]:
+        """Two families, because they are added up differently where several gateways share a database."""
+        waiting = GaugeMetricFamily(
+            "nexus_jobs_waiting",
+            "Jobs that wait in the database: the same at each gateway that shares it (take the max).",
+            labels=("operation",),
+        )
+        running = GaugeMetricFamily(
+            "nexus_jobs_running", "Jobs that this gateway runs (take the sum).", labels=("operation",)
+        )
+        for family, counts in ((waiting, queue.waiting), (running, queue.running)):
+            for operation, count in counts.items():
+                family.add_metric((operation,), count)
+        return waiting, running
 
     def _requests(self) -> Iterable[Metric]:
         requests = CounterMetricFamily("nexus_requests", "Requests ended, by status.", labels=(*_ROUTE, "status"))

@@ -92,6 +92,9 @@ async def start_gateway(environment: pytest.MonkeyPatch) -> AsyncIterator[Callab
         def log(level: str, event: str, **fields: object) -> None:
             logged.append((level, event, fields))
 
+        async def metrics_text() -> bytes:
+            return b"nexus_up 1\n"
+
         names = {TOKEN: ADMINISTRATOR, **OTHERS}
         keyring = Keyring({digest(token): name for token, name in names.items()}, required=settings.auth == "required")
         announce = AnnounceSource(15, time.monotonic)
@@ -103,7 +106,7 @@ async def start_gateway(environment: pytest.MonkeyPatch) -> AsyncIterator[Callab
             announce=announce,
             settings=settings,
             config=lambda: gateway.config,
-            metrics_text=lambda: b"nexus_up 1\n",
+            metrics_text=metrics_text,
             in_flight=len,  # a number that a test can tell from the URL
             check_token=keyring.check_owner,
             record=record,

@@ -7,7 +7,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from nexus.contract.usage import Usage
 from nexus.gateway.record.metrics import BUCKETS, Metrics
-from nexus.gateway.values import Outcome
+from nexus.gateway.values import Outcome, Queue
 
 ROUTE = {"operation": "chat.completions", "service": "svc", "model": "m"}
 
@@ -75,6 +75,15 @@ def test_calls_in_flight_are_asked_for_at_each_scrape() -> None:
     assert value(metrics, "nexus_in_flight", instance="http://a:1") == 2
     running["http://a:1"] = 0
     assert value(metrics, "nexus_in_flight", instance="http://a:1") == 0
+
+
+def test_jobs_that_wait_are_told_apart_from_those_that_run() -> None:
+    queue = Queue({"ocr": 3, "videos": 0}, {"ocr": 1})
+    metrics = Metrics(dict, lambda: queue)
+    assert value(metrics, "nexus_jobs_waiting", operation="ocr") == 3
+    assert value(metrics, "nexus_jobs_waiting", operation="videos") == 0
+    assert value(metrics, "nexus_jobs_running", operation="ocr") == 1
+    assert value(metrics, "nexus_jobs_running", operation="videos") is None
 
 
 def test_the_process_is_measured(metrics: Metrics) -> None:
