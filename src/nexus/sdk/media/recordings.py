@@ -39,7 +39,7 @@ class Recording:
 def measured(body: bytes, longest: float, check: Check) -> Recording:
     """The recording in `body`, of at most `longest` seconds. `check` is called often, and may raise to end the work.
 
-    Raises ApiError (400) for what has no sound, is broken off or too long.
+    Raises ApiError (400, the form's `file`) for what has no sound, is broken off or too long.
     """
     seconds = 0.0
     declared = 0.0
@@ -59,9 +59,9 @@ def measured(body: bytes, longest: float, check: Check) -> Recording:
     return Recording(body, seconds)
 
 
-def pieces(recording: Recording, check: Check) -> Iterator[Samples]:
-    """The recording's sound: mono, at RATE, from -1 to 1, in pieces of any size."""
-    resampler = av.AudioResampler(format="s16", layout="mono", rate=RATE)
+def pieces(recording: Recording, check: Check, rate: int = RATE) -> Iterator[Samples]:
+    """The recording's sound: mono, at `rate` samples a second, from -1 to 1, in pieces of any size."""
+    resampler = av.AudioResampler(format="s16", layout="mono", rate=rate)
     with _opened(recording.body) as container:
         for frame in _frames(container, check):
             frame.pts = None  # gaps in the times are not for the resampler to fill

@@ -35,6 +35,12 @@ def test_every_container_is_read(kind: str) -> None:
     assert np.argmax(np.abs(np.fft.rfft(middle))) == pytest.approx(440, abs=2)
 
 
+def test_at_another_rate() -> None:
+    samples = np.concatenate(list(pieces(measured(encoded(tone(2), 48000, "flac"), 60, nothing), nothing, 24_000)))
+    assert len(samples) == pytest.approx(48_000, abs=100)
+    assert np.argmax(np.abs(np.fft.rfft(samples[:24_000]))) == pytest.approx(440, abs=2)
+
+
 @pytest.mark.parametrize("kind", ["wav", "mp3", "flac", "m4a", "webm", "mp4"])
 def test_what_breaks_off_is_refused(kind: str) -> None:
     body = encoded(tone(6), 48000, kind)
