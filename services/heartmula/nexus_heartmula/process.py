@@ -30,7 +30,7 @@ _SINGING: Final = 0.95
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How to run the worker. `python` has heartlib; devices are torch's names; `load_seconds` bounds the model's reading."""
+    """How to run the worker. `python` has heartlib; devices are in torch's words; `load_seconds` bounds `Worker()`."""
 
     python: str
     checkpoint: Path
