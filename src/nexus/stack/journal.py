@@ -5,8 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from nexus.process.child import Lines
 from nexus.stack.logs import LogFile, read_line
-from nexus.stack.process import Lines
 from nexus.stack.progress import Phase, Row
 from nexus.stack.terminal import Terminal
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from nexus.stack.backoff import Backoff
+from nexus.process.backoff import Backoff
+from nexus.process.child import ChildProcess, describe_exit
 from nexus.stack.probe import Answer, Endpoint, ask
-from nexus.stack.process import ChildProcess, describe_exit
 from nexus.stack.progress import Phase
 
 _POLL_SECONDS: Final = 0.1

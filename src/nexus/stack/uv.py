@@ -14,7 +14,8 @@ from typing import Final
 
 from uv import find_uv_bin
 
-from nexus.stack import leash, pip_settings
+from nexus.process import leash
+from nexus.stack import pip_settings
 
 _TAIL: Final = 8
 _STOPPED: Final = "the installation was stopped"

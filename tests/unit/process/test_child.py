@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from nexus.stack.process import ChildProcess, Lines, describe_exit
+from nexus.process.child import ChildProcess, Lines, describe_exit
 
 
 @pytest.fixture

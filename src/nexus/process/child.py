@@ -47,7 +47,7 @@ class ChildProcess:
         command: Sequence[str],
         *,
         env: Mapping[str, str],
-        cwd: Path,
+        cwd: Path | None,
         lifeline: int,
         on_output: Callable[[bytes], None],
     ) -> Self:

@@ -1,6 +1,6 @@
 """When a process that has ended is started again."""
 
-from nexus.stack.backoff import HEALTHY_SECONDS, LONGEST_SECONDS, Backoff
+from nexus.process.backoff import HEALTHY_SECONDS, LONGEST_SECONDS, Backoff
 
 
 def test_the_wait_doubles_up_to_half_a_minute() -> None:
