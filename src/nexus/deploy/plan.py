@@ -60,7 +60,9 @@ class Engine:
 class Unit:
     """One service to run. `folder` names its image, `shares` its weight where processors are scarce (1024 is a whole
     core's), `secrets` its variables that are secret, `profile` the Compose profile it belongs to, `egress` whether it
-    asks addresses outside the stack, `uses` the operations that it asks of the gateway, `concurrency` how many calls it answers at once."""
+    asks addresses outside the stack, `uses` the operations that it asks of the gateway, `concurrency` how many calls
+    it answers at once.
+    """
 
     folder: str
     name: str
