@@ -198,7 +198,7 @@ class Keeper:
             started = time.perf_counter()
             try:
                 await self._find(resident)
-                await self._call_engine(self._engine.load, resident.model)
+                await self._call_engine(self._engine.load, resident)
             except Exception as error:  # noqa: BLE001 - whatever a model does wrong is its own failure, not the service's
                 resident.turn("failed", _one_line(error))
                 _log.error(
@@ -231,7 +231,7 @@ class Keeper:
         await self._wait_for_calls(resident)
         resident.loaded = False
         try:
-            await self._call_engine(self._engine.unload, resident.model)
+            await self._call_engine(self._engine.unload, resident)
         except Exception as error:  # noqa: BLE001 - the model is given up either way
             if resident.told is not None:  # the engine still has it, perhaps: the next look tells
                 resident.turn("failed", _one_line(error))
@@ -247,12 +247,15 @@ class Keeper:
         path, digest = await asyncio.get_running_loop().run_in_executor(self._finder, search)
         resident.model = replace(resident.model, path=path, digest=digest)
 
-    async def _call_engine(self, method: Callable[[Model], Any], model: Model) -> None:
+    async def _call_engine(self, method: Callable[[Model], Any], resident: Resident) -> None:
+        if resident.told is not None and inspect.iscoroutinefunction(method):
+            await method(resident.model)  # the engine behind has an order of its own
+            return
         async with self._one_at_a_time:
             if inspect.iscoroutinefunction(method):
-                await method(model)
+                await method(resident.model)
             else:
-                await asyncio.get_running_loop().run_in_executor(self._loader, method, model)
+                await asyncio.get_running_loop().run_in_executor(self._loader, method, resident.model)
 
     async def _wait_for_calls(self, resident: Resident) -> None:
         """Wait until no call runs on the model; those that still run after the grace are stopped."""

@@ -29,6 +29,7 @@ from nexus.sdk.workers import Workers
 STOP_SECONDS: Final = 2.0
 CLOSE_SECONDS: Final = 5.0
 NOTICE_SECONDS: Final = 3.0
+_ARRIVING_SECONDS: Final = 0.2
 _log: Final = logging.getLogger(__name__)
 
 
@@ -43,6 +44,20 @@ class Readiness:
     @property
     def ready(self) -> bool:
         return not self.reason
+
+
+@dataclass(frozen=True, slots=True)
+class Prober:
+    """Somebody that asks whether the service is ready: when `last`, by the loop's clock, and how long after the time
+    before that (0 when it is the first)."""
+
+    last: float
+    gap: float
+
+    @property
+    def due(self) -> float:
+        """By when it has asked again, if it still asks."""
+        return self.last + 2 * self.gap
 
 
 class Service:
@@ -71,6 +86,8 @@ class Service:
         self._bound: Mapping[str, BoundOperation] = MappingProxyType({})
         self._promised = provisional_card(manifest, read_entries(self._folders()), settings.instance)
         self._draining_since: float | None = None
+        self._probers: dict[str, Prober] = {}
+        self._told = asyncio.Condition()
 
     async def run(self) -> None:
         """Bring the engine up and keep the models, until cancelled. Raises ServiceError when there is no engine."""
@@ -97,6 +114,7 @@ class Service:
     async def drain(self) -> None:
         """Let the running calls end, for at most the drain seconds; then stop those that are left and unload."""
         self._draining_since = asyncio.get_running_loop().time()
+        await self._give_notice()
         if not await self.calls.ended(self.settings.drain_seconds):
             _log.warning("calls are cut off at the end of the drain", extra={"calls": len(self.calls)})
             self.calls.stop_all(ApiError(NO_READY_SERVICE, "the service has ended", retry_after=1))
@@ -109,6 +127,27 @@ class Service:
             await self._close(self.engine)
         self.workers.close()
         await self.asker.close()
+
+    async def probed(self, by: str) -> None:
+        """Remember that `by` has just asked whether the service is ready."""
+        now = asyncio.get_running_loop().time()
+        before = self._probers.get(by)
+        self._probers[by] = Prober(now, now - before.last if before else 0)
+        async with self._told:
+            self._told.notify_all()
+
+    async def _give_notice(self) -> None:
+        """Wait until all that ask for the readiness again and again have asked once more, so that they send no calls
+        any more, and until what they have sent already is here; at most NOTICE_SECONDS."""
+        since = asyncio.get_running_loop().time()
+        waiting = {by: prober.due for by, prober in self._probers.items() if prober.due > since}
+        if not waiting:
+            return
+        with suppress(TimeoutError):
+            patience = min(max(waiting.values()) - since, NOTICE_SECONDS - _ARRIVING_SECONDS)
+            async with asyncio.timeout(patience), self._told:
+                await self._told.wait_for(lambda: all(self._probers[by].last > since for by in waiting))
+        await asyncio.sleep(_ARRIVING_SECONDS)
 
     def bound(self, operation: str) -> BoundOperation:
         """The operation with the engine's method for it. Raises ApiError (503) while starting and when draining.
@@ -136,7 +175,8 @@ class Service:
     async def look(self) -> None:
         """Look at the models now, because something was just done to them."""
         if self.keeper is not None:
-            await self.keeper.look()
+            with suppress(OSError):  # folders that cannot be read now are told at the next regular look
+                await self.keeper.look()
 
     def card(self) -> Card:
         """The card as it is now."""

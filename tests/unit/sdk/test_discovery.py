@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +11,7 @@ import pytest
 from nexus.contract.card import read_card
 from nexus.contract.errors import NO_READY_SERVICE, UPSTREAM_ERROR, ApiError
 from nexus.sdk import discovery, keeper
+from nexus.sdk.conformance.run import run_checks
 from nexus.sdk.discovery import ask, sift
 from nexus.sdk.engine import Call, Engine, Found, Model
 
@@ -51,6 +52,8 @@ class Behind(Engine):
 
     async def load(self, model: Model) -> None:
         self.log.append(f"load {model.id}")
+        while model.id == "slow" and not self.go.is_set():
+            await asyncio.sleep(0.01)
         if model.id == "bad":
             raise ApiError(UPSTREAM_ERROR, "it does not fit")
 
@@ -65,8 +68,12 @@ class Behind(Engine):
     async def show(self, model: Model) -> dict[str, Any]:
         return {"family": "llama", "id": "not this"}
 
-    async def completions(self, request: dict[str, Any], call: Call) -> dict[str, Any]:
-        return {"model": call.model.id, "options": dict(call.model.options)}
+    async def completions(self, request: dict[str, Any], call: Call) -> Any:
+        async def items() -> AsyncIterator[dict[str, Any]]:
+            yield answer
+
+        answer = {"model": call.model.id, "options": dict(call.model.options)}
+        return items() if request.get("stream") else answer
 
     async def s_ask(self, request: dict[str, Any], call: Call) -> dict[str, Any]:
         self.log.append("asked")
@@ -214,6 +221,31 @@ def test_the_engines_models_are_left_alone_when_the_service_ends(start, engine) 
     running.post("/v1/models/b/load")
     running.run(running.service.drain())
     assert engine.log == ["open", "load b", "close"]
+
+
+def test_one_slow_load_does_not_hold_up_another(start, engine) -> None:
+    engine.has = [found("slow", "unloaded"), found("b", "unloaded")]
+    running = start(engine, MANIFEST).until_ready()
+    loading = threading.Thread(target=lambda: running.post("/v1/completions", json={"model": "slow"}))
+    loading.start()
+    running.until(lambda: "load slow" in engine.log)
+    assert models(running)["slow"] == "loading"
+    assert running.post("/v1/completions", json={"model": "b"}).json()["model"] == "b"
+    engine.go.set()
+    loading.join(10)
+
+
+def test_the_checks_bear_with_an_engine_that_has_no_models_and_hold_one_that_has(start, engine) -> None:
+    running = start(engine, MANIFEST).until_ready()
+    engine.go.set()
+    results = {one.check.name: one for one in run_checks(running.url, 5)}
+    assert [one for one in results.values() if one.status == "fail"] == []
+    assert "the engine behind has no model" in results["samples-succeed"].reason
+    engine.has = [found("a", aliases=("org/a",)), found("b", "unloaded")]
+    running.until(lambda: len(models(running)) == 2)
+    results = {one.check.name: one for one in run_checks(running.url, 5)}
+    assert [one for one in results.values() if one.status == "fail"] == []
+    assert results["models-listed"].status == results["unknown-model"].status == "pass"
 
 
 class Plain(Engine):

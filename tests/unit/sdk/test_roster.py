@@ -1,12 +1,13 @@
 """Which model answers a request, and what the card says of the models."""
 
+import time
 from pathlib import Path
 
 import pytest
 
-from nexus.contract.errors import ApiError
+from nexus.contract.errors import UPSTREAM_ERROR, ApiError
 from nexus.sdk.calls import RunningCall
-from nexus.sdk.engine import Model
+from nexus.sdk.engine import Found, Model
 from nexus.sdk.models import ModelEntry
 from nexus.sdk.roster import Resident, Roster
 from nexus.sdk.sources import unresolved
@@ -80,3 +81,80 @@ async def test_a_lease_counts_its_call() -> None:
     one.state = "unloaded"
     with pytest.raises(ApiError), made.lease(one, RunningCall()):
         pass
+
+
+def told(model: Model, state: str = "unloaded", reason: str = "") -> Found:
+    return Found(model, state, reason)  # type: ignore[arg-type]
+
+
+async def test_a_model_follows_what_the_engine_tells_of_it() -> None:
+    one = Resident(Model("a"), None)
+    assert (one.on_demand, one.held) == (False, False)
+    one.follow(told(Model("a", aliases=("x",), context_length=5), "ready"), time.monotonic())
+    assert (one.state, one.on_demand, one.held, one.can_answer) == ("ready", True, True, True)
+    since = one.turned
+    one.follow(told(Model("a"), "ready"), time.monotonic())
+    assert (one.turned, one.model) == (since, Model("a"))
+    one.loaded = True
+    one.follow(told(Model("a"), "failed", "no memory"), time.monotonic())
+    assert (one.state, one.reason, one.can_answer, one.loaded, one.failed_here) == (
+        "failed",
+        "no memory",
+        False,
+        False,
+        False,
+    )
+    one.follow(told(Model("a"), "loading"), time.monotonic())
+    assert (one.state, one.reason, one.can_answer) == ("loading", "", True)
+
+
+async def test_what_was_found_out_of_its_files_stays_with_a_model() -> None:
+    one = Resident(Model("a", path=Path("/w"), digest="sha256:1"), None)
+    one.follow(told(Model("a", context_length=5)), time.monotonic())
+    assert one.model == Model("a", path=Path("/w"), digest="sha256:1", context_length=5)
+    one.follow(told(Model("a", digest="sha256:2")), time.monotonic())
+    assert one.model.digest == "sha256:2"
+
+
+async def test_what_was_asked_before_a_change_does_not_undo_it() -> None:
+    one = Resident(Model("a"), None)
+    one.follow(told(Model("a")), time.monotonic())
+    asked = time.monotonic()
+    one.turn("ready")
+    one.follow(told(Model("a")), asked)
+    assert one.state == "ready"
+    async with one.busy:
+        one.follow(told(Model("a")), time.monotonic())
+        assert one.state == "ready"
+    one.follow(told(Model("a")), time.monotonic())
+    assert one.state == "unloaded"
+
+
+async def test_a_load_that_failed_here_stays_so_until_its_pause_is_over() -> None:
+    one = Resident(Model("a"), None)
+    one.follow(told(Model("a")), time.monotonic())
+    one.turn("failed", "too large")
+    one.follow(told(Model("a")), time.monotonic())
+    assert (one.state, one.failed_here) == ("failed", True)
+    one.follow(told(Model("a"), "ready"), time.monotonic())
+    assert one.state == "ready"
+
+
+async def test_a_told_model_is_leased_in_any_state_that_can_answer() -> None:
+    one = Resident(Model("a"), None)
+    one.follow(told(Model("a")), time.monotonic())
+    made = roster(one)
+    with made.lease(one, RunningCall()):
+        assert one.calls
+    one.turn("failed", "gone")
+    with pytest.raises(ApiError, match="gone"), made.lease(one, RunningCall()):
+        pass
+
+
+def test_an_outage_is_told_to_everyone_anew() -> None:
+    made = roster(resident("a"))
+    made.outage = ApiError(UPSTREAM_ERROR, "nonsense", code="odd")
+    first, second = refused(made, "a"), refused(made, None)
+    assert first is not second
+    for error in (first, second):
+        assert (error.status, error.message, error.code, error.retry_after) == (502, "nonsense", "odd", 2)

@@ -44,7 +44,7 @@ class Target:
             fail(f"{method} {path}: no answer: {error or type(error).__name__}")
 
     def ask_sample(self, endpoint: Endpoint, sample: Sample) -> httpx.Response:
-        """The whole answer to a sample. Raises CheckSkippedError where it takes long and may, or needs a gateway."""
+        """The whole answer to a sample. Raises CheckSkippedError where it takes long and may, or lacks something."""
         try:
             response = self._client.request(
                 endpoint.method, endpoint.path, json=sample.body, timeout=self._seconds(endpoint, sample)
@@ -53,7 +53,7 @@ class Target:
             self._give_up(endpoint, sample)
         except httpx.HTTPError as error:
             fail(f"{endpoint.method} {endpoint.path}: no answer: {error or type(error).__name__}")
-        self._need_no_gateway(endpoint, response)
+        self._require_means(endpoint, response)
         return response
 
     @contextlib.contextmanager
@@ -66,7 +66,7 @@ class Target:
         body = {**sample.body, "stream": True}
         try:
             with self._client.stream(endpoint.method, endpoint.path, json=body, timeout=seconds) as response:
-                self._need_no_gateway(endpoint, response)
+                self._require_means(endpoint, response)
                 if sample.invented and response.status_code in REFUSED:
                     skip(invented(endpoint))
                 require(response.status_code == 200, f"{endpoint.path}: streaming answered {response.status_code}")
@@ -154,10 +154,15 @@ class Target:
             skip(f"{where}, which its work may take")
         fail(where)
 
-    def _need_no_gateway(self, endpoint: Endpoint, response: httpx.Response) -> None:
+    def _require_means(self, endpoint: Endpoint, response: httpx.Response) -> None:
+        """Go on only if the service has what it answers with. Raises CheckSkippedError."""
+        if response.status_code != 503:
+            return
         uses = self.card.capabilities.uses
-        if uses and response.status_code == 503:
+        if uses:
             skip(f"{endpoint.path}: it asks the gateway for {', '.join(uses)}, and there is none here")
+        if not self.card.models and b'"no_ready_service"' in response.read():
+            skip(f"{endpoint.path}: the engine behind has no model")
 
     def _in_time(self, chunks: Iterator[bytes], endpoint: Endpoint, sample: Sample, deadline: float) -> Iterator[bytes]:
         for chunk in chunks:
