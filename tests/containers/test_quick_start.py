@@ -5,6 +5,7 @@ import io
 import json
 import re
 import wave
+from collections.abc import Iterator
 
 import httpx
 import openai
@@ -17,8 +18,9 @@ SENTENCE = "The quick brown fox jumps over the lazy dog near the river bank."
 
 
 @pytest.fixture(scope="module")
-def client(stack: Project) -> openai.OpenAI:
-    return openai.OpenAI(base_url=f"{stack.url}/v1", api_key=stack.token(), timeout=300)
+def client(stack: Project) -> Iterator[openai.OpenAI]:
+    with openai.OpenAI(base_url=f"{stack.url}/v1", api_key=stack.token(), timeout=300) as client:
+        yield client
 
 
 def test_the_readmes_commands_chat(quick_start: tuple[Project, str]) -> None:
@@ -51,7 +53,7 @@ def test_a_page_is_read(http: httpx.Client) -> None:
     page = io.BytesIO()
     image.save(page, "PNG")
     url = "data:image/png;base64," + base64.b64encode(page.getvalue()).decode()
-    answer = http.post("/v1/ocr", json={"model": "ppocr", "document": {"type": "image_url", "image_url": url}})
+    answer = http.post("/v1/ocr", json={"document": {"type": "image_url", "image_url": url}})
     assert "20417" in answer.json()["pages"][0]["markdown"], answer.text
 
 
@@ -76,7 +78,9 @@ def test_slow_work_is_done_as_a_job_and_a_service_may_ask_another(http: httpx.Cl
 
 def test_rerank_and_moderation(http: httpx.Client, client: openai.OpenAI) -> None:
     documents = ["Paris is the capital of France.", "Bananas are yellow."]
-    ranked = http.post("/v1/rerank", json={"query": "capital of France", "documents": documents}).json()
+    ranked = http.post(
+        "/v1/rerank", json={"model": "minilm-rerank", "query": "capital of France", "documents": documents}
+    ).json()
     assert ranked["results"][0]["index"] == 0
     assert client.moderations.create(input="I will kill you").results[0].flagged
 

@@ -54,8 +54,9 @@ async def _health(_: Request) -> Response:
 
 
 def _readyz(service: Service) -> Handler:
-    async def readyz(_: Request) -> Response:
+    async def readyz(request: Request) -> Response:
         now = service.readiness()
+        await service.probed(f"{request.client.host if request.client else ''} {request.headers.get('user-agent', '')}")
         body = {"status": now.status, "checks": dict(now.checks)}
         if now.ready:
             return Response(encode_json(body), media_type=JSON)

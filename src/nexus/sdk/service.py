@@ -30,6 +30,7 @@ STOP_SECONDS: Final = 2.0
 CLOSE_SECONDS: Final = 5.0
 NOTICE_SECONDS: Final = 3.0
 _ARRIVING_SECONDS: Final = 0.2
+_MAX_PROBERS: Final = 64
 _log: Final = logging.getLogger(__name__)
 
 
@@ -132,6 +133,8 @@ class Service:
         """Remember that `by` has just asked whether the service is ready."""
         now = asyncio.get_running_loop().time()
         before = self._probers.get(by)
+        if before is None and len(self._probers) >= _MAX_PROBERS:
+            self._probers.clear()
         self._probers[by] = Prober(now, now - before.last if before else 0)
         async with self._told:
             self._told.notify_all()

@@ -67,6 +67,29 @@ def test_a_running_call_finishes_in_the_drain(start, engine) -> None:
     draining.result(10)
 
 
+def test_who_has_asked_lately_is_told_before_the_models_are_given_up(start, engine) -> None:
+    running = start(engine, MANIFEST).until_ready()
+    engine.go.set()
+    running.get("/readyz")
+    time.sleep(0.5)  # how often somebody asks is what this is about
+    running.get("/readyz")
+    draining = asyncio.run_coroutine_threadsafe(running.service.drain(), running.loop)
+    assert running.post("/v1/s/wait", json={}).status_code == 200
+    assert not draining.done()
+    began = time.monotonic()
+    running.until(lambda: running.get("/readyz").status_code == 503)
+    draining.result(10)
+    assert time.monotonic() - began < 0.9
+
+
+def test_nobody_is_waited_for_who_never_asked(start, engine) -> None:
+    running = start(engine, MANIFEST)
+    running.until(lambda: running.service.keeper is not None)
+    began = time.monotonic()
+    asyncio.run_coroutine_threadsafe(running.service.drain(), running.loop).result(10)
+    assert time.monotonic() - began < 1
+
+
 def test_late_calls_are_refused_once_everyone_can_know(start, engine) -> None:
     running = start(engine, MANIFEST).until_ready()
     engine.go.set()
