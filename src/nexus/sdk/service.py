@@ -97,7 +97,9 @@ class Service:
         try:
             await engine.open()
         except Exception as error:  # an author's `open` may raise anything
-            raise ServiceError(f"the engine cannot be opened: {type(error).__name__}: {error}") from error
+            reason = " ".join(str(error).split())
+            told = reason if isinstance(error, ApiError) else f"{type(error).__name__}: {reason}"
+            raise ServiceError(f"the engine cannot be opened: {told}") from error
         self._bound = bound
         keeper = Keeper(
             engine,
@@ -223,7 +225,8 @@ class Service:
             async with asyncio.timeout(CLOSE_SECONDS):
                 await engine.close()
         except Exception:  # noqa: BLE001 - an author's `close` may raise anything, and the service ends all the same
-            _log.exception("the engine cannot be closed")
+            if self._bound:  # else `open` failed and is told; what it left half open need not be told as well
+                _log.exception("the engine cannot be closed")
 
     def _make_engine(self) -> tuple[Engine, Mapping[str, BoundOperation]]:
         engine = make_engine(self._engine_class(), self.settings.config)

@@ -156,6 +156,26 @@ def test_an_engine_that_cannot_be_imported_ends_it_with_one_line(folder: Path, s
     assert served.process.wait(10) == 1
 
 
+def test_an_engine_that_cannot_be_opened_ends_it_with_one_line(folder: Path, serve: Callable[..., Served]) -> None:
+    opens = "    async def open(self):\n        raise RuntimeError('no\\nsocket')\n"
+    closes = "    async def close(self):\n        self.client.close()\n"
+    (folder / "engine.py").write_text(ENGINE + opens + closes)
+    served = serve("--port", "0")
+    reason = served.log_until("the service cannot start")["reason"]
+    assert reason == "the engine cannot be opened: RuntimeError: no socket"
+    assert served.process.wait(10) == 1
+    assert served.process.communicate() == ("", "")
+
+
+def test_an_engine_that_cannot_be_closed_ends_all_the_same(folder: Path, serve: Callable[..., Served]) -> None:
+    (folder / "engine.py").write_text(ENGINE + "    async def close(self):\n        raise RuntimeError('stuck')\n")
+    served = serve("--port", "0")
+    served.log_until("a model is ready")
+    served.process.send_signal(signal.SIGTERM)
+    assert "RuntimeError: stuck" in served.log_until("the engine cannot be closed")["traceback"]
+    assert served.process.wait(10) == 0
+
+
 @pytest.mark.parametrize(
     ("variables", "text", "words"),
     [
