@@ -4,17 +4,17 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from nexus_ocr.answer import page_answer
-from nexus_ocr.documents import Limits, opened
 from nexus_ocr.lines import Line
-from nexus_ocr.pages import chosen_pages
-from nexus_ocr.picture import Picture
 from nexus_ocr.reader import Reader
-from nexus_ocr.request import understood
 
 from nexus.contract.wire.ocr import OcrRequest
 from nexus.sdk.cores import spare_cores
 from nexus.sdk.engine import Call, Engine, Form, Model
 from nexus.sdk.loaded import Loaded
+from nexus.sdk.media.chosen_pages import chosen_pages
+from nexus.sdk.media.documents import Limits, opened
+from nexus.sdk.media.ocr_request import understood
+from nexus.sdk.media.page_picture import Picture
 
 _MOST_THREADS: Final = 4
 

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from itertools import chain
 
 from nexus.contract.wire.ocr import OcrBlock, OcrConfidence, OcrDimensions, OcrPage, OcrRequest, OcrWordConfidence
+from nexus.sdk.media.page_picture import Picture
 from nexus_ocr.layout import Block, arranged, markdown
 from nexus_ocr.lines import Line
-from nexus_ocr.picture import Picture
 
 
 def page_answer(index: int, picture: Picture, lines: Sequence[Line], request: OcrRequest) -> OcrPage:

@@ -15,8 +15,8 @@ from rapidocr import RapidOCR
 from rapidocr.main import RapidOCRError
 from rapidocr.utils.process_img import map_boxes_to_original
 
+from nexus.sdk.media.page_picture import Pixels
 from nexus_ocr.lines import Box, Line
-from nexus_ocr.picture import Pixels
 
 _LINE_SHAPE: Final = (48, 320, 3)
 _PAGE_SHAPE: Final = (64, 64, 3)

@@ -6,11 +6,11 @@ import zlib
 import numpy as np
 import pytest
 from drawing import packed, page
-from nexus_ocr.documents import Limits, opened
-from nexus_ocr.picture import Picture
 from PIL import Image
 
 from nexus.contract.errors import ApiError
+from nexus.sdk.media.documents import Limits, opened
+from nexus.sdk.media.page_picture import Picture
 
 LIMITS = Limits(dpi=150, most_pixels=1_000_000)
 ENCRYPTED = (  # RC4, 40 bits, with a user password: one empty page

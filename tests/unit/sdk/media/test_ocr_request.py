@@ -4,11 +4,11 @@ import base64
 from typing import Any
 
 import pytest
-from nexus_ocr.request import understood
 
 from nexus.contract.errors import ApiError
 from nexus.contract.wire.ocr import OcrRequest
 from nexus.sdk.engine import Form, Upload
+from nexus.sdk.media.ocr_request import understood
 
 BODY = b"the bytes"
 PACKED = base64.b64encode(BODY).decode()

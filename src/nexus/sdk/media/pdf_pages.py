@@ -1,13 +1,19 @@
-"""PDFs as documents, by PDFium: each page is drawn when its turn comes. Not for several threads at once."""
+"""PDFs as documents, by PDFium: each page is drawn when its turn comes. Not for several threads at once.
+
+A service that uses it lists `pypdfium2` and `numpy` among its requirements.
+"""
 
 from typing import Final
 
 import numpy as np
-import pypdfium2
-from pypdfium2.raw import FPDF_ERR_PASSWORD, FPDF_ERR_SECURITY
+import pypdfium2  # type: ignore[import-not-found, unused-ignore]
+from pypdfium2.raw import (  # type: ignore[import-not-found, unused-ignore]
+    FPDF_ERR_PASSWORD,
+    FPDF_ERR_SECURITY,
+)
 
 from nexus.contract.errors import INVALID_REQUEST, ApiError
-from nexus_ocr.picture import Picture
+from nexus.sdk.media.page_picture import Picture
 
 _POINTS_PER_INCH: Final = 72
 _LONGEST_SIDE: Final = 5000  # pixels; a poster is drawn at fewer dots per inch than a letter

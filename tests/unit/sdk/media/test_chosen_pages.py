@@ -3,9 +3,9 @@
 from typing import Any
 
 import pytest
-from nexus_ocr.pages import chosen_pages
 
 from nexus.contract.errors import ApiError
+from nexus.sdk.media.chosen_pages import chosen_pages
 
 
 @pytest.mark.parametrize(

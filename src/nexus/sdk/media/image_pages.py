@@ -4,8 +4,8 @@ from typing import Any, Final
 
 import numpy as np
 
+from nexus.sdk.media.page_picture import Picture
 from nexus.sdk.media.pictures import PictureFile, opaque
-from nexus_ocr.picture import Picture
 
 _UNKNOWN_DPI: Final = 72
 _MOST_DPI: Final = 10_000

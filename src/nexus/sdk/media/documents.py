@@ -1,4 +1,7 @@
-"""Opening what a request brought, by what its bytes are; media types and names are only claims."""
+"""Opening what a request brought, by what its bytes are; media types and names are only claims.
+
+A service that uses it lists `pillow`, `pypdfium2` and `numpy` among its requirements.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,9 +9,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from nexus.contract.errors import INVALID_REQUEST, ApiError
-from nexus_ocr.images import ImagePages
-from nexus_ocr.pdf import PdfPages
-from nexus_ocr.picture import Pages
+from nexus.sdk.media.image_pages import ImagePages
+from nexus.sdk.media.page_picture import Pages
+from nexus.sdk.media.pdf_pages import PdfPages
 
 _PDF_MARK: Final = b"%PDF-"
 _PDF_MARK_WITHIN: Final = 1024  # readers allow this much before it (PDF 1.7, appendix H)
