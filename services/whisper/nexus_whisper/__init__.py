@@ -1,0 +1,1 @@
+"""The parts of the whisper service: whisper.cpp's server asked window by window, its answers as plain values."""
