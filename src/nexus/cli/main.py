@@ -12,6 +12,7 @@ _COMMANDS: Final = {
     "gateway": ("nexus.cli.gateway", "gateway"),
     "service": ("nexus.cli.service", "app"),
     "deploy": ("nexus.cli.deploy", "app"),
+    "doctor": ("nexus.cli.doctor", "doctor"),
 }
 """For each subcommand, the module and what in it is the command (a function) or the group of commands (a Typer)."""
 

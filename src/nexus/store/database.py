@@ -43,10 +43,13 @@ class Database:
         if self._address.file is not None:
             with _told():
                 self._address.file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        async with self.read() as connection:
-            found = await connection.run_sync(_revision)
-        if found != REVISION:
+        if await self.revision() != REVISION:
             await asyncio.to_thread(self._migrate)
+
+    async def revision(self) -> str | None:
+        """Which migration the database is at; None where it is none. Raises DatabaseError."""
+        async with self.read() as connection:
+            return await connection.run_sync(_revision)
 
     def _migrate(self) -> None:
         from nexus.store.migrate import migrate  # noqa: PLC0415 - Alembic takes 12 MB, which most starts do not need
