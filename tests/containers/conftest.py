@@ -1,5 +1,6 @@
 """The default stack in a real container engine, started by the README's own commands."""
 
+import os
 import re
 import shutil
 import socket
@@ -10,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.containers.compose import ROOT, Project
+from tests.containers.compose import ROOT, Project, docker
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 (QUICK_START,) = re.findall(r"## In containers\n.*?```sh\n(.*?)```", README, re.DOTALL)
@@ -21,6 +22,17 @@ def free_port() -> int:
         listener.bind(("127.0.0.1", 0))
         port: int = listener.getsockname()[1]
         return port
+
+
+def build(folder: Path, target: str, tag: str, *arguments: str) -> None:
+    """An image of another checkout, by this one's Dockerfile: not every engine's Compose can build."""
+    for name in ("deploy", "requirements"):
+        shutil.copytree(ROOT / name, folder / name, dirs_exist_ok=True)
+    shutil.copy(ROOT / ".dockerignore", folder)
+    network = os.environ.get("NEXUS_BUILD_NETWORK", "default")
+    words = [word for argument in arguments for word in ("--build-arg", argument)]
+    command = ["build", "--quiet", "--network", network, "--file", "deploy/Dockerfile", "--target", target, *words]
+    docker(*command, "--tag", tag, ".", folder=folder)
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,5 @@
 """The stack while it changes: copies come and go, a service is added, containers and the gateway are killed."""
 
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,7 +10,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.containers.compose import Project, docker, ready_instances, until
+from tests.containers.compose import Project, ready_instances, until
+from tests.containers.conftest import build
 from tests.containers.traffic import embeddings_under_way
 
 KILL = """
@@ -109,7 +109,7 @@ def test_a_service_of_ones_own_is_found_without_a_restart(stack: Project, http: 
     override.write_text((checkout / "compose.override.example.yml").read_text(encoding="utf-8"), encoding="utf-8")
     grown = Project(stack.name, stack.port, (override,), checkout)
     (before,) = stack.containers("gateway")
-    build(grown)
+    build(checkout, "service", f"{grown.name}-word-tools", "SERVICE=word-tools")
     grown.compose("up", "--detach", "--no-recreate", "--no-deps", "word-tools")
     try:
         until(lambda: ready_instances(http, "word-tools"), "the new service is ready")
@@ -120,20 +120,3 @@ def test_a_service_of_ones_own_is_found_without_a_restart(stack: Project, http: 
     finally:
         grown.compose("rm", "--stop", "--force", "word-tools")
     until(lambda: not ready_instances(http, "word-tools"), "the removed service is gone")
-
-
-def build(project: Project) -> None:
-    """The image of the example, under the name that Compose gives it: not every engine's Compose can build."""
-    network = os.environ.get("NEXUS_BUILD_NETWORK", "default")
-    words = ["--build-arg", "SERVICE=word-tools", "--target", "service", "--file", "deploy/Dockerfile"]
-    docker(
-        "build",
-        "--quiet",
-        "--network",
-        network,
-        *words,
-        "--tag",
-        f"{project.name}-word-tools",
-        ".",
-        folder=project.folder,
-    )
