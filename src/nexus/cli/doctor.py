@@ -13,10 +13,9 @@ from nexus.deploy.plan import make_plan
 from nexus.deploy.site import SITE_FILE, SiteError, read_site
 from nexus.sdk.manifest import ServiceManifest
 from nexus.stack.doctor.examine import CHECK_SECONDS, Bounded, Broken, Late, examine, findings_of
-from nexus.stack.doctor.gather import SiteFileError, gather
+from nexus.stack.doctor.gather import SiteFileError, gather, state_of
 from nexus.stack.doctor.report import as_json, as_text, worst
 from nexus.stack.doctor.values import Host
-from nexus.stack.plan import state_folder
 
 
 def doctor(
@@ -32,7 +31,7 @@ def doctor(
     reading = Bounded("doctor-files", lambda: gather(workdir, profile or (), partial(check_site, workdir, site)))
     read = reading.result(time.monotonic() + CHECK_SECONDS)
     if isinstance(read, Late | Broken):
-        files, host = findings_of(read, CHECK_SECONDS), Host(workdir, state_folder(workdir).root)
+        files, host = findings_of(read, CHECK_SECONDS), Host(workdir, state_of(workdir))
     else:
         host, files = read
     findings = [*(replace(finding, check="files") for finding in files), *examine(host)]

@@ -74,6 +74,12 @@ def test_the_services_that_come_with_nexus_can_be_looked_at(tmp_path: Path) -> N
     assert "the stack asks for" in found(done, "memory")[0]["what"]
 
 
+def test_it_needs_nothing_that_the_gateways_image_is_spared() -> None:
+    """There is no uv there, so what imports it must not be imported."""
+    code = "import sys; sys.modules['uv'] = None; from nexus.cli.main import make_app; make_app('doctor')"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
 def test_a_site_file(tmp_path: Path) -> None:
     assert check_site(tmp_path, None, []) is None
     (tmp_path / "site.toml").write_text("[site]\n")

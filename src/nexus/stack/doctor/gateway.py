@@ -6,9 +6,10 @@ from nexus.stack.doctor.http import Answer, get
 from nexus.stack.doctor.running import stack_runs
 from nexus.stack.doctor.values import Finding, Host, ok, problem, warning
 from nexus.stack.ports import holder_of, is_free
-from nexus.stack.supervisor import Address
+from nexus.stack.probe import Endpoint
 
 _LOOPBACK: Final = "127.0.0.1"
+_EVERYWHERE: Final = {"0.0.0.0": _LOOPBACK, "::": "::1"}
 
 
 def gateway(host: Host) -> list[Finding]:
@@ -18,25 +19,26 @@ def gateway(host: Host) -> list[Finding]:
         return []
     if settings.port == 0:
         return [ok("the gateway takes any free port")]
-    address = Address(settings.host, settings.port, "https" if settings.tls_cert else "http")
-    if is_free(address.host, address.port):
-        return [ok(f"port {address.port} on {address.host} is free; no gateway runs there")]
-    health = get(f"{address.url}/health")
+    if is_free(settings.host, settings.port):
+        return [ok(f"port {settings.port} on {settings.host} is free; no gateway runs there")]
+    place = Endpoint(_EVERYWHERE.get(settings.host, settings.host), settings.port)
+    url = f"{'https' if settings.tls_cert else 'http'}://{place.authority}"
+    health = get(f"{url}/health")
     if isinstance(health, str) or not _is_ours(health):
-        return [_taken(address, health)]
-    return [ok(f"a gateway answers at {address.url}"), *judge_services(get(f"{address.url}/v1/services", host.token))]
+        return [_taken(settings.host, settings.port, health)]
+    return [ok(f"a gateway answers at {url}"), *judge_services(get(f"{url}/v1/services", host.token))]
 
 
 def _is_ours(health: Answer) -> bool:
     return health.status == 200 and isinstance(health.body, dict) and health.body.get("status") == "ok"
 
 
-def _taken(address: Address, health: Answer | str) -> Finding:
-    holder = holder_of(address.port)
+def _taken(host: str, port: int, health: Answer | str) -> Finding:
+    holder = holder_of(port)
     by = f" by {holder}" if holder else ""
     told = health if isinstance(health, str) else f"its /health is not a gateway's (status {health.status})"
     return problem(
-        f"port {address.port} on {address.host} is taken{by}, and no gateway answers there: {told}",
+        f"port {port} on {host} is taken{by}, and no gateway answers there: {told}",
         "end that program, or choose another port with NEXUS_PORT",
     )
 

@@ -16,7 +16,6 @@ from nexus.sdk.problems import ManifestError
 from nexus.stack.config import Stack, StackError, find_stack
 from nexus.stack.distribution import running_sdk
 from nexus.stack.doctor.values import Finding, Host, Wanted, ok, problem, warning
-from nexus.stack.plan import state_folder
 
 _DATABASE: Final = "NEXUS_DATABASE_URL"
 CheckSite = Callable[[list[ServiceManifest]], str | None]
@@ -32,7 +31,7 @@ def gather(workdir: Path, profiles: Collection[str], check_site: CheckSite) -> t
 
     The process's environment is set to what the gateway of this stack would be given: its settings are read from there.
     """
-    state = state_folder(workdir).root
+    state = state_of(workdir)
     found: list[Finding] = []
     stack = Stack()
     try:
@@ -48,6 +47,11 @@ def gather(workdir: Path, profiles: Collection[str], check_site: CheckSite) -> t
         found.insert(0, ok(f"the files can be used; {len(services)} services are to run"))
     given = bool(os.environ.get(_DATABASE) or os.environ.get(f"{_DATABASE}_FILE"))
     return Host(workdir, state, settings, _token(settings, state), given, services, others), found
+
+
+def state_of(workdir: Path) -> Path:
+    """Where `nexus up` and `nexus gateway` keep their state when they are started in `workdir`."""
+    return workdir.resolve() / ".nexus"
 
 
 def _settings(workdir: Path, found: list[Finding]) -> Settings | None:

@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
@@ -14,7 +15,6 @@ from nexus.stack.distribution import running_sdk
 from nexus.stack.doctor.running import stack_runs
 from nexus.stack.doctor.system import nearest
 from nexus.stack.doctor.values import Finding, Host, ok, problem, warning
-from nexus.stack.environments import Recipe, environment_of
 
 _MB: Final = 1024 * 1024
 _GATEWAY_MB: Final = 256
@@ -90,6 +90,10 @@ def judge_disk(place: str, missing: int, free: int) -> Finding:
 
 
 def _is_installed(folder: Path, extras: tuple[str, ...], host: Host) -> bool:
+    if find_spec("uv") is None:  # as in the gateway's image: no environments are made there
+        return True
+    from nexus.stack.environments import Recipe, environment_of  # noqa: PLC0415 - it needs uv
+
     try:
         return environment_of(Recipe(folder, running_sdk(), extras=extras), host.state).complete
     except (OSError, StackError):  # told where the service is read

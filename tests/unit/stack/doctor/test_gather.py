@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from nexus.stack.doctor.gather import SiteFileError, gather
+from nexus.stack.doctor.gather import SiteFileError, gather, state_of
 from nexus.stack.doctor.values import Finding, Host
+from nexus.stack.plan import state_folder
 
 
 @pytest.fixture(autouse=True)
@@ -90,6 +91,10 @@ def test_every_bad_file_is_told(folder: Path) -> None:
     assert "reader" in told[1]
     assert "m.toml" in told[2]
     assert names(host) == ["writer"]
+
+
+def test_the_state_is_where_the_stack_keeps_it(folder: Path) -> None:
+    assert state_of(folder) == state_folder(folder).root
 
 
 def test_a_bad_stack_file(folder: Path) -> None:
