@@ -1,19 +1,21 @@
 """The transcription service's engine: Whisper models behind OpenAI's endpoints for speech in recordings."""
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nexus_asr.folder import found_models
 from nexus_asr.joining import joined_folder
 from nexus_asr.listening import Listening
 from nexus_asr.options import Options, read_options
 from nexus_asr.whisper import Manner, Whisper
 
-from nexus.contract.errors import INVALID_REQUEST, ApiError
+from nexus.contract.errors import INVALID_REQUEST, NO_READY_SERVICE, ApiError
 from nexus.contract.wire.transcriptions import TranscriptionRequest, TranslationRequest
 from nexus.sdk.cores import spare_cores
-from nexus.sdk.engine import Call, Content, Engine, Form, Model
+from nexus.sdk.engine import Call, Content, Engine, Form, Found, Model
 from nexus.sdk.loaded import Loaded
 from nexus.sdk.media.languages import asked_language
 from nexus.sdk.media.recordings import measured
@@ -30,11 +32,27 @@ class _Loaded:
 
 
 class AsrEngine(Engine):
-    """Each model of the manifest is one folder of a Whisper model as CTranslate2 reads it."""
+    """Each model is one folder of a Whisper model as CTranslate2 reads it: those of the manifest, and those in the
+    operator's folder of models, where there is one."""
 
     def __init__(self, config: Any) -> None:
         super().__init__(config)
         self._models = Loaded[_Loaded]()
+
+    async def discover(self, wanted: Sequence[Model]) -> Sequence[Found] | None:
+        """The entries' models and those of the operator's folder; None without one. Raises ApiError (503)."""
+        folder = self.config["NEXUS_ASR_MODELS"]
+        if not folder:
+            return None
+        options = {"device": self.config["NEXUS_ASR_DEVICE"], "compute_type": self.config["NEXUS_ASR_COMPUTE_TYPE"]}
+        try:
+            found = await asyncio.to_thread(found_models, Path(folder), wanted, frozenset(self._models), options)
+        except OSError as error:
+            reason = f"the folder of models {folder} cannot be read: {error.strerror}"
+            raise ApiError(NO_READY_SERVICE, reason, retry_after=2) from error
+        for name in self._models.keys() - {one.model.id for one in found}:
+            self._models.pop(name)  # its folder is gone; calls that still run keep it until they end
+        return found
 
     def load(self, model: Model) -> None:
         """Read the model into memory, its weights joined first where they came in parts. Raises RuntimeError,

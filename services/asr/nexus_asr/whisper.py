@@ -19,7 +19,7 @@ Check = Callable[[], None]
 _FALLBACKS: Final = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 # Of how many tries at a higher temperature the best is kept: each takes time in which nothing can be interrupted.
 _SAMPLES: Final = 2
-_FILES: Final = ("model.bin", "config.json", "tokenizer.json")
+FILES: Final = ("model.bin", "config.json", "tokenizer.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Whisper:
     """The model in `folder`: CTranslate2's files of a Whisper model, with `tokenizer.json`."""
 
     def __init__(self, folder: Path, options: Options, threads: int) -> None:
-        for name in _FILES:
+        for name in FILES:
             if not (folder / name).is_file():  # what is not there would be looked for on a hub
                 raise FileNotFoundError(f"no {name} in {folder}")
         self._options = options

@@ -59,7 +59,14 @@ def models(cache: Path) -> dict[str, Model]:
 def engine(models: dict[str, Model], cache: Path) -> Iterator[Any]:
     from engine import AsrEngine
 
-    engine = AsrEngine({"NEXUS_ASR_THREADS": 0, "NEXUS_ASR_MAX_SECONDS": 300, "NEXUS_MODELS_CACHE": str(cache)})
+    engine = AsrEngine(
+        {
+            "NEXUS_ASR_THREADS": 0,
+            "NEXUS_ASR_MAX_SECONDS": 300,
+            "NEXUS_ASR_MODELS": None,
+            "NEXUS_MODELS_CACHE": str(cache),
+        }
+    )
     for model in models.values():
         engine.load(model)
     yield engine
