@@ -7,7 +7,7 @@ import secrets
 import signal
 import socket
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -20,14 +20,15 @@ import uvicorn
 import uvloop
 from fastapi import FastAPI
 
+from nexus.gateway.admit.gate import Gate
 from nexus.gateway.admit.slots import Slots
 from nexus.gateway.api.app import create_api
 from nexus.gateway.api.parts import ApiParts
 from nexus.gateway.background.composition import RequestPath, base_url, create_background
 from nexus.gateway.background.runner import Runner
-from nexus.gateway.config import CONFIG_FILE, ConfigFile
+from nexus.gateway.config import CONFIG_FILE, Config, ConfigFile
 from nexus.gateway.dispatch.send import Dispatcher
-from nexus.gateway.edge.auth import ADMINISTRATOR, Keyring, digest
+from nexus.gateway.edge.auth import ADMINISTRATOR, ANONYMOUS, Keyring, digest
 from nexus.gateway.edge.context import Edge, Limits
 from nexus.gateway.edge.loans import Lender
 from nexus.gateway.edge.protocol import EdgeProtocol
@@ -42,6 +43,8 @@ from nexus.gateway.registry.watcher import Registry
 from nexus.gateway.settings import Settings, SettingsError, ensure_api_key, later_variables
 from nexus.gateway.storage import Store, opening
 from nexus.gateway.upstream.upstreams import Upstreams
+from nexus.gateway.views import Views
+from nexus.policies.token import Token
 from nexus.process import lifeline
 
 STATE: Final = Path(".nexus")
@@ -108,6 +111,7 @@ class _Gateway:
     """The parts that are started and ended; they hold all the others."""
 
     configuration: ConfigFile
+    apply: Callable[[Config], None]
     registry: Registry
     upstreams: Upstreams
     store: Store
@@ -141,16 +145,18 @@ def _compose(
     upstreams = Upstreams(asyncio.get_running_loop())
     metrics = Metrics(upstreams.loads, lambda: background.tally.queue)
     recorder = Recorder(metrics, lines)
-    keyring = Keyring({digest(key): ADMINISTRATOR}, required=settings.auth == "required")
+    keyring = Keyring(required=settings.auth == "required")
+    views = Views(lambda: registry.snapshot)
+    gate = Gate(Slots(), views)
     path = RequestPath(
-        snapshot=lambda: registry.snapshot,
+        views=views,
         in_flight=upstreams.in_flight,
-        slots=Slots(),
+        gate=gate,
         dispatcher=Dispatcher(upstreams, registry.report_refused, Lender(keyring, own_url).lend),
         record=recorder.record,
     )
     store = Store(opening(settings), log)
-    background = create_background(path, store, configuration, settings)
+    background = create_background(path, store, configuration, settings, keyring.bearer)
     edge = Edge(
         limits=_limits(settings),
         keyring=keyring,
@@ -178,18 +184,26 @@ def _compose(
             started=time(),
             store=store,
             desk=background.desk,
+            gate=gate,
+            views=views,
             base_url=base_url(settings),
         )
     )
     server = _server(api, edge, settings)
-    return _Gateway(configuration, registry, upstreams, store, background.runner, edge, server)
+
+    def apply(config: Config) -> None:
+        registry.apply_config(config)
+        hold_tokens(keyring, config, key)
+
+    hold_tokens(keyring, configuration.config, key)
+    return _Gateway(configuration, apply, registry, upstreams, store, background.runner, edge, server)
 
 
 @asynccontextmanager
 async def _running(gateway: _Gateway) -> AsyncIterator[None]:
     """Everything but the server, alive inside the block and ended after it."""
     sweeper = Sweeper(gateway.edge, asyncio.get_running_loop())
-    watch = gateway.configuration.watch(CONFIG_INTERVAL, gateway.registry.apply_config)
+    watch = gateway.configuration.watch(CONFIG_INTERVAL, gateway.apply)
     watching = asyncio.create_task(watch, name="nexus.yaml")
     gateway.upstreams.start()
     sweeper.start()
@@ -206,6 +220,12 @@ async def _running(gateway: _Gateway) -> AsyncIterator[None]:
         await gateway.registry.close()
         gateway.upstreams.close()
         await gateway.store.close()
+
+
+def hold_tokens(keyring: Keyring, config: Config, key: str) -> None:
+    """Let in the tokens of the file, and the administrator's `key`, which no policy bounds but one of its own."""
+    administrator = Token(digest(key), ADMINISTRATOR, config.policies.get(ADMINISTRATOR))
+    keyring.hold((*config.tokens, administrator), config.policies.get(ANONYMOUS))
 
 
 def _limits(settings: Settings) -> Limits:

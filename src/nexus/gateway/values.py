@@ -12,6 +12,7 @@ from nexus.contract.usage import Usage
 from nexus.gateway.endpoints import Endpoint
 from nexus.gateway.registry.snapshot import Target
 from nexus.gateway.upstream.connection import Answer
+from nexus.policies.token import Bearer
 
 Headers = Sequence[tuple[bytes, bytes]]
 
@@ -31,10 +32,15 @@ class Head(msgspec.Struct, frozen=True):
     target: str
     lines: bytes
     content_type: bytes
-    token: str
+    bearer: Bearer
     request_id: str | None = None
     prefer: bytes = b""
     host: bytes = b""
+
+    @property
+    def token(self) -> str:
+        """The name that its caller goes by."""
+        return self.bearer.name
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -55,7 +61,8 @@ class Call(msgspec.Struct, frozen=True):
     """What is asked: `model` as the client wrote it (None where the operation needs none).
 
     `job_after`: it may run as a job, which the client is told of after so many seconds; None: it is answered as it
-    comes. `wants_urls`: its answer's pictures are to be URLs.
+    comes. `wants_urls`: its answer's pictures are to be URLs. `limits`: header lines of its answer, each with its CR
+    LF, that say how much is left to its caller.
     """
 
     request: Request
@@ -64,6 +71,7 @@ class Call(msgspec.Struct, frozen=True):
     form_model_span: tuple[int, int] | None = None  # where a multipart body has the model's name
     job_after: float | None = None
     wants_urls: bool = False
+    limits: bytes = b""
 
 
 class Timeouts(msgspec.Struct, frozen=True):

@@ -13,6 +13,7 @@ from nexus.gateway.api.parts import ApiParts
 from nexus.gateway.artifacts import PREFIX as ARTIFACTS
 from nexus.gateway.edge.auth import ADMINISTRATOR
 from nexus.gateway.edge.identity import request_id
+from nexus.policies.token import Bearer
 
 _OPEN: Final = frozenset({"/health", "/readyz", "/v1/registry"})
 """Paths without the clients' token: probes have none, and /v1/registry has a secret of its own.
@@ -83,7 +84,8 @@ class Authenticated:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and not self._is_open(scope):
             try:
-                scope["state"]["token"] = self._parts.check_token(_header(scope, b"authorization"))
+                address = scope["client"][0] if scope["client"] else ""
+                scope["state"]["bearer"] = self._parts.check_token(_header(scope, b"authorization"), address)
             except ApiError as error:
                 await send_error(send, error)
                 return
@@ -95,10 +97,15 @@ class Authenticated:
         return scope["path"] == "/metrics" and _is_local(scope)
 
 
+def bearer_of(request: Request) -> Bearer:
+    """Who makes a request."""
+    bearer: Bearer = request.state.bearer
+    return bearer
+
+
 def caller(request: Request) -> str:
     """The name of the token that a request came with."""
-    name: str = request.state.token
-    return name
+    return bearer_of(request).name
 
 
 def whose(request: Request) -> str | None:

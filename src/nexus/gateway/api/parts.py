@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from nexus.gateway.admit.gate import Gate
 from nexus.gateway.background.desk import Desk
 from nexus.gateway.config import Config
 from nexus.gateway.log import Log
@@ -11,6 +12,8 @@ from nexus.gateway.registry.sources.announce import AnnounceSource
 from nexus.gateway.registry.watcher import Registry
 from nexus.gateway.settings import Settings
 from nexus.gateway.storage import Store
+from nexus.gateway.views import Views
+from nexus.policies.token import Bearer
 
 
 class RecordRequest(Protocol):
@@ -24,7 +27,8 @@ class ApiParts:
     """The parts, each as narrow as it can be.
 
     `announce` is None where services may not announce themselves. `in_flight` gives the calls now at an
-    instance, by its URL. `check_token` gives the token's name for an `authorization` header, or raises ApiError.
+    instance, by its URL. `check_token` tells who comes with an `authorization` header from an address, or
+    raises ApiError. `gate` lets in what is asked for; `views` are what callers may see of the registry.
     `instance` is this gateway's own instance id, `started` when it started in seconds since the epoch.
     `store` is where files are kept, `desk` who knows of jobs. `base_url` tells, from the Host header that a client
     sent, how it reaches the gateway.
@@ -36,11 +40,13 @@ class ApiParts:
     config: Callable[[], Config]
     metrics_text: Callable[[], Awaitable[bytes]]
     in_flight: Callable[[str], int]
-    check_token: Callable[[bytes | None], str]
+    check_token: Callable[[bytes | None, str | None], Bearer]
     record: RecordRequest
     log: Log
     instance: str
     started: float
     store: Store
     desk: Desk
+    gate: Gate
+    views: Views
     base_url: Callable[[bytes], str]

@@ -19,6 +19,7 @@ from nexus.gateway.edge.lines import forwarded
 from nexus.gateway.endpoints import STANDARD, Endpoint
 from nexus.gateway.recall import Known, remember
 from nexus.gateway.values import Head, Headers
+from nexus.policies.token import Bearer
 
 _HELD: Final = 262_144  # bytes that are kept while too many requests wait already
 _UPLOADS: Final = b"/v1/files"
@@ -49,7 +50,7 @@ class RequestReader(HttpToolsProtocol):
         self._held: bytearray | None = None  # what comes is kept for later: too many requests wait for their turn
         self._parts: list[bytes] | None = None  # where the body goes that comes now, if to the lane
         self._authorization: bytes | None = None  # the last one that was let in on this connection, if one was,
-        self._token: str | None = None  # and whose it is,
+        self._bearer: Bearer | None = None  # and whose it is,
         self._keys = 0  # by the keyring of that version
 
     def enter(self, exchange: Exchange, fields: dict[bytes, bytes], refusal: ApiError | None) -> None:
@@ -203,14 +204,14 @@ class RequestReader(HttpToolsProtocol):
         if endpoint is None:
             self._to_application(headers)
             return
-        token = ""
+        bearer: Bearer | None = None
         if refusal is None:
             try:
-                token = self._caller(fields.get(b"authorization"))
+                bearer = self._caller(fields.get(b"authorization"))
                 _check_method(method, endpoint)
             except ApiError as error:
                 refusal = error
-        exchange = self._exchange(endpoint, query, fields, headers, token)
+        exchange = self._exchange(endpoint, query, fields, headers, bearer or Bearer(""))
         exchange.head_only = method == b"HEAD"
         self.enter(exchange, fields, refusal)
 
@@ -227,18 +228,18 @@ class RequestReader(HttpToolsProtocol):
             and self.parser.should_keep_alive()
         )
 
-    def _caller(self, authorization: bytes | None) -> str:
-        """The caller's name, looked up anew only where it says another key than before. Raises ApiError (401)."""
+    def _caller(self, authorization: bytes | None) -> Bearer:
+        """Who calls, looked up anew only where it says another key than before. Raises ApiError (401, 403)."""
         keys = self.edge.keyring.version
-        if self._token is None or authorization != self._authorization or keys != self._keys:
-            self._token = None
+        if self._bearer is None or authorization != self._authorization or keys != self._keys:
+            self._bearer = None
             self._keys = keys
-            self._token = self.edge.keyring.check(authorization)
+            self._bearer = self.edge.keyring.check(authorization, self.client[0] if self.client else "")
             self._authorization = authorization
-        return self._token
+        return self._bearer
 
     def _exchange(
-        self, endpoint: Endpoint, query: bytes, fields: dict[bytes, bytes], headers: Headers, token: str
+        self, endpoint: Endpoint, query: bytes, fields: dict[bytes, bytes], headers: Headers, bearer: Bearer
     ) -> Exchange:
         connection = fields.get(b"connection")
         head = Head(
@@ -246,7 +247,7 @@ class RequestReader(HttpToolsProtocol):
             f"{endpoint.path}?{query.decode('latin-1')}" if query else endpoint.path,
             forwarded(headers if connection is None else without_nominated(headers, connection)),
             fields.get(b"content-type", b""),
-            token,
+            bearer,
             sane_id(fields.get(b"x-request-id")),
             b", ".join([value for name, value in headers if name == b"prefer"]) if b"prefer" in fields else b"",
             fields.get(b"host", b""),

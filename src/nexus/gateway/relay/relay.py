@@ -45,9 +45,11 @@ def _send_whole(call: Call, reply: Reply, client: Client, result: Relayed) -> No
 
 
 def _head(lines: bytes, call: Call, reply: Reply) -> bytes:
-    """The lines of an answer's head: the service's, and who gave it, as which model, at which attempt."""
-    return b"%bx-request-id: %b\r\n%bx-nexus-attempts: %d\r\n" % (
+    """The lines of an answer's head: the service's, and what is left to the caller, who gave it, as which model,
+    at which attempt."""
+    return b"%b%bx-request-id: %b\r\n%bx-nexus-attempts: %d\r\n" % (
         lines,
+        call.limits,
         call.request.request_id.encode(),
         reply.target.head,
         reply.attempts,
@@ -105,7 +107,8 @@ async def _relay_events(call: Call, plan: Plan, reply: Reply, client: Client, re
         client.finish_and_close()
     else:
         client.finish()
-    result.usage = gate.usage
+    finally:
+        result.usage, result.events = gate.usage, gate.events
 
 
 async def _follow(answer: Answer, pass_on: Callable[[bytes], None], plan: Plan, client: Client) -> None:

@@ -32,7 +32,7 @@ def edge() -> Edge:
 
     def record(outcome: Outcome) -> None: ...
 
-    return Edge(Limits(), Keyring({}), lambda method, path: None, story, record)
+    return Edge(Limits(), Keyring(), lambda method, path: None, story, record)
 
 
 async def test_every_connection_is_looked_at_again_and_again(edge: Edge, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,14 @@
+"""What one token has used of its limits."""
+
+from nexus.policies.windows import Window
+
+
+class Account:
+    """Requests and tokens of the last minute, and the calls that run now. It outlives the policy that bounds it."""
+
+    __slots__ = ("requests", "running", "tokens")
+
+    def __init__(self) -> None:
+        self.requests = Window()
+        self.tokens = Window()
+        self.running = 0
