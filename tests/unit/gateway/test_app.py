@@ -57,7 +57,9 @@ def test_a_bad_configuration_is_told_before_anything_is_bound(
 ) -> None:
     (tmp_path / "nexus.yaml").write_text("aliasses: {}\n")
     environment("NEXUS_PORT", "1")  # would be told if it were tried
-    with pytest.raises(ConfigError, match=r"^nexus\.yaml: aliasses: there is no such key; did you mean aliases\? \(line 1\)$"):
+    with pytest.raises(
+        ConfigError, match=r"^nexus\.yaml: aliasses: there is no such key; did you mean aliases\? \(line 1\)$"
+    ):
         run(load_settings())
 
 
