@@ -19,6 +19,7 @@ from tests.servers.raw import RawClient, fetch, request, wait_until
 from tests.servers.scripted import ScriptedUpstream
 
 CHAT = "/v1/chat/completions"
+MUSIC = "/v1/music/generations"
 MESSAGES: Any = [{"role": "user", "content": "Hello?"}]
 DOC = (Path(__file__).parents[2] / "docs" / "policies.md").read_text(encoding="utf-8")
 
@@ -337,3 +338,59 @@ def test_what_the_documentation_shows_is_what_is_read(start_gateway: Any, upstre
     answer = gateway.post(CHAT, chat_body(model="small"), token="test2")
     assert (answer.status, answer.json()["error"]["param"]) == (403, "model")
     assert json.loads(gateway.get("/v1/models", token="test2").body)["data"] == []
+
+
+def jobs_config(policy: str) -> str:
+    return f"policies: {{maker: {policy}}}\ntokens:\n{entry('maker')}"
+
+
+def test_jobs_are_counted_when_they_are_asked_for_and_hold_no_place(start_before_slow: Any) -> None:
+    gateway = start_before_slow(config=jobs_config("{rpm: 3, concurrency: 1}"))
+    order = {"prompt": "x", "background": True, "steps": 40, "pace": 0.05}
+    jobs = [gateway.post(MUSIC, {**order, "prompt": f"song {turn}"}, token=secret("maker")) for turn in range(4)]
+    assert [answer.status for answer in jobs] == [202, 202, 202, 429]
+    assert jobs[0].header("x-ratelimit-remaining-requests") == "2"
+    seen = gateway.get("/v1/jobs", token=secret("maker")).json()["data"]
+    assert len(seen) == 3
+    for job in seen:
+        gateway.get(f"/v1/jobs/{job['id']}", method="DELETE", token=secret("maker"))
+
+
+def test_the_job_of_a_token_that_is_taken_out_meanwhile_does_not_run(start_before_slow: Any, slow: Any) -> None:
+    gateway = start_before_slow(config=jobs_config("{}"))
+    order = {"background": True, "steps": 60, "pace": 0.05}
+    first = gateway.post(MUSIC, {**order, "prompt": "mine"}).json()  # it keeps the engine busy meanwhile
+    wait_until(lambda: slow.count("begin")["mine"])
+    second = gateway.post(MUSIC, {**order, "prompt": "theirs"}, token=secret("maker")).json()
+    edited(gateway, "policies: {}")
+    wait_until(lambda: gateway.get("/v1/jobs", token=secret("maker")).status == 401, 3)
+    gateway.get(f"/v1/jobs/{first['id']}", method="DELETE")
+    look = f"/v1/jobs/{second['id']}"
+    wait_until(lambda: gateway.get(look).json()["status"] == "failed", 15)
+    assert gateway.get(look).json()["error"]["code"] == "permission_denied"
+    assert not slow.count("begin")["theirs"]
+
+
+def test_videos_obey_as_calls_do(stack: Any, start_gateway: Any) -> None:
+    upstream = stack.enter_context(ScriptedUpstream(card("film", operations=("videos",), models=("film",))))
+    config = (
+        f"policies: {{a: {{operations: [chat.*]}}, b: {{rpm: 1}}}}\ntokens:\n{entry('one', 'a')}{entry('two', 'b')}"
+    )
+    gateway = start_gateway(upstream, config=config)
+    asked = {"model": "film", "prompt": "a cat"}
+    statuses = [gateway.post("/v1/videos", asked, token=secret(name)).status for name in ("one", "two", "two")]
+    assert statuses == [403, 200, 429]
+
+
+def test_a_service_asks_with_what_its_caller_has(start_gateway: Any, stack: Any) -> None:
+    asking = card("asking", operations=("chat.completions",), uses=("chat.completions",))
+    upstream = stack.enter_context(ScriptedUpstream(asking))
+    config = f"policies: {{p: {{rpm: 2, concurrency: 1, ip_allow: [127.0.0.1]}}}}\ntokens:\n{entry('one', 'p')}"
+    gateway = start_gateway(upstream, config=config)
+    data = request(CHAT, chat_body({"kind": "json", "gate": "go"}), token=secret("one"))
+    with RawClient(gateway.port) as client:
+        client.send(data)
+        token = upstream.wait_for(lambda: upstream.seen and upstream.seen[0]).header("x-nexus-delegation")
+        assert [gateway.post(CHAT, chat_body(), token=token).status for _ in range(2)] == [200, 429]
+        upstream.open("go")
+        assert client.answer().status == 200

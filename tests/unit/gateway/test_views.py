@@ -28,9 +28,8 @@ def view(models: tuple[str, ...] = ("*",), operations: tuple[str, ...] = ("*",))
 
 def test_names_lead_to_what_they_stand_for_or_are_not_there() -> None:
     seen = view(("small",))
-    assert set(seen.by_model) == {
-        (op, name) for op in ("chat.completions", "embeddings") for name in ("small", "tiny", "little")
-    }
+    names = ("small", "tiny", "little")
+    assert set(seen.by_model) == {(one, name) for one in ("chat.completions", "embeddings") for name in names}
     assert seen.names["chat.completions"] == ("little", "small", "tiny")
     assert set(seen.by_operation) == {"chat.completions", "embeddings"}
 

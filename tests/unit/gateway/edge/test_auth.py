@@ -6,6 +6,8 @@ import pytest
 
 from nexus.contract.errors import ApiError
 from nexus.gateway.edge.auth import ANONYMOUS, Keyring, digest
+from nexus.policies.networks import Networks
+from nexus.policies.policy import Policy
 from nexus.policies.token import Token
 
 ONE, TWO, ADA = (Token(digest(f"sk-{name}"), name) for name in ("one", "two", "ada"))
@@ -98,3 +100,98 @@ def test_a_lent_token_asks_for_operations_and_sees_nothing_of_its_callers(requir
             keyring.check_owner(f"Bearer {token}".encode())
     else:
         assert keyring.check_owner(None).name == ANONYMOUS
+
+
+HOME = Policy("home", ip_allow=Networks(["10.0.0.0/8"]))
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_a_token_that_expires_is_let_in_until_then_and_what_was_looked_up_is_void() -> None:
+    clock = Clock()
+    keyring = Keyring([Token(digest("sk-one"), "one", expires=1010.0), TWO], now=clock)
+    lent = f"Bearer {keyring.lend('one')}".encode()
+    assert keyring.check(b"Bearer sk-one").name == keyring.check(lent).name == "one"
+    version = keyring.version
+    keyring.expire()
+    assert keyring.version == version
+    clock.now = 1010.0
+    with pytest.raises(ApiError, match="has expired") as caught:
+        keyring.check(b"Bearer sk-one")
+    assert caught.value.status == 401
+    keyring.expire()
+    assert keyring.version != version
+    version = keyring.version
+    keyring.expire()
+    assert keyring.version == version
+    with pytest.raises(ApiError):
+        keyring.check(lent)
+    assert not keyring.bearer("one").policy.operations.patterns
+    assert keyring.bearer("two").policy is None
+
+
+def test_an_expired_token_stays_expired_through_an_edit() -> None:
+    token = Token(digest("sk-one"), "one", expires=5.0)
+    keyring = Keyring([token], now=Clock())
+    keyring.hold([token])
+    with pytest.raises(ApiError, match="has expired"):
+        keyring.check(b"Bearer sk-one")
+
+
+def test_an_edit_changes_the_policy_and_forgets_nothing_that_was_used() -> None:
+    keyring = Keyring([ONE])
+    before = keyring.check(b"Bearer sk-one")
+    version = keyring.version
+    keyring.hold([Token(ONE.digest, "one", HOME), TWO])
+    after = keyring.check(b"Bearer sk-one")
+    assert keyring.version != version
+    assert (before.policy, after.policy) == (None, HOME)
+    assert after.account is before.account
+    keyring.hold([TWO])
+    with pytest.raises(ApiError) as caught:
+        keyring.check(b"Bearer sk-one")
+    assert caught.value.status == 401
+
+
+def test_a_loan_has_its_lenders_policy_and_account_as_they_are_now() -> None:
+    keyring = Keyring([ONE])
+    header = f"Bearer {keyring.lend('one')}".encode()
+    keyring.hold([Token(ONE.digest, "one", HOME)])
+    lent = keyring.check(header, "192.168.0.1")
+    assert (lent.name, lent.policy, lent.lent) == ("one", HOME, True)
+    assert lent.account is keyring.check(b"Bearer sk-one", "10.0.0.1").account
+    keyring.hold([])
+    with pytest.raises(ApiError):
+        keyring.check(header)
+
+
+@pytest.mark.parametrize("check", ["check", "check_owner"])
+def test_an_address_that_is_not_meant_is_403(check: str) -> None:
+    keyring = Keyring([Token(ONE.digest, "one", HOME)])
+    assert getattr(keyring, check)(b"Bearer sk-one", "10.1.2.3").name == "one"
+    for address in ("11.0.0.1", ""):
+        with pytest.raises(ApiError) as caught:
+            getattr(keyring, check)(b"Bearer sk-one", address)
+        assert (caught.value.status, caught.value.code) == (403, "permission_denied")
+
+
+def test_where_no_token_is_required_everyone_has_the_policy_of_anonymous() -> None:
+    keyring = Keyring([ONE], required=False)
+    assert keyring.check(None).policy is None
+    keyring.hold([ONE], HOME)
+    assert keyring.check(None).policy is HOME
+    assert keyring.check(b"Bearer sk-wrong").account is keyring.check(None).account
+    assert keyring.check(b"Bearer sk-one").policy is None
+
+
+@pytest.mark.parametrize("header", [b"Bearer ", b"Bearer", b"", b"Basic "])
+def test_no_credentials_are_no_token_not_even_an_empty_one(header: bytes) -> None:
+    keyring = Keyring([Token(digest(""), "empty")])
+    with pytest.raises(ApiError):
+        keyring.check(header)
