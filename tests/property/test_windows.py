@@ -17,8 +17,7 @@ def admitted(times: Sequence[float], limit: int) -> list[float]:
     """The moments at which somebody who asks at `times` is let in."""
     window, let_in = Window(), []
     for now in times:
-        if window.count(now) < limit:
-            window.add(1, now)
+        if window.take(limit, now):
             let_in.append(now)
     return let_in
 

@@ -57,6 +57,7 @@ class Inference:
         try:
             call = read(request)
             call, permit = self._gate.admit(call)
+            result.limits = permit.limits
             if self._siding is not None and self._siding.wanted(call):
                 call = await self._siding.prepare(call)
                 if call.job_after is not None:
@@ -74,7 +75,7 @@ class Inference:
         except ClientGoneError:
             result.status, result.error = CLIENT_CLOSED, "client_closed"
         except ApiError as error:
-            _answer(error, request, call, lease, client, result)
+            _answer(error, request, lease, client, result)
         except Exception:  # a fault of ours; the exchange logs and answers it, the record must not call it a success
             result.status, result.error = INTERNAL_ERROR.status, INTERNAL_ERROR.code
             raise
@@ -124,13 +125,9 @@ def _outcome(request: Request, call: Call | None, lease: Lease, result: Relayed)
     )
 
 
-def _answer(
-    error: ApiError, request: Request, call: Call | None, lease: Lease, client: Client, result: Relayed
-) -> None:
+def _answer(error: ApiError, request: Request, lease: Lease, client: Client, result: Relayed) -> None:
     """Tell the client what went wrong before its answer began, and whom the gateway had asked."""
-    head = error_head(error, request.request_id)
-    if call is not None:
-        head += call.limits
+    head = error_head(error, request.request_id) + result.limits
     if lease.target is not None:
         head += f"x-nexus-service: {lease.target.instance.service}\r\nx-nexus-attempts: {lease.attempts}\r\n".encode()
     body = error.body()

@@ -61,8 +61,7 @@ class Call(msgspec.Struct, frozen=True):
     """What is asked: `model` as the client wrote it (None where the operation needs none).
 
     `job_after`: it may run as a job, which the client is told of after so many seconds; None: it is answered as it
-    comes. `wants_urls`: its answer's pictures are to be URLs. `limits`: header lines of its answer, each with its CR
-    LF, that say how much is left to its caller.
+    comes. `wants_urls`: its answer's pictures are to be URLs.
     """
 
     request: Request
@@ -71,7 +70,6 @@ class Call(msgspec.Struct, frozen=True):
     form_model_span: tuple[int, int] | None = None  # where a multipart body has the model's name
     job_after: float | None = None
     wants_urls: bool = False
-    limits: bytes = b""
 
 
 class Timeouts(msgspec.Struct, frozen=True):

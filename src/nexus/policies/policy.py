@@ -1,6 +1,6 @@
 """What a token may do and how much."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from nexus.policies.globs import Globs, everything
@@ -30,6 +30,12 @@ class Policy:
     def narrows(self) -> bool:
         """Whether it leaves out any model or operation."""
         return not (self.models.everything and self.operations.everything)
+
+    @cached_property
+    def restricts(self) -> bool:
+        """Whether it says anything of what may be asked for, and not only of how much and from where."""
+        how_much = replace(self, name="", rpm=0, tpm=0, concurrency=0, ip_allow=Networks(()))
+        return how_much != Policy("")
 
 
 def nothing() -> Policy:

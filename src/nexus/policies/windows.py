@@ -14,29 +14,41 @@ _KEPT: Final = SLOTS + 1  # the newest slot has only begun: without one more, th
 
 
 class Window:
-    """Counts what is added to it, in constant time and space."""
+    """Counts what is added to it, in constant time and space. `total` is the count when it was last asked."""
 
-    __slots__ = ("_counts", "_filled", "_newest", "_total")
+    __slots__ = ("_counts", "_filled", "_newest", "total")
 
     def __init__(self) -> None:
         self._counts = [0] * _KEPT
         self._newest = 0
         self._filled = -_KEPT  # the newest slot that has something
-        self._total = 0
+        self.total = 0
 
     def count(self, now: float) -> int:
         """How much there is at `now`."""
         slot = int(now / _WIDTH)
         if slot > self._newest:
             self._move_to(slot)
-        return self._total
+        return self.total
+
+    def take(self, limit: int, now: float) -> bool:
+        """One more at `now`, if there are fewer than `limit`."""
+        slot = int(now / _WIDTH)
+        if slot > self._newest:
+            self._move_to(slot)
+        if self.total >= limit:
+            return False
+        self._counts[self._newest % _KEPT] += 1
+        self._filled = self._newest
+        self.total += 1
+        return True
 
     def add(self, amount: int, now: float) -> None:
         """`amount` more at `now`."""
         self.count(now)
         self._counts[self._newest % _KEPT] += amount
         self._filled = self._newest
-        self._total += amount
+        self.total += amount
 
     def take_back(self, amount: int, then: float, now: float) -> None:
         """`amount` of what was added at `then` was none after all."""
@@ -44,7 +56,7 @@ class Window:
         slot = int(then / _WIDTH)
         if slot > self._newest - _KEPT:
             self._counts[slot % _KEPT] -= amount
-            self._total -= amount
+            self.total -= amount
 
     def seconds_until_less(self, amount: int, now: float) -> float:
         """How long until `amount` of what is counted is forgotten; the whole window where there is less than that."""
@@ -61,13 +73,13 @@ class Window:
         return (self._filled + _KEPT) * _WIDTH - now if self.count(now) else 0.0
 
     def _move_to(self, slot: int) -> None:
-        if self._total:
+        if self.total:
             if slot - self._newest >= _KEPT:
                 self._counts = [0] * _KEPT
-                self._total = 0
+                self.total = 0
             else:
                 for passed in range(self._newest + 1, slot + 1):
                     index = passed % _KEPT
-                    self._total -= self._counts[index]
+                    self.total -= self._counts[index]
                     self._counts[index] = 0
         self._newest = slot

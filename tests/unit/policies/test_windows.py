@@ -53,3 +53,12 @@ def test_what_is_taken_back_goes_where_it_was_added() -> None:
     assert window.count(165.0) == 5
     window.take_back(6, 100.0, 165.0)  # forgotten long ago
     assert window.count(165.0) == 5
+
+
+def test_one_more_is_taken_where_there_are_fewer() -> None:
+    window = Window()
+    assert [window.take(2, 100.0) for _ in range(3)] == [True, True, False]
+    assert window.total == 2
+    assert not window.take(2, 100.0 + SECONDS)
+    assert window.take(2, 100.0 + SECONDS + SLOT)
+    assert window.seconds_until_empty(100.0 + SECONDS + SLOT) == pytest.approx(SECONDS + SLOT)

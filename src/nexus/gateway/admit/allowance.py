@@ -1,4 +1,4 @@
-"""The permit of a call whose caller has limits: what it takes of them, and what it gives back."""
+"""The permits of calls whose callers have limits: what they take of those, and what they give back."""
 
 from collections.abc import Callable
 from typing import Final
@@ -19,41 +19,50 @@ _CLIENT_CLOSED: Final = 499
 
 
 class Allowance:
-    """Takes a request, a place if `holds`, and if `counts` about as many tokens as the call's prompt has.
+    """One of the places among all calls, and if `holds` (1 or 0) one of the caller's own.
 
-    Released, it has taken as many tokens as were used.
+    `limits` are header lines that say what is left to the caller.
     """
 
-    def __init__(
-        self, call: Call, account: Account, place: Permit, now: Callable[[], float], *, holds: bool, counts: bool
-    ) -> None:
-        self._call = call
+    __slots__ = ("_account", "_holds", "_place", "limits")
+
+    def __init__(self, account: Account, place: Permit, holds: int) -> None:
         self._account = account
         self._place = place
-        self._now = now
         self._holds = holds
-        self._counts = counts
-        self._then = now()
-        readable = counts and call.request.head.endpoint.operation in _READ
-        self._prompt = prompt_tokens(call.request.body) if readable else 0
-        account.tokens.add(self._prompt, self._then)
         account.running += holds
 
+    limits: bytes
+
     def release(self, spent: Spent) -> None:
-        """Give back the place, and settle the tokens; where nobody has counted those, `spent` is told our estimate."""
+        """Give back the places."""
         self._place.release(spent)
         self._account.running -= self._holds
-        if not self._counts:
-            return
+
+
+class TokenAllowance(Allowance):
+    """Takes besides about as many tokens as the call's prompt has; released, as many as were used."""
+
+    __slots__ = ("_now", "_prompt", "_then", "_written")
+
+    def __init__(self, account: Account, place: Permit, holds: int, call: Call, now: Callable[[], float]) -> None:
+        super().__init__(account, place, holds)
+        operation = call.request.head.endpoint.operation
+        self._now = now
+        self._then = now()
+        self._written = operation in _WRITTEN
+        self._prompt = prompt_tokens(call.request.body) if operation in _READ else 0
+        account.tokens.add(self._prompt, self._then)
+
+    def release(self, spent: Spent) -> None:
+        """Settle the tokens, too; where nobody has counted them, `spent` is told our estimate."""
+        super().release(spent)
         if spent.usage is None and self._prompt and (spent.status < 400 or spent.status == _CLIENT_CLOSED):
-            spent.usage = self._estimate(spent)
+            answer = answer_tokens(spent.events, spent.bytes_out) if self._written else 0
+            spent.usage = Usage(self._prompt, answer, estimated=True)
         used = spent.usage.total_tokens if spent.usage is not None else 0
         now = self._now()
         if used > self._prompt:
             self._account.tokens.add(used - self._prompt, now)
         elif used < self._prompt:
             self._account.tokens.take_back(self._prompt - used, self._then, now)
-
-    def _estimate(self, spent: Spent) -> Usage:
-        written = self._call.request.head.endpoint.operation in _WRITTEN
-        return Usage(self._prompt, answer_tokens(spent.events, spent.bytes_out) if written else 0, estimated=True)

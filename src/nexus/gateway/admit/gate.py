@@ -7,13 +7,11 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-from msgspec.structs import replace
-
-from nexus.contract.errors import CONCURRENCY_EXCEEDED, RATE_LIMIT_EXCEEDED, ApiError, ErrorKind
-from nexus.gateway.admit.allowance import Allowance
+from nexus.contract.errors import CONCURRENCY_EXCEEDED, RATE_LIMIT_EXCEEDED, ApiError
+from nexus.gateway.admit.allowance import Allowance, TokenAllowance
 from nexus.gateway.admit.guards import WHEN_ASKED, WHEN_RUN
 from nexus.gateway.admit.guards.operation import forbidden
-from nexus.gateway.admit.headers import limit_headers
+from nexus.gateway.admit.headers import limit_headers, limit_lines
 from nexus.gateway.admit.slots import Slots
 from nexus.gateway.admit.spent import Spent
 from nexus.gateway.values import Call
@@ -23,7 +21,9 @@ from nexus.policies.token import Bearer
 
 
 class Permit(Protocol):
-    """Leave to go on."""
+    """Leave to go on. `limits` are header lines for the answer, each with its CR LF: what is left to the caller."""
+
+    limits: bytes
 
     def release(self, spent: Spent) -> None:
         """The call has ended, in whatever way."""
@@ -39,10 +39,35 @@ class Gate:
 
     def admit(self, call: Call) -> tuple[Call, Permit]:
         """The call as its caller's policy lets it go on, and its permit. Raises ApiError (400, 403, 413, 429, 503)."""
-        policy = call.request.head.bearer.policy
+        bearer = call.request.head.bearer
+        policy = bearer.policy
         if policy is None:
             return call, self._slots.admit(call)
-        return self._admit_bounded(call, call.request.head.bearer, policy)
+        if call.request.head.endpoint.job == "running":
+            return self._admit_run(call, bearer, policy)
+        if policy.restricts:
+            for guard in WHEN_ASKED:
+                call = guard(call, policy, self._views)
+        account = bearer.account
+        now = self._now()
+        if policy.concurrency and account.running >= policy.concurrency and not bearer.lent:
+            raise _too_many_calls(bearer, policy, now)
+        if policy.tpm and account.tokens.count(now) >= policy.tpm:
+            raise _too_many_tokens(bearer, policy, now)
+        if policy.rpm and not account.requests.take(policy.rpm, now):
+            raise _too_many_requests(bearer, policy, now)
+        try:
+            place = self._slots.admit(call)
+        except ApiError:
+            account.requests.take_back(1 if policy.rpm else 0, now, now)
+            raise
+        permit: Allowance
+        if policy.tpm and call.job_after is None:  # of a call that is put off, its run spends the tokens
+            permit = TokenAllowance(account, place, not bearer.lent, call, self._now)
+        else:
+            permit = Allowance(account, place, not bearer.lent)
+        permit.limits = limit_lines(policy, account, now)
+        return call, permit
 
     def count(self, bearer: Bearer, operation: str) -> None:
         """Count a request that is none of the lane's. Raises ApiError (403, 429)."""
@@ -52,49 +77,36 @@ class Gate:
         if not policy.operations.allows(operation):
             raise forbidden(bearer, operation)
         now = self._now()
-        self._check_requests(bearer, policy, now)
-        if policy.rpm:
-            bearer.account.requests.add(1, now)
+        if policy.rpm and not bearer.account.requests.take(policy.rpm, now):
+            raise _too_many_requests(bearer, policy, now)
 
-    def _admit_bounded(self, call: Call, bearer: Bearer, policy: Policy) -> tuple[Call, Permit]:
-        runs = call.request.head.endpoint.job == "running"
-        for guard in WHEN_RUN if runs else WHEN_ASKED:
+    def _admit_run(self, call: Call, bearer: Bearer, policy: Policy) -> tuple[Call, Permit]:
+        """The run of a job, which was counted when it was asked for: it holds no place of its caller's."""
+        for guard in WHEN_RUN:
             call = guard(call, policy, self._views)
-        now = self._now()
-        account = bearer.account
-        if not runs:
-            self._check_concurrency(bearer, policy, now)
-            self._check_requests(bearer, policy, now)
-            self._check_tokens(bearer, policy, now)
         place = self._slots.admit(call)
-        if policy.rpm and not runs:
-            account.requests.add(1, now)
-        put_off = call.job_after is not None
-        holds = not (runs or bearer.lent)
-        permit = Allowance(call, account, place, self._now, holds=holds, counts=bool(policy.tpm) and not put_off)
-        lines = "".join([f"{name}: {value}\r\n" for name, value in limit_headers(policy, account, now).items()])
-        return replace(call, limits=lines.encode()), permit
+        if not policy.tpm:
+            return call, place
+        permit = TokenAllowance(bearer.account, place, 0, call, self._now)
+        permit.limits = b""
+        return call, permit
 
-    def _check_concurrency(self, bearer: Bearer, policy: Policy, now: float) -> None:
-        if policy.concurrency and bearer.account.running >= policy.concurrency and not bearer.lent:
-            message = f"The token {bearer.name!r} has {policy.concurrency} calls running, which is as many as it may."
-            raise self._refused(CONCURRENCY_EXCEEDED, message, 1.0, bearer, policy, now)
 
-    def _check_requests(self, bearer: Bearer, policy: Policy, now: float) -> None:
-        requests = bearer.account.requests
-        if policy.rpm and (over := requests.count(now) - policy.rpm + 1) > 0:
-            message = f"The token {bearer.name!r} may make {policy.rpm} requests a minute, and has."
-            wait = requests.seconds_until_less(over, now)
-            raise self._refused(RATE_LIMIT_EXCEEDED, message, wait, bearer, policy, now)
+def _too_many_calls(bearer: Bearer, policy: Policy, now: float) -> ApiError:
+    message = f"The token {bearer.name!r} has {policy.concurrency} calls running, which is as many as it may."
+    headers = limit_headers(policy, bearer.account, now)
+    return ApiError(CONCURRENCY_EXCEEDED, message, retry_after=1.0, more=headers)
 
-    def _check_tokens(self, bearer: Bearer, policy: Policy, now: float) -> None:
-        tokens = bearer.account.tokens
-        if policy.tpm and (over := tokens.count(now) - policy.tpm + 1) > 0:
-            message = f"The token {bearer.name!r} may use {policy.tpm} tokens a minute, and has."
-            wait = tokens.seconds_until_less(over, now)
-            raise self._refused(RATE_LIMIT_EXCEEDED, message, wait, bearer, policy, now)
 
-    def _refused(
-        self, kind: ErrorKind, message: str, wait: float, bearer: Bearer, policy: Policy, now: float
-    ) -> ApiError:
-        return ApiError(kind, message, retry_after=wait, more=limit_headers(policy, bearer.account, now))
+def _too_many_tokens(bearer: Bearer, policy: Policy, now: float) -> ApiError:
+    tokens = bearer.account.tokens
+    message = f"The token {bearer.name!r} may use {policy.tpm} tokens a minute, and has."
+    wait = tokens.seconds_until_less(tokens.count(now) - policy.tpm + 1, now)
+    return ApiError(RATE_LIMIT_EXCEEDED, message, retry_after=wait, more=limit_headers(policy, bearer.account, now))
+
+
+def _too_many_requests(bearer: Bearer, policy: Policy, now: float) -> ApiError:
+    requests = bearer.account.requests
+    message = f"The token {bearer.name!r} may make {policy.rpm} requests a minute, and has."
+    wait = requests.seconds_until_less(requests.count(now) - policy.rpm + 1, now)
+    return ApiError(RATE_LIMIT_EXCEEDED, message, retry_after=wait, more=limit_headers(policy, bearer.account, now))

@@ -8,7 +8,7 @@ from nexus.contract.usage import Usage
 class Relayed(msgspec.Struct):
     """Filled in while the answer passes; `error` is the code of what went wrong, `first_byte` a loop time.
 
-    `events` are those of a stream.
+    `events` are those of a stream. `limits` are header lines, each with its CR LF, that say what is left to the caller.
     """
 
     status: int = 500
@@ -17,3 +17,4 @@ class Relayed(msgspec.Struct):
     usage: Usage | None = None
     error: str = ""
     first_byte: float | None = None
+    limits: bytes = b""

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from nexus.contract.usage import Usage
-from nexus.gateway.admit.allowance import Allowance
+from nexus.gateway.admit.allowance import Allowance, TokenAllowance
 from nexus.gateway.admit.slots import Slots
 from nexus.gateway.relay.result import Relayed
 from nexus.gateway.values import Call
@@ -16,8 +16,8 @@ CALL = make_call(body=b'{"model":"m","messages":[]}'.ljust(200))
 PROMPT = 50
 
 
-def allowance(account: Account, clock: Any, call: Call = CALL, **fields: bool) -> Allowance:
-    return Allowance(call, account, Slots(9).admit(call), clock, **{"holds": True, "counts": True, **fields})
+def allowance(account: Account, clock: Any, call: Call = CALL) -> TokenAllowance:
+    return TokenAllowance(account, Slots(9).admit(call), 1, call, clock)
 
 
 @pytest.mark.parametrize(
@@ -49,9 +49,13 @@ def test_what_a_call_has_used(clock: Any, spent: Relayed, tokens: int) -> None:
 
 
 def test_where_tokens_are_not_bounded_nothing_is_estimated(clock: Any) -> None:
-    account, spent = Account(), Relayed(200, bytes_out=100)
-    allowance(account, clock, counts=False, holds=False).release(spent)
-    assert (spent.usage, account.tokens.count(clock.now), account.running) == (None, 0, 0)
+    account, slots, spent = Account(), Slots(9), Relayed(200, bytes_out=100)
+    permit, other = (Allowance(account, slots.admit(CALL), holds) for holds in (1, 0))
+    assert (slots.taken, account.running) == (2, 1)
+    permit.release(spent)
+    other.release(spent)
+    assert (slots.taken, account.running) == (0, 0)
+    assert (spent.usage, account.tokens.count(clock.now)) == (None, 0)
 
 
 def test_vectors_are_no_text_and_sounds_have_none(clock: Any) -> None:

@@ -94,9 +94,10 @@ def test_who_is_forbidden_has_used_nothing(gate: Gate, slots: Slots, call_of: Ca
 
 
 def test_what_is_left_is_told_on_the_answer(gate: Gate, call_of: CallOf) -> None:
-    call, _ = gate.admit(call_of(Policy("p", rpm=5)))
-    assert b"x-ratelimit-remaining-requests: 4\r\n" in call.limits
-    assert gate.admit(call_of(Policy("p", concurrency=5)))[0].limits == b""
+    _, permit = gate.admit(call_of(Policy("p", rpm=5)))
+    assert b"x-ratelimit-remaining-requests: 4\r\n" in permit.limits
+    assert gate.admit(call_of(Policy("p", concurrency=5)))[1].limits == b""
+    assert gate.admit(call_of(Bearer("ada")))[1].limits == b""
 
 
 def test_a_run_holds_no_place_and_is_no_request_and_its_parameters_are_ruled_already(

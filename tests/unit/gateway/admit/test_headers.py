@@ -2,7 +2,7 @@
 
 import pytest
 
-from nexus.gateway.admit.headers import duration, limit_headers
+from nexus.gateway.admit.headers import duration, limit_headers, limit_lines
 from nexus.policies.account import Account
 from nexus.policies.policy import Policy
 
@@ -23,6 +23,7 @@ def test_limit_what_is_left_and_when_nothing_counts_any_more() -> None:
         "x-ratelimit-remaining-tokens": "0",
         "x-ratelimit-reset-tokens": "30.5s",
     }
+    assert limit_lines(Policy("p", rpm=5), account, 130.0).count(b"\r\n") == 3
     assert limit_headers(Policy("p", rpm=5), Account(), 1.0)["x-ratelimit-reset-requests"] == "0s"
 
 
@@ -30,4 +31,4 @@ def test_limit_what_is_left_and_when_nothing_counts_any_more() -> None:
     ("seconds", "text"), [(0, "0s"), (1.24, "1.2s"), (12, "12s"), (59.96, "1m0s"), (60.5, "1m0.5s"), (360, "6m0s")]
 )
 def test_durations_are_written_as_openais(seconds: float, text: str) -> None:
-    assert duration(seconds) == text
+    assert duration(round(seconds * 10)) == text.encode()
