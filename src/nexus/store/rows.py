@@ -1,7 +1,8 @@
-"""What a kept file is, for those who do not talk to the database."""
+"""What is kept, for those who do not talk to the database."""
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 Kind = Literal["file", "artifact"]
 
@@ -37,3 +38,35 @@ class Page:
 
     files: tuple[KeptFile, ...]
     has_more: bool
+
+
+@dataclass(frozen=True, slots=True)
+class KeptToken:
+    """A token of the database. Times are Unix seconds, None for never.
+
+    `digest` is its SHA-256, `policy` the name of one of nexus.yaml's, `owner` and `source` are for people: whose it is,
+    and by what it was made. `last_used_at` is true to the minute.
+    """
+
+    id: str
+    name: str
+    digest: bytes = field(repr=False)
+    policy: str
+    created_at: float
+    owner: str = ""
+    expires_at: float | None = None
+    last_used_at: float | None = None
+    revoked_at: float | None = None
+    source: str = "api"
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """That `actor` (a token's name) did `action` to `subject` at a time in Unix seconds; `seq` is the order."""
+
+    seq: int
+    at: float
+    actor: str
+    action: str
+    subject: str
+    details: Mapping[str, Any]

@@ -4,7 +4,7 @@ from typing import Final
 
 from sqlalchemy import JSON, BigInteger, Column, Double, Index, Integer, MetaData, Table, Text, text
 
-REVISION: Final = "0002"
+REVISION: Final = "0003"
 """The newest migration: what a database must be at."""
 
 metadata: Final = MetaData(
@@ -17,6 +17,7 @@ metadata: Final = MetaData(
 
 # SQLite counts by itself only where the key is an INTEGER, which has 64 bits there.
 _BigInt: Final = BigInteger().with_variant(Integer(), "sqlite")
+_LIVING: Final = text("revoked_at IS NULL")
 
 jobs: Final = Table(
     "jobs",
@@ -74,4 +75,42 @@ files: Final = Table(
     Column("job", Text, index=True),  # whose run has made it, and with which it goes
     Index("ix_files_token_seq", "token", "seq"),
     sqlite_autoincrement=True,
+)
+
+tokens: Final = Table(
+    "tokens",
+    metadata,
+    Column("seq", _BigInt, primary_key=True, autoincrement=True),
+    Column("id", Text, nullable=False, unique=True),
+    Column("name", Text, nullable=False),
+    Column("sha256", Text, nullable=False, unique=True),  # hex
+    Column("owner", Text, nullable=False, server_default=text("''")),
+    Column("policy", Text, nullable=False),  # the name of one of nexus.yaml's
+    Column("expires_at", Double),
+    Column("created_at", Double, nullable=False),
+    Column("last_used_at", Double),  # to the minute
+    Column("revoked_at", Double),
+    Column("source", Text, nullable=False),
+    Index("ix_tokens_living_name", "name", unique=True, sqlite_where=_LIVING, postgresql_where=_LIVING),
+    sqlite_autoincrement=True,
+)
+
+audit: Final = Table(
+    "audit",
+    metadata,
+    Column("seq", _BigInt, primary_key=True, autoincrement=True),
+    Column("at", Double, nullable=False),
+    Column("actor", Text, nullable=False),  # the name of the token that asked for it
+    Column("action", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("details", JSON, nullable=False, server_default=text("'{}'")),
+    Index("ix_audit_subject_seq", "subject", "seq"),
+    sqlite_autoincrement=True,
+)
+
+versions: Final = Table(
+    "versions",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("version", _BigInt, nullable=False),  # goes up with each change, in the transaction that makes it
 )

@@ -110,3 +110,25 @@ async def test_a_database_of_a_newer_version_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DatabaseError, match="does not fit this version"):
         await database.open()
     await database.close()
+
+
+async def test_tokens_come_and_go_and_nothing_else_does(database_url: str, database: Database) -> None:
+    """The version before goes on beside the newer database, and finds its own as it was after the way back."""
+
+    async def counted() -> int:
+        async with database.read() as connection:
+            return int((await connection.execute(text("SELECT count(*) FROM files"))).scalar_one())
+
+    row = "('a', 'artifact', 'ada', 'cat.png', '', 'image/png', 3, 'k', 1.5, NULL)"
+    async with database.begin() as connection:
+        await connection.execute(text(f"INSERT INTO files ({OLDER}) VALUES {row}"))
+        assert (await connection.execute(text("SELECT name, version FROM versions"))).all() == [("tokens", 0)]
+    await asyncio.to_thread(to, database_url, "0002")
+    async with database.read() as connection:
+        assert await connection.run_sync(tables) == {"jobs", "files"}
+    assert await counted() == 1
+    await database.open()
+    async with database.read() as connection:
+        assert await connection.run_sync(tables) == set(metadata.tables)
+        assert (await connection.execute(text("SELECT name, version FROM versions"))).all() == [("tokens", 0)]
+    assert await counted() == 1
