@@ -11,6 +11,7 @@ _COMMANDS: Final = {
     "up": ("nexus.cli.up", "up"),
     "gateway": ("nexus.cli.gateway", "gateway"),
     "service": ("nexus.cli.service", "app"),
+    "token": ("nexus.cli.token", "app"),
     "deploy": ("nexus.cli.deploy", "app"),
     "doctor": ("nexus.cli.doctor", "doctor"),
 }

@@ -28,7 +28,7 @@ from nexus.gateway.background.composition import RequestPath, base_url, create_b
 from nexus.gateway.background.runner import Runner
 from nexus.gateway.config import CONFIG_FILE, Config, ConfigFile
 from nexus.gateway.dispatch.send import Dispatcher
-from nexus.gateway.edge.auth import ADMINISTRATOR, ANONYMOUS, Keyring, digest
+from nexus.gateway.edge.auth import Keyring
 from nexus.gateway.edge.context import Edge, Limits
 from nexus.gateway.edge.loans import Lender
 from nexus.gateway.edge.protocol import EdgeProtocol
@@ -42,9 +42,9 @@ from nexus.gateway.registry.composition import create_registry
 from nexus.gateway.registry.watcher import Registry
 from nexus.gateway.settings import Settings, SettingsError, ensure_api_key, later_variables
 from nexus.gateway.storage import Store, opening
+from nexus.gateway.tokens import TokenBook
 from nexus.gateway.upstream.upstreams import Upstreams
 from nexus.gateway.views import Views
-from nexus.policies.token import Token
 from nexus.process import lifeline
 
 STATE: Final = Path(".nexus")
@@ -116,6 +116,7 @@ class _Gateway:
     upstreams: Upstreams
     store: Store
     runner: Runner
+    tokens: TokenBook
     edge: Edge
     server: _Server
 
@@ -144,7 +145,8 @@ def _compose(
     registry, announce = create_registry(settings, configuration.config, log, instance=instance)
     upstreams = Upstreams(asyncio.get_running_loop())
     metrics = Metrics(upstreams.loads, lambda: background.tally.queue)
-    recorder = Recorder(metrics, lines)
+    used: dict[str, float] = {}
+    recorder = Recorder(metrics, lines, used)
     keyring = Keyring(required=settings.auth == "required")
     views = Views(lambda: registry.snapshot)
     gate = Gate(Slots(), views)
@@ -156,6 +158,7 @@ def _compose(
         record=recorder.record,
     )
     store = Store(opening(settings), log)
+    tokens = TokenBook(keyring, key, configuration.config, store, used, log)
     background = create_background(path, store, configuration, settings, keyring.bearer)
     edge = Edge(
         limits=_limits(settings),
@@ -183,6 +186,7 @@ def _compose(
             instance=instance,
             started=time(),
             store=store,
+            tokens=tokens,
             desk=background.desk,
             gate=gate,
             views=views,
@@ -193,10 +197,9 @@ def _compose(
 
     def apply(config: Config) -> None:
         registry.apply_config(config)
-        hold_tokens(keyring, config, key)
+        tokens.apply_config(config)
 
-    hold_tokens(keyring, configuration.config, key)
-    return _Gateway(configuration, apply, registry, upstreams, store, background.runner, edge, server)
+    return _Gateway(configuration, apply, registry, upstreams, store, background.runner, tokens, edge, server)
 
 
 @asynccontextmanager
@@ -210,22 +213,18 @@ async def _running(gateway: _Gateway) -> AsyncIterator[None]:
     await gateway.registry.start()
     gateway.store.start()
     jobs = asyncio.create_task(gateway.runner.run(), name="jobs")
+    tokens = asyncio.create_task(gateway.tokens.run(), name="tokens")
     try:
         yield
     finally:
-        watching.cancel()
-        jobs.cancel()
+        for task in (watching, jobs, tokens):
+            task.cancel()
         sweeper.stop()
+        await asyncio.wait((tokens,), timeout=1)  # it may be in the middle of a transaction
         await gateway.runner.close()
         await gateway.registry.close()
         gateway.upstreams.close()
         await gateway.store.close()
-
-
-def hold_tokens(keyring: Keyring, config: Config, key: str) -> None:
-    """Let in the tokens of the file, and the administrator's `key`, which no policy bounds but one of its own."""
-    administrator = Token(digest(key), ADMINISTRATOR, config.policies.get(ADMINISTRATOR))
-    keyring.hold((*config.tokens, administrator), config.policies.get(ANONYMOUS))
 
 
 def _limits(settings: Settings) -> Limits:

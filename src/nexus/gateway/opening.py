@@ -3,9 +3,11 @@
 from nexus.gateway.settings import Settings
 from nexus.gateway.storage import Opened
 from nexus.jobs.ledger import Ledger
+from nexus.store.audit import Audit
 from nexus.store.blobs import Blobs, S3Access
 from nexus.store.database import Database
 from nexus.store.files import Files
+from nexus.store.tokens import Tokens
 
 
 async def open_storage(settings: Settings) -> Opened:
@@ -18,7 +20,7 @@ async def open_storage(settings: Settings) -> Opened:
     except BaseException:
         await database.close()
         raise
-    return Opened(database, blobs, Files(database, blobs), Ledger(database))
+    return Opened(database, blobs, Files(database, blobs), Ledger(database), Tokens(database), Audit(database))
 
 
 def _access(settings: Settings) -> S3Access:

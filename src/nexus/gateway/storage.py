@@ -16,9 +16,11 @@ from nexus.store.errors import BlobsFullError, DatabaseFullError, StoreError
 
 if TYPE_CHECKING:
     from nexus.jobs.ledger import Ledger
+    from nexus.store.audit import Audit
     from nexus.store.blobs import Blobs
     from nexus.store.database import Database
     from nexus.store.files import Files
+    from nexus.store.tokens import Tokens
 
 WAIT_SECONDS: Final = 10.0
 RETRY_SECONDS: Final = 3.0
@@ -33,6 +35,8 @@ class Opened:
     blobs: "Blobs"
     files: "Files"
     ledger: "Ledger"
+    tokens: "Tokens"
+    audit: "Audit"
 
 
 Opening = Callable[[], Awaitable[Opened]]

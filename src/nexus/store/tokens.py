@@ -25,12 +25,11 @@ _NAME: Final = "tokens"
 _LIVING: Final = tokens.c.revoked_at.is_(None)
 
 
-class NameTakenError(Exception):
-    """A token that has not been revoked goes by this name."""
-
-
 class Tokens:
-    """All tokens. Every method may raise StoreError. `now` is the clock, in Unix seconds; `actor` is who asks for it."""
+    """All tokens. Every method may raise StoreError.
+
+    `now` is the clock, in Unix seconds; `actor` the name of who asks for a change.
+    """
 
     def __init__(self, database: Database, now: Callable[[], float] = time.time) -> None:
         self._database = database
@@ -57,8 +56,8 @@ class Tokens:
                 return found
         return None
 
-    async def create(self, token: KeptToken, actor: str) -> KeptToken:
-        """Keep a new one. Raises NameTakenError."""
+    async def create(self, token: KeptToken, actor: str) -> bool:
+        """Keep a new one; False where one that has not been revoked goes by its name."""
         values = {
             "id": token.id,
             "name": token.name,
@@ -75,8 +74,8 @@ class Tokens:
                 await connection.execute(insert(tokens).values(values))
                 await self._tell(connection, actor, "token.create", token)
         except IntegrityError:
-            raise NameTakenError(token.name) from None
-        return token
+            return False
+        return True
 
     async def rotate(self, identity: str, digest: bytes, actor: str) -> KeptToken | None:
         """Put another secret in the place of a living one's; None where there is none."""
@@ -87,7 +86,7 @@ class Tokens:
         return await self._change(identity, {"revoked_at": self._now()}, actor, "token.revoke")
 
     async def used(self, times: Mapping[str, float]) -> None:
-        """Write when these were used last, by id, each at most once a minute, whoever else does; no change of version."""
+        """Write when these were used last, by id; each at most once a minute, whoever else does. It is no change."""
         older = or_(tokens.c.last_used_at.is_(None), tokens.c.last_used_at <= bindparam("at") - USED_SECONDS)
         statement = update(tokens).where(tokens.c.id == bindparam("identity"), older)
         rows = [{"identity": identity, "at": at} for identity, at in times.items()]

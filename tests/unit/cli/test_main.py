@@ -12,7 +12,7 @@ from nexus.cli.main import make_app
 
 def test_the_help_lists_every_command() -> None:
     said = CliRunner().invoke(make_app(), ["--help"]).output
-    for name in ("up", "gateway", "service", "doctor"):
+    for name in ("up", "gateway", "service", "token", "doctor"):
         assert f" {name} " in said
 
 

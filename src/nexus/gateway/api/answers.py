@@ -50,8 +50,11 @@ def install_envelopes(app: FastAPI, log: Log) -> None:
     async def validation(_: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)  # noqa: S101
         first = error.errors()[0]
+        if first["type"] == "json_invalid":
+            return error_answer(ApiError(INVALID_REQUEST, "The body is not JSON."))
         where = ".".join(str(part) for part in first["loc"][1:])
-        return error_answer(ApiError(INVALID_REQUEST, f"{where}: {first['msg']}", param=where or None))
+        message = first["msg"].removeprefix("Value error, ")
+        return error_answer(ApiError(INVALID_REQUEST, f"{where or 'The body'}: {message}", param=where or None))
 
     async def storage(_: Request, error: Exception) -> Response:
         assert isinstance(error, StoreError)  # noqa: S101

@@ -4,6 +4,7 @@ from fastapi import APIRouter, FastAPI, Request, Response
 
 from nexus.gateway.api.answers import install_envelopes
 from nexus.gateway.api.artifacts import artifact_routes
+from nexus.gateway.api.audit import audit_routes
 from nexus.gateway.api.files import file_routes
 from nexus.gateway.api.jobs import job_routes
 from nexus.gateway.api.middleware import Authenticated, Recorded, bearer_of
@@ -12,6 +13,7 @@ from nexus.gateway.api.parts import ApiParts
 from nexus.gateway.api.registry import registry_routes
 from nexus.gateway.api.services import service_routes
 from nexus.gateway.api.status import status_routes
+from nexus.gateway.api.tokens import token_routes
 from nexus.gateway.api.union import union_card
 from nexus.gateway.api.videos import video_routes
 
@@ -29,6 +31,8 @@ def create_api(parts: ApiParts) -> FastAPI:
         artifact_routes,
         job_routes,
         video_routes,
+        token_routes,
+        audit_routes,
     ):
         app.include_router(routes(parts))
     install_envelopes(app, parts.log)

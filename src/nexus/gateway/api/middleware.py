@@ -8,7 +8,7 @@ from typing import Final
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from nexus.contract.errors import INTERNAL_ERROR, INVALID_REQUEST, ApiError
+from nexus.contract.errors import INTERNAL_ERROR, INVALID_REQUEST, PERMISSION_DENIED, ApiError
 from nexus.gateway.api.parts import ApiParts
 from nexus.gateway.artifacts import PREFIX as ARTIFACTS
 from nexus.gateway.edge.auth import ADMINISTRATOR
@@ -85,10 +85,12 @@ class Authenticated:
         if scope["type"] == "http" and not self._is_open(scope):
             try:
                 address = scope["client"][0] if scope["client"] else ""
-                scope["state"]["bearer"] = self._parts.check_token(_header(scope, b"authorization"), address)
+                bearer = self._parts.check_token(_header(scope, b"authorization"), address)
             except ApiError as error:
                 await send_error(send, error)
                 return
+            scope["state"]["bearer"] = bearer
+            self._parts.tokens.used[bearer.name] = time.time()
         await self._app(scope, receive, send)
 
     def _is_open(self, scope: Scope) -> bool:
@@ -106,6 +108,14 @@ def bearer_of(request: Request) -> Bearer:
 def caller(request: Request) -> str:
     """The name of the token that a request came with."""
     return bearer_of(request).name
+
+
+def administrator(request: Request) -> str:
+    """The name of the administrator, who makes this request. Raises ApiError (403) for anybody else."""
+    name = caller(request)
+    if name != ADMINISTRATOR:
+        raise ApiError(PERMISSION_DENIED, "Only the administrator may do this.")
+    return name
 
 
 def whose(request: Request) -> str | None:

@@ -12,6 +12,7 @@ from nexus.gateway.registry.sources.announce import AnnounceSource
 from nexus.gateway.registry.watcher import Registry
 from nexus.gateway.settings import Settings
 from nexus.gateway.storage import Store
+from nexus.gateway.tokens import TokenBook
 from nexus.gateway.views import Views
 from nexus.policies.token import Bearer
 
@@ -30,8 +31,8 @@ class ApiParts:
     instance, by its URL. `check_token` tells who comes with an `authorization` header from an address, or
     raises ApiError. `gate` lets in what is asked for; `views` are what callers may see of the registry.
     `instance` is this gateway's own instance id, `started` when it started in seconds since the epoch.
-    `store` is where files are kept, `desk` who knows of jobs. `base_url` tells, from the Host header that a client
-    sent, how it reaches the gateway.
+    `store` is where files are kept, `tokens` knows who is let in, `desk` who knows of jobs. `base_url` tells, from the
+    Host header that a client sent, how it reaches the gateway.
     """
 
     registry: Registry
@@ -46,6 +47,7 @@ class ApiParts:
     instance: str
     started: float
     store: Store
+    tokens: TokenBook
     desk: Desk
     gate: Gate
     views: Views

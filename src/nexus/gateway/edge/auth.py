@@ -1,4 +1,9 @@
-"""Who calls: a bearer token is known by its SHA-256, so that looking it up tells nothing about it by its timing."""
+"""Who calls: a bearer token is known by its SHA-256, so that looking it up tells nothing about it by its timing.
+
+No secret is compared with what was sent: the digest of what was sent is looked for among the digests that are kept.
+How long that takes may depend on how much of a digest agrees, but nobody can choose a token by its digest's
+beginning, and what is learnt of a digest is nothing about a token of 256 random bits.
+"""
 
 import hashlib
 import secrets
@@ -8,19 +13,28 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from nexus.contract.errors import INVALID_API_KEY, PERMISSION_DENIED, ApiError
+from nexus.contract.errors import INVALID_API_KEY, OVERLOADED, PERMISSION_DENIED, STORAGE_UNAVAILABLE, ApiError
 from nexus.policies.account import Account
 from nexus.policies.policy import Policy, nothing
 from nexus.policies.token import Bearer, Token
 
 ADMINISTRATOR: Final = "administrator"
 ANONYMOUS: Final = "anonymous"
+MADE: Final = "sk-nxt-"
+"""How tokens begin that were made for the database."""
+
 _NEVER: Final = float("inf")
+_UNREAD_SECONDS: Final = 1.0
 
 
 def digest(token: str) -> bytes:
     """What is kept of a token."""
     return hashlib.sha256(token.encode()).digest()
+
+
+def new_token() -> str:
+    """A token for the database: 256 random bits, so that a plain SHA-256 gives nothing of it away."""
+    return MADE + secrets.token_urlsafe(32)
 
 
 class Keyring:
@@ -36,11 +50,25 @@ class Keyring:
         self._now = now
         self._lent: dict[bytes, str] = {}
         self._accounts: dict[str, Account] = {}
+        self._held: tuple[tuple[Token, ...], Policy | None] | None = None
+        self._whole = True
         self.version = 0
         self.hold(tokens)
 
-    def hold(self, tokens: Iterable[Token], anonymous: Policy | None = None) -> None:
-        """Let in these, and no others, from now on. What each name has used of its limits goes on counting."""
+    def hold(self, tokens: Iterable[Token], anonymous: Policy | None = None, *, whole: bool = True) -> None:
+        """Let in these, and no others, from now on. What each name has used of its limits goes on counting.
+
+        Not `whole`: the database's are still to come, so that a token that may be one of them is not wrong, but early.
+        Holding what is held already changes nothing.
+        """
+        self._whole = whole
+        held = tuple(tokens), anonymous
+        if held == self._held:
+            return
+        self._held = held
+        self._take(*held)
+
+    def _take(self, tokens: tuple[Token, ...], anonymous: Policy | None) -> None:
         self._tokens = {token.digest: token for token in tokens}
         policies = {token.name: token.policy for token in self._tokens.values()}
         if not self._required:
@@ -78,13 +106,13 @@ class Keyring:
         return self._bearers.get(name) or Bearer(name, nothing())
 
     def check(self, authorization: bytes | None, address: str | None = None) -> Bearer:
-        """Who comes with this value of the `authorization` header. Raises ApiError (401; 403 for a wrong address).
+        """Who comes with this value of the `authorization` header. Raises ApiError (401; 403 for a wrong address; 503).
 
         `address` None: it does not matter where from. A service that asks in its caller's stead comes from elsewhere.
         """
         bearer = self._known(authorization)
         if bearer is None:
-            raise ApiError(INVALID_API_KEY, self._why_not(authorization))
+            raise self._refusal(authorization)
         policy = bearer.policy
         if policy is None or not policy.ip_allow or bearer.lent or address is None:
             return bearer
@@ -110,14 +138,23 @@ class Keyring:
             return self._bearers.get(token.name)
         return self._bearers[ANONYMOUS] if not self._required else None
 
-    def _why_not(self, authorization: bytes | None) -> str:
+    def _refusal(self, authorization: bytes | None) -> ApiError:
         if authorization is None:
-            return "No API key was given: send the header 'Authorization: Bearer <key>'."
-        return "The API key has expired." if _key(authorization) in self._tokens else "The API key is not a known one."
+            return ApiError(INVALID_API_KEY, "No API key was given: send the header 'Authorization: Bearer <key>'.")
+        if _key(authorization) in self._tokens:
+            return ApiError(INVALID_API_KEY, "The API key has expired.")
+        if not self._whole and _credentials(authorization).startswith(MADE.encode()):
+            message = "The tokens of the database have not been read yet."
+            return ApiError(OVERLOADED, message, code=STORAGE_UNAVAILABLE, retry_after=_UNREAD_SECONDS)
+        return ApiError(INVALID_API_KEY, "The API key is not a known one.")
 
 
 def _key(authorization: bytes | None) -> bytes:
     """The digest of the credentials; no token's where there are none."""
+    credentials = _credentials(authorization)
+    return hashlib.sha256(credentials).digest() if credentials else b""
+
+
+def _credentials(authorization: bytes | None) -> bytes:
     scheme, _, credentials = (authorization or b"").partition(b" ")
-    credentials = credentials.strip()
-    return hashlib.sha256(credentials).digest() if credentials and scheme.lower() == b"bearer" else b""
+    return credentials.strip() if scheme.lower() == b"bearer" else b""

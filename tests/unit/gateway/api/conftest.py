@@ -21,7 +21,7 @@ from nexus.gateway.background.bell import Bell
 from nexus.gateway.background.composition import base_url
 from nexus.gateway.background.desk import Desk, Places
 from nexus.gateway.config import Config
-from nexus.gateway.edge.auth import ADMINISTRATOR, Keyring, digest
+from nexus.gateway.edge.auth import Keyring, digest
 from nexus.gateway.registry.index import build
 from nexus.gateway.registry.resolver import Resolver
 from nexus.gateway.registry.snapshot import Instance, State
@@ -29,6 +29,7 @@ from nexus.gateway.registry.sources.announce import AnnounceSource
 from nexus.gateway.registry.watcher import Registry
 from nexus.gateway.settings import load_settings
 from nexus.gateway.storage import Store, opening
+from nexus.gateway.tokens import TokenBook
 from nexus.gateway.views import Views
 from nexus.jobs.rules import JobRules
 from nexus.policies.token import Token
@@ -99,10 +100,8 @@ async def start_gateway(environment: pytest.MonkeyPatch) -> AsyncIterator[Callab
         async def metrics_text() -> bytes:
             return b"nexus_up 1\n"
 
-        names = {TOKEN: ADMINISTRATOR, **OTHERS}
-        keyring = Keyring(
-            [Token(digest(token), name) for token, name in names.items()], required=settings.auth == "required"
-        )
+        tokens = tuple(Token(digest(token), name) for token, name in OTHERS.items())
+        keyring = Keyring(required=settings.auth == "required")
         announce = AnnounceSource(15, time.monotonic)
         registry = Registry((announce,), resolver=Resolver(), discovery_interval=5, health_interval=2, log=log)
         routes = changes.pop("routes", None)
@@ -121,6 +120,7 @@ async def start_gateway(environment: pytest.MonkeyPatch) -> AsyncIterator[Callab
             instance="gateway-1",
             started=1700000000.5,
             store=store,
+            tokens=TokenBook(keyring, TOKEN, Config(tokens=tokens), store, {}, log),
             desk=Desk(store, Places(views.of, JobRules, time.time), Bell(), lambda _: None),
             gate=Gate(Slots(), views),
             views=views,

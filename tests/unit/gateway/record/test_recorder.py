@@ -19,7 +19,8 @@ class Told:
         self._stream = io.BytesIO()
         self._lines = LineWriter(self._stream)
         self.metrics = Metrics(dict)
-        self.recorder = Recorder(self.metrics, self._lines)
+        self.used: dict[str, float] = {}
+        self.recorder = Recorder(self.metrics, self._lines, self.used)
 
     def log(self) -> list[dict[str, Any]]:
         self._lines.start()
@@ -52,6 +53,7 @@ def test_an_outcome_is_a_count_and_a_line(told: Told) -> None:
     ]
     counted = b'nexus_requests_total{model="m",operation="chat.completions",service="",status="200"} 1.0'
     assert counted in told.metrics.text()
+    assert told.used == {"administrator": 1.5}
 
 
 @pytest.mark.parametrize(("status", "level"), [(200, "info"), (404, "info"), (500, "error"), (503, "error")])
