@@ -69,8 +69,8 @@ class Window:
         return SECONDS
 
     def seconds_until_empty(self, now: float) -> float:
-        """How long until all is forgotten."""
-        return (self._filled + _KEPT) * _WIDTH - now if self.count(now) else 0.0
+        """How long from `now` until all is forgotten that was there when the count was last asked."""
+        return (self._filled + _KEPT) * _WIDTH - now if self.total else 0.0
 
     def _move_to(self, slot: int) -> None:
         if self.total:

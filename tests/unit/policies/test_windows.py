@@ -38,6 +38,7 @@ def test_how_long_until_all_is_forgotten() -> None:
     assert window.seconds_until_empty(7.0) == 0
     window.add(1, 100.0)
     window.add(1, 130.0)
+    assert window.count(140.0) == 2
     wait = window.seconds_until_empty(140.0)
     assert wait == pytest.approx(50 + SLOT)
     assert window.count(140.0 + wait - SLOT / 2) == 1

@@ -19,35 +19,32 @@ _CLIENT_CLOSED: Final = 499
 
 
 class Allowance:
-    """One of the places among all calls, and if `holds` (1 or 0) one of the caller's own.
+    """One of the caller's places, and one of those among all calls; all calls of an account share one object.
 
-    `limits` are header lines that say what is left to the caller.
+    It says nothing but that it was given: who hands it out counts the caller's.
     """
 
-    __slots__ = ("_account", "_holds", "_place", "limits")
+    __slots__ = ("_account", "_place")
 
-    def __init__(self, account: Account, place: Permit, holds: int) -> None:
+    def __init__(self, account: Account, place: Permit) -> None:
         self._account = account
         self._place = place
-        self._holds = holds
-        account.running += holds
-
-    limits: bytes
 
     def release(self, spent: Spent) -> None:
-        """Give back the places."""
+        """Give back both."""
         self._place.release(spent)
-        self._account.running -= self._holds
+        self._account.running -= 1
 
 
-class TokenAllowance(Allowance):
-    """Takes besides about as many tokens as the call's prompt has; released, as many as were used."""
+class TokenAllowance:
+    """About as many tokens as a call's prompt has, besides the `place`; released, it has taken as many as were used."""
 
-    __slots__ = ("_now", "_prompt", "_then", "_written")
+    __slots__ = ("_account", "_now", "_place", "_prompt", "_then", "_written")
 
-    def __init__(self, account: Account, place: Permit, holds: int, call: Call, now: Callable[[], float]) -> None:
-        super().__init__(account, place, holds)
+    def __init__(self, account: Account, place: Permit | Allowance, call: Call, now: Callable[[], float]) -> None:
         operation = call.request.head.endpoint.operation
+        self._account = account
+        self._place = place
         self._now = now
         self._then = now()
         self._written = operation in _WRITTEN
@@ -55,8 +52,8 @@ class TokenAllowance(Allowance):
         account.tokens.add(self._prompt, self._then)
 
     def release(self, spent: Spent) -> None:
-        """Settle the tokens, too; where nobody has counted them, `spent` is told our estimate."""
-        super().release(spent)
+        """Give back the place, and settle the tokens; where nobody has counted them, `spent` is told our estimate."""
+        self._place.release(spent)
         if spent.usage is None and self._prompt and (spent.status < 400 or spent.status == _CLIENT_CLOSED):
             answer = answer_tokens(spent.events, spent.bytes_out) if self._written else 0
             spent.usage = Usage(self._prompt, answer, estimated=True)

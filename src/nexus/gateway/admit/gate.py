@@ -11,7 +11,8 @@ from nexus.contract.errors import CONCURRENCY_EXCEEDED, RATE_LIMIT_EXCEEDED, Api
 from nexus.gateway.admit.allowance import Allowance, TokenAllowance
 from nexus.gateway.admit.guards import WHEN_ASKED, WHEN_RUN
 from nexus.gateway.admit.guards.operation import forbidden
-from nexus.gateway.admit.headers import limit_headers, limit_lines
+from nexus.gateway.admit.headers import limit_headers, lines_after
+from nexus.gateway.admit.slots import Permit as Place
 from nexus.gateway.admit.slots import Slots
 from nexus.gateway.admit.spent import Spent
 from nexus.gateway.values import Call
@@ -21,9 +22,7 @@ from nexus.policies.token import Bearer
 
 
 class Permit(Protocol):
-    """Leave to go on. `limits` are header lines for the answer, each with its CR LF: what is left to the caller."""
-
-    limits: bytes
+    """Leave to go on."""
 
     def release(self, spent: Spent) -> None:
         """The call has ended, in whatever way."""
@@ -37,12 +36,15 @@ class Gate:
         self._views = views
         self._now = now
 
-    def admit(self, call: Call) -> tuple[Call, Permit]:
-        """The call as its caller's policy lets it go on, and its permit. Raises ApiError (400, 403, 413, 429, 503)."""
+    def admit(self, call: Call) -> tuple[Call, Permit, bytes]:
+        """The call as its policy lets it go on, its permit, and header lines for its answer that say what is left.
+
+        Raises ApiError (400, 403, 413, 429, 503).
+        """
         bearer = call.request.head.bearer
         policy = bearer.policy
         if policy is None:
-            return call, self._slots.admit(call)
+            return call, self._slots.admit(call), b""
         if call.request.head.endpoint.job == "running":
             return self._admit_run(call, bearer, policy)
         if policy.restricts:
@@ -56,18 +58,26 @@ class Gate:
             raise _too_many_tokens(bearer, policy, now)
         if policy.rpm and not account.requests.take(policy.rpm, now):
             raise _too_many_requests(bearer, policy, now)
+        place = self._place(call, bearer, policy, now)
+        spends = policy.tpm and call.job_after is None  # of a call that is put off, its run spends the tokens
+        permit = TokenAllowance(account, place, call, self._now) if spends else place
+        return call, permit, lines_after(policy, account, now)
+
+    def _place(self, call: Call, bearer: Bearer, policy: Policy, now: float) -> Place | Allowance:
+        """A place among all calls, and one of the caller's, unless that of the call that lends to it will do."""
+        account = bearer.account
         try:
             place = self._slots.admit(call)
         except ApiError:
             account.requests.take_back(1 if policy.rpm else 0, now, now)
             raise
-        permit: Allowance
-        if policy.tpm and call.job_after is None:  # of a call that is put off, its run spends the tokens
-            permit = TokenAllowance(account, place, not bearer.lent, call, self._now)
-        else:
-            permit = Allowance(account, place, not bearer.lent)
-        permit.limits = limit_lines(policy, account, now)
-        return call, permit
+        if bearer.lent:
+            return place
+        account.running += 1
+        permit: Allowance | None = account.permit
+        if permit is None:
+            permit = account.permit = Allowance(account, place)
+        return permit
 
     def count(self, bearer: Bearer, operation: str) -> None:
         """Count a request that is none of the lane's. Raises ApiError (403, 429)."""
@@ -80,16 +90,14 @@ class Gate:
         if policy.rpm and not bearer.account.requests.take(policy.rpm, now):
             raise _too_many_requests(bearer, policy, now)
 
-    def _admit_run(self, call: Call, bearer: Bearer, policy: Policy) -> tuple[Call, Permit]:
+    def _admit_run(self, call: Call, bearer: Bearer, policy: Policy) -> tuple[Call, Permit, bytes]:
         """The run of a job, which was counted when it was asked for: it holds no place of its caller's."""
         for guard in WHEN_RUN:
             call = guard(call, policy, self._views)
         place = self._slots.admit(call)
         if not policy.tpm:
-            return call, place
-        permit = TokenAllowance(bearer.account, place, 0, call, self._now)
-        permit.limits = b""
-        return call, permit
+            return call, place, b""
+        return call, TokenAllowance(bearer.account, place, call, self._now), b""
 
 
 def _too_many_calls(bearer: Bearer, policy: Policy, now: float) -> ApiError:

@@ -5,37 +5,46 @@ from typing import Final
 
 from nexus.policies.account import Account
 from nexus.policies.policy import Policy
-from nexus.policies.windows import Window
+from nexus.policies.windows import SECONDS, Window
 
-_LINES: Final = b"x-ratelimit-limit-%b: %d\r\nx-ratelimit-remaining-%b: %d\r\nx-ratelimit-reset-%b: %b\r\n"
-_REQUESTS: Final = b"requests"
-_TOKENS: Final = b"tokens"
+_LINES: Final = "\r\n".join(
+    ("x-ratelimit-limit-{0}: {1}", "x-ratelimit-remaining-{0}: {2}", "x-ratelimit-reset-{0}: {3}", "")
+)
 
 
-def limit_lines(policy: Policy, account: Account, now: float) -> bytes:
-    """`x-ratelimit-{limit,remaining,reset}-{requests,tokens}`, each with its CR LF, for what the policy bounds.
+def lines_after(policy: Policy, account: Account, now: float) -> bytes:
+    """`x-ratelimit-{limit,remaining,reset}-{requests,tokens}`, each with its CR LF, for a call that was just counted.
 
     `reset` is when nothing counts any more of what was used: a duration, as `1.5s` or `1m0s`.
     """
-    requests = _lines(_REQUESTS, policy.rpm, account.requests, now) if policy.rpm else b""
-    return requests + _lines(_TOKENS, policy.tpm, account.tokens, now) if policy.tpm else requests
+    lines = b""
+    if policy.rpm:
+        lines = _after_a_request(policy.rpm) % (policy.rpm - account.requests.total)
+    if policy.tpm:
+        lines += _told("tokens", policy.tpm, account.tokens, now).encode()
+    return lines
 
 
 def limit_headers(policy: Policy, account: Account, now: float) -> dict[str, str]:
-    """The same by name."""
-    lines = limit_lines(policy, account, now).decode().split("\r\n")
-    return dict(line.split(": ", 1) for line in lines if line)
+    """The same by name, for who is not let in."""
+    text = _told("requests", policy.rpm, account.requests, now) if policy.rpm else ""
+    text += _told("tokens", policy.tpm, account.tokens, now) if policy.tpm else ""
+    return dict(line.split(": ", 1) for line in text.split("\r\n") if line)
 
 
-def _lines(kind: bytes, limit: int, window: Window, now: float) -> bytes:
-    left = limit - window.count(now)
-    reset = duration(round(window.seconds_until_empty(now) * 10))
-    return _LINES % (kind, limit, kind, left if left > 0 else 0, kind, reset)
+@lru_cache(maxsize=256)
+def _after_a_request(limit: int) -> bytes:
+    """The lines but for what remains: a request that has just been counted is forgotten in a minute."""
+    return _LINES.format("requests", limit, "%d", duration(SECONDS)).encode()
 
 
-@lru_cache(maxsize=1024)
-def duration(tenths: int) -> bytes:
-    """So many tenths of a second, as OpenAI writes durations."""
-    minutes, rest = divmod(tenths, 600)
-    text = f"{rest / 10:.1f}".removesuffix(".0")
-    return (f"{minutes}m{text}s" if minutes else f"{text}s").encode()
+def _told(kind: str, limit: int, window: Window, now: float) -> str:
+    left = max(0, limit - window.count(now))
+    return _LINES.format(kind, limit, left, duration(window.seconds_until_empty(now)))
+
+
+def duration(seconds: float) -> str:
+    """A duration as OpenAI writes it, to the tenth of a second."""
+    minutes, rest = divmod(round(seconds, 1), 60)
+    text = f"{rest:.1f}".removesuffix(".0")
+    return f"{int(minutes)}m{text}s" if minutes else f"{text}s"

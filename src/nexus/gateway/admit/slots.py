@@ -37,7 +37,6 @@ class Permit:
     """Leave to go on; all calls share one object that counts them, as a permit says nothing but that it was given."""
 
     count = 0
-    limits = b""
 
     def release(self, _: Spent) -> None:
         """Give it back: exactly once a call, which is the story's law."""

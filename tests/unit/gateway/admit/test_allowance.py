@@ -17,7 +17,7 @@ PROMPT = 50
 
 
 def allowance(account: Account, clock: Any, call: Call = CALL) -> TokenAllowance:
-    return TokenAllowance(account, Slots(9).admit(call), 1, call, clock)
+    return TokenAllowance(account, Slots(9).admit(call), call, clock)
 
 
 @pytest.mark.parametrize(
@@ -37,25 +37,27 @@ def allowance(account: Account, clock: Any, call: Call = CALL) -> TokenAllowance
 def test_what_a_call_has_used(clock: Any, spent: Relayed, tokens: int) -> None:
     account = Account()
     permit = allowance(account, clock)
-    assert (account.tokens.count(clock.now), account.running) == (PROMPT, 1)
+    assert account.tokens.count(clock.now) == PROMPT
     clock.now += 5
     estimated = spent.usage is None
     permit.release(spent)
-    assert (account.tokens.count(clock.now), account.running) == (tokens, 0)
+    assert account.tokens.count(clock.now) == tokens
     if tokens and estimated:
         assert spent.usage == Usage(PROMPT, tokens - PROMPT, estimated=True)
     clock.now += 57  # what was counted when it began is forgotten, and what came when it ended is not
     assert account.tokens.count(clock.now) == max(0, tokens - PROMPT)
 
 
-def test_where_tokens_are_not_bounded_nothing_is_estimated(clock: Any) -> None:
-    account, slots, spent = Account(), Slots(9), Relayed(200, bytes_out=100)
-    permit, other = (Allowance(account, slots.admit(CALL), holds) for holds in (1, 0))
-    assert (slots.taken, account.running) == (2, 1)
+def test_the_places_of_an_account_share_one_object() -> None:
+    account, slots = Account(), Slots(9)
+    permit = Allowance(account, slots.admit(CALL))
+    slots.admit(CALL)
+    account.running = 2
+    spent = Relayed(200, bytes_out=100)
     permit.release(spent)
-    other.release(spent)
+    assert (slots.taken, account.running, spent.usage) == (1, 1, None)
+    permit.release(spent)
     assert (slots.taken, account.running) == (0, 0)
-    assert (spent.usage, account.tokens.count(clock.now)) == (None, 0)
 
 
 def test_vectors_are_no_text_and_sounds_have_none(clock: Any) -> None:

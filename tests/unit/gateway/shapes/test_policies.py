@@ -1,7 +1,9 @@
 """`policies` and `tokens`: what they mean, and that every mistake is told by its key and line, and no token with it."""
 
 import hashlib
+import re
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -171,3 +173,19 @@ def test_tokens_are_a_list(text: str) -> None:
 def test_a_token_that_names_no_policy_needs_the_default_one() -> None:
     with pytest.raises(ConfigError, match=r"tokens\.0\.policy: there is no policy 'default' \(there is none\)"):
         parse_config(f"tokens: [{{name: ci, sha256: '{DIGEST}'}}]")
+
+
+ROOT = Path(__file__).parents[4]
+SHOWN = [
+    block
+    for page in ("README.md", "docs/policies.md")
+    for block in re.findall(r"```yaml\n(.*?)```", (ROOT / page).read_text(encoding="utf-8"), re.DOTALL)
+    if block.startswith(("policies:", "aliases:"))
+]
+
+
+@pytest.mark.parametrize("text", SHOWN)
+def test_what_is_shown_is_what_is_read(text: str) -> None:
+    assert len(SHOWN) == 3
+    config = parse_config(text)
+    assert config.aliases or config.tokens
