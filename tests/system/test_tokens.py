@@ -29,6 +29,7 @@ policies:
 tokens:
   - {{name: declared, sha256: {sha256(b"sk-declared").hexdigest()}, policy: few}}
 """
+DOC = (Path(__file__).parents[2] / "docs" / "policies.md").read_text(encoding="utf-8")
 WITHIN = 1.0  # seconds until a change is in force everywhere
 SLACK = 0.3  # seconds that a look, two busy cores and the asking itself may take
 
@@ -237,6 +238,18 @@ def test_what_was_done_is_written_down_by_both(replicas: Replicas) -> None:
         ("administrator", "token.rotate"),
         ("administrator", "token.create"),
     ]
+
+
+def test_what_the_page_shows_can_be_typed(replicas: Replicas) -> None:
+    (shell,) = [block for block in DOC.split("```sh\n")[1:] if "nexus token" in block]
+    script = shell.split("```")[0].replace(".venv/bin/nexus", f"{sys.executable} -m nexus.cli")
+    env = {**os.environ, "NEXUS_URL": replicas.first.url, "NEXUS_API_KEY": TOKEN}
+    command = ["bash", "-euc", f'{script}\necho "$token"']
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=True, timeout=60)
+    *_, said, token = done.stdout.splitlines()
+    assert (said, token[:7]) == ("revoked: ci", "sk-nxt-")
+    assert status(replicas.first, token) == 401
+    replicas.secrets.append(token)
 
 
 def test_jobs_belong_to_the_name_through_a_rotation(start_before_slow: Callable[..., Gateway]) -> None:

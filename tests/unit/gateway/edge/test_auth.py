@@ -1,11 +1,13 @@
 """Who is let in, by which header, and what the others are told."""
 
+import contextlib
 import hashlib
+import time
 
 import pytest
 
 from nexus.contract.errors import ApiError
-from nexus.gateway.edge.auth import ANONYMOUS, Keyring, digest
+from nexus.gateway.edge.auth import ANONYMOUS, MADE, Keyring, digest, new_token
 from nexus.policies.networks import Networks
 from nexus.policies.policy import Policy
 from nexus.policies.token import Token
@@ -195,3 +197,51 @@ def test_no_credentials_are_no_token_not_even_an_empty_one(header: bytes) -> Non
     keyring = Keyring([Token(digest(""), "empty")])
     with pytest.raises(ApiError):
         keyring.check(header)
+
+
+def test_holding_what_is_held_already_voids_nothing() -> None:
+    keyring = Keyring([ONE])
+    version = keyring.version
+    keyring.hold([Token(ONE.digest, "one")], whole=False)
+    keyring.hold(iter([ONE]))
+    assert keyring.version == version
+    keyring.hold([ONE, TWO])
+    assert keyring.version == version + 1
+
+
+def test_a_token_that_may_be_the_databases_is_early_until_that_has_been_read() -> None:
+    made = new_token()
+    keyring = Keyring([Token(digest(f"{MADE}old"), "old", expires=5.0)], now=Clock())
+    keyring.hold([Token(digest(f"{MADE}old"), "old", expires=5.0)], whole=False)
+    seen: dict[str, int] = {}
+    for header in (f"Bearer {made}", f"Bearer {MADE}old", "Bearer sk-other", f"Basic {made}", "Bearer"):
+        with pytest.raises(ApiError) as caught:
+            keyring.check(header.encode())
+        seen[header] = caught.value.status
+        assert made not in caught.value.message
+    assert list(seen.values()) == [503, 401, 401, 401, 401]
+    keyring.hold([ONE])
+    with pytest.raises(ApiError, match="not a known one"):
+        keyring.check(f"Bearer {made}".encode())
+
+
+def test_no_two_tokens_are_alike_and_each_has_256_random_bits() -> None:
+    made = {new_token() for _ in range(100)}
+    assert len(made) == 100
+    assert {len(one) for one in made} == {len(MADE) + 43}
+
+
+def test_how_long_a_look_up_takes_says_nothing_of_how_much_of_a_token_is_right() -> None:
+    """Interleaved, the best of many: what nearly is the token is looked up as fast as what is nothing like it."""
+    token = new_token()
+    keyring = Keyring([Token(digest(token), "ci"), *(Token(digest(f"sk-{n}"), f"n{n}") for n in range(1000))])
+    wrong = {"near": f"Bearer {token[:-1]}~".encode(), "far": f"Bearer {'~' * len(token)}".encode()}
+    best = dict.fromkeys(wrong, 1.0)
+    for _ in range(300):
+        for name, header in wrong.items():
+            began = time.perf_counter()
+            for _ in range(20):
+                with contextlib.suppress(ApiError):
+                    keyring.check(header)
+            best[name] = min(best[name], time.perf_counter() - began)
+    assert 0.8 < best["near"] / best["far"] < 1.25
