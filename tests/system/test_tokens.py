@@ -241,8 +241,9 @@ def test_what_was_done_is_written_down_by_both(replicas: Replicas) -> None:
 
 
 def test_what_the_page_shows_can_be_typed(replicas: Replicas) -> None:
-    (shell,) = [block for block in DOC.split("```sh\n")[1:] if "nexus token" in block]
-    script = shell.split("```")[0].replace(".venv/bin/nexus", f"{sys.executable} -m nexus.cli")
+    blocks = [rest.split("```")[0] for rest in DOC.split("```sh\n")[1:]]
+    (shell,) = [block for block in blocks if "nexus token" in block]
+    script = shell.replace(".venv/bin/nexus", f"{sys.executable} -m nexus.cli")
     env = {**os.environ, "NEXUS_URL": replicas.first.url, "NEXUS_API_KEY": TOKEN}
     command = ["bash", "-euc", f'{script}\necho "$token"']
     done = subprocess.run(command, env=env, capture_output=True, text=True, check=True, timeout=60)
