@@ -2,7 +2,7 @@
 
 import time
 import uuid
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any
 
@@ -69,7 +69,7 @@ class OllamaEngine(Engine):
         body = {"model": self._known(model).name, "keep_alive": 0, "stream": False}
         _expect(await self._upstream.send_json("POST", "/api/generate", json=body), "done_reason", "unload")
 
-    async def pull(self, name: str, call: Call) -> AsyncIterator[Mapping[str, Any]]:
+    async def pull(self, name: str, call: Call) -> AsyncGenerator[Mapping[str, Any], None]:
         """Fetch a model from Ollama's library; it stops where it stands when the caller leaves. Raises ApiError."""
         if not self._shelf.allows(name):
             raise ApiError(PERMISSION_DENIED, f"NEXUS_OLLAMA_MODELS does not let {name!r} be pulled", param="model")
@@ -87,7 +87,7 @@ class OllamaEngine(Engine):
             pass  # the answer is an empty 200
 
     async def show(self, model: Model) -> Mapping[str, Any]:
-        """What /api/show tells without the licence's text and other long ones; of a model that is not there, nothing."""
+        """What /api/show tells, but for long texts such as the licence; nothing of a model that is not there."""
         known = self._shelf.known.get(model.id)
         if known is None:
             return {}

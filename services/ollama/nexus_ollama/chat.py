@@ -196,8 +196,8 @@ def _varied(body: dict[str, Any], index: int) -> dict[str, Any]:
 
 
 def _is_further_call(step: Step) -> bool:
-    calls = step.delta.get("tool_calls")
-    return bool(calls) and calls[0]["index"] > 0
+    calls = step.delta.get("tool_calls") or ()
+    return any(call["index"] > 0 for call in calls[:1])
 
 
 def _first_call_only(step: Step) -> Step:
