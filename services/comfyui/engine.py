@@ -1,5 +1,6 @@
 """The comfyui service's engine: OpenAI's images and videos, and any workflow of the operator's, on a ComfyUI."""
 
+import asyncio
 import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from pathlib import Path
@@ -83,11 +84,11 @@ class ComfyEngine(Engine):
         self, request: Form | ImagesEditRequest, call: Call
     ) -> dict[str, Any] | AsyncGenerator[Event, None]:
         """Given pictures changed as a prompt says."""
-        return await self._painted("images.edits", asked_edit(request), call)
+        return await self._painted("images.edits", await asyncio.to_thread(asked_edit, request), call)
 
     async def images_variations(self, request: Form, call: Call) -> dict[str, Any] | AsyncGenerator[Event, None]:
         """Others of a given picture's kind."""
-        return await self._painted("images.variations", asked_variation(request), call)
+        return await self._painted("images.variations", await asyncio.to_thread(asked_variation, request), call)
 
     async def videos(self, request: Form | VideosRequest, call: Call) -> dict[str, Any]:
         """A video of a prompt, and of a picture that it starts from."""

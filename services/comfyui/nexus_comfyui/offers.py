@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from nexus.contract.errors import ApiError
 from nexus.sdk.engine import Found, Model
 from nexus_comfyui.asked import read_size
 from nexus_comfyui.library import CHECKPOINT_WORKFLOWS, VIDEO_WORKFLOW, Shelf, own_workflow
@@ -65,7 +66,10 @@ def _entry(own: Bench, model: Model, checkpoints: Sequence[str]) -> Offer:
     if file not in checkpoints:
         return Found(model, "failed", f"the engine has no checkpoint {file!r}"), None
     values = {name: model.options[name] for name in _SETTINGS if name in model.options}
-    size = read_size(str(model.options.get("size", "auto")))
+    try:
+        size = read_size(str(model.options.get("size", "auto")))
+    except ApiError as error:
+        return Found(model, "failed", f"options: {error.message}"), None
     if size is not None:
         values |= {"width": size[0], "height": size[1]}
     operations = model.operations or (*IMAGES, RUN)

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from nexus.contract.errors import ApiError
 from nexus.sdk.engine import Found, Model
 from nexus_invokeai.asked import read_size
 from nexus_invokeai.graphs import SCHEDULERS, STEP
@@ -47,7 +48,10 @@ def offers(records: Sequence[Mapping[str, Any]], wanted: Sequence[Model]) -> lis
             found.append((Found(model, "failed", f"the engine has no SDXL model {asked!r}"), None))
             continue
         named.add(record["key"])
-        found.append((Found(model), _palette(record, model.options)))
+        try:
+            found.append((Found(model), _palette(record, model.options)))
+        except ApiError as error:
+            found.append((Found(model, "failed", f"options: {error.message}"), None))
     for record in records:
         if record["key"] not in named:
             model = Model(id=_id(str(record["name"])), aliases=(str(record["key"]),))
