@@ -6,7 +6,8 @@ from nexus.deploy.compose.container import ALIAS, OUTSIDE, SERVICES, USER, Part,
 from nexus.deploy.plan import Engine, Gpu, Unit, Volume
 
 HOST: Final = "host.docker.internal"
-_MODELS: Final = "${NEXUS_MODELS:-models}:/models:ro"
+_MODELS_PATH: Final = "/models"
+_MODELS: Final = f"${{NEXUS_MODELS:-models}}:{_MODELS_PATH}:ro"
 _CACHE: Final = "models-cache:/var/cache/nexus"
 
 
@@ -18,8 +19,8 @@ def service(unit: Unit) -> Part:
         **_profile(unit.profile),
         **contained(USER, unit.memory_mb, unit.shares),
         "stop_grace_period": "20s",
-        "environment": {"NEXUS_MODELS_DIR": "/models", **unit.env},
-        "volumes": [_MODELS, _CACHE, *map(_mount, unit.volumes)],
+        "environment": {"NEXUS_MODELS_DIR": _MODELS_PATH, **unit.env},
+        "volumes": [_MODELS, _CACHE, *(_mount(one) for one in unit.volumes if one.path != _MODELS_PATH)],
         "networks": {SERVICES: {"aliases": [ALIAS]}, **({OUTSIDE: {}} if unit.egress or unit.engine else {})},
         **_copies(unit.replicas),
         **given(unit.gpu),

@@ -61,7 +61,11 @@ def test_an_engine_is_reached_by_its_service_alone(tmp_path: Path) -> None:
     assert parts["big-engine"]["networks"] == ["outside"]
     assert parts["big"]["environment"]["WORDS_URL"] == "http://big-engine:11434"
     assert parts["big"]["profiles"] == parts["big-engine"]["profiles"] == ["big"]
-    assert parts["big"]["volumes"][-2:] == ["big-models:/models:ro", "big-voices:/voices"]
+
+
+def test_the_models_folder_is_the_one_that_all_services_share(tmp_path: Path) -> None:
+    volumes = parsed(stack(tmp_path))["services"]["big"]["volumes"]
+    assert volumes == ["${NEXUS_MODELS:-models}:/models:ro", "models-cache:/var/cache/nexus", "big-voices:/voices"]
 
 
 def test_no_value_of_a_secret_is_in_the_file(tmp_path: Path) -> None:
