@@ -119,6 +119,11 @@ async def test_a_pull_that_breaks_off_goes_on(ollama: Any) -> None:
     assert (await ollama.look(Model(id="halfway")))["halfway"].state == "unloaded"
 
 
+async def test_a_pull_without_success_is_none(ollama: Any) -> None:
+    with pytest.raises(ApiError, match="goes on where it was"):
+        await _pulled(ollama, "unfinished")
+
+
 async def test_a_pull_of_nothing_is_an_error_inside_a_200(ollama: Any) -> None:
     with pytest.raises(ApiError, match="file does not exist"):
         await _pulled(ollama, "nosuch")

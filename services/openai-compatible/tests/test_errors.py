@@ -34,6 +34,11 @@ def test_kinds(status: int, body: bytes, expected: int, code: str, param: str | 
     assert "sk-secret" not in error.message
 
 
+def test_of_a_key_that_is_not_taken_no_word_is_passed_on() -> None:
+    error = explain(401, _body("Incorrect API key provided: sk-s****et"))
+    assert error.message == "up does not take the key that this service has"
+
+
 @pytest.mark.parametrize(
     ("told", "status"),
     [
