@@ -50,6 +50,11 @@ class Request(msgspec.Struct, frozen=True):
         """The row of the table that it is for."""
         return self.head.endpoint
 
+    @property
+    def job(self) -> str | None:
+        """The id of the job whose run this is; a run goes by that. None for a client's own call."""
+        return self.request_id if self.head.endpoint.job == "running" else None
+
 
 class Call(msgspec.Struct, frozen=True):
     """What is asked: `model` as the client wrote it (None where the operation needs none).
