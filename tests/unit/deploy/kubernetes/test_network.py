@@ -67,7 +67,8 @@ def test_the_gateway_is_reached_at_its_port_alone(tmp_path: Path) -> None:
 )
 def test_who_reaches_addresses_outside(site: str, free: set[str], tmp_path: Path) -> None:
     cluster = network(tmp_path, site)
-    assert {name for name, pod in cluster.pods.items() if cluster.allows(pod, OUTSIDE, 443)} == free
+    for port in (53, 443, 8000, 8800, 11434):
+        assert {name for name, pod in cluster.pods.items() if cluster.allows(pod, OUTSIDE, port)} == free
     assert not [name for name, pod in cluster.pods.items() if cluster.allows(pod, METADATA, 80)]
 
 
