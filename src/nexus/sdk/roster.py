@@ -167,6 +167,12 @@ class Roster:
         models = [one for one in self.residents.values() if one.entry is not None or one.told is not None]
         return tuple(one.on_card(self.operations) for one in models)
 
+    def tools(self) -> Iterator[tuple[str, contract.Tool]]:
+        """The tools that the engine's models bring, each with its model's id, as long as that can be asked for."""
+        for one in self.residents.values():
+            if one.told is not None and one.can_answer:
+                yield from ((one.id, tool) for tool in one.told.tools)
+
     def _first(self, operation: str) -> Resident:
         able = [one for one in self.residents.values() if one.serves(operation)]
         for resident in able:
