@@ -4,6 +4,7 @@ Times are seconds of the loop's monotonic clock, sizes bytes. The stages share t
 """
 
 from collections.abc import Mapping, Sequence
+from math import inf
 from typing import Protocol
 
 import msgspec
@@ -78,6 +79,11 @@ class Timeouts(msgspec.Struct, frozen=True):
     first_byte: float = 60.0
     idle: float = 30.0
     total: float = 600.0
+
+    @property
+    def reader(self) -> float:
+        """How long a client may take nothing of its answer: as long as that may take, if it is bounded."""
+        return self.total if self.total < inf else self.idle
 
 
 class Plan(msgspec.Struct, frozen=True):
