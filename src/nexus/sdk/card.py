@@ -18,8 +18,9 @@ def live_card(
 ) -> Card:
     """`promised` (see `manifest.provisional_card`) with what is known now that the engine is there.
 
-    `base_url` is where the gateway may go to the engine directly, None where it may not. `brought` are tools of the models'
-    own, by the models' ids. `needs_models`: the models are the engine's own, and without one there is no answer.
+    `base_url` is where the gateway may go to the engine directly, None where it may not. `brought` are tools, each with
+    the id of the model that brings it. `needs_models`: the models are the engine's own, and without one there is no
+    answer.
     """
     schemas = {name: operation.request.schema for name, operation in bound.items()}
     endpoints = tuple(
