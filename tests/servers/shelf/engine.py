@@ -26,7 +26,8 @@ class Shelf(Engine):
         self._path(model.id).write_text("loaded")
 
     async def unload(self, model: Model) -> None:
-        self._path(model.id).write_text("")
+        if self._path(model.id).exists():  # one that was deleted while it was loaded is gone
+            self._path(model.id).write_text("")
 
     async def pull(self, name: str, call: Call) -> AsyncIterator[dict[str, Any]]:
         if name == "none":
