@@ -64,8 +64,11 @@ class OllamaEngine(Engine):
             _expect(answer, "model", known.name)
 
     async def unload(self, model: Model) -> None:
-        """Have Ollama give the model's memory back. Raises ApiError."""
-        body = {"model": self._known(model).name, "keep_alive": 0, "stream": False}
+        """Have Ollama give the model's memory back, if it still has the model. Raises ApiError."""
+        known = self._shelf.known.get(model.id)
+        if known is None:
+            return
+        body = {"model": known.name, "keep_alive": 0, "stream": False}
         _expect(await self._upstream.send_json("POST", "/api/generate", json=body), "done_reason", "unload")
 
     async def pull(self, name: str, call: Call) -> AsyncGenerator[Mapping[str, Any], None]:

@@ -88,7 +88,7 @@ class Resident:
         self.told = found
         if self.busy.locked() or self.turned > asked or (failed_here and found.state == "unloaded"):
             return
-        if found.state in ("unloaded", "failed"):
+        if found.state == "unloaded":  # one that has failed may be in memory all the same
             self.loaded = False
         if (self.state, self.reason) != (found.state, found.reason):
             self.turn(found.state, found.reason)

@@ -235,6 +235,19 @@ def test_what_was_loaded_here_and_vanishes_is_unloaded_after_its_last_call(start
     assert engine.log == ["open", "load a", "asked", "unload a"]  # b was the engine's own affair
 
 
+def test_what_was_loaded_here_fails_and_then_vanishes_is_unloaded(start, engine) -> None:
+    engine.has = [found("a", "unloaded")]
+    running = start(engine, MANIFEST).until_ready()
+    running.post("/v1/models/a/load")
+    engine.has = [found("a", "failed", "half of its files")]
+    running.until(lambda: models(running) == {"a": "failed"})
+    assert engine.log == ["open", "load a"]
+    assert running.post("/v1/models/a/load").json() == {"id": "a", "state": "ready"}
+    engine.has = []
+    running.until(lambda: engine.log[-1] == "unload a")
+    assert engine.log == ["open", "load a", "load a", "unload a"]
+
+
 def test_what_vanishes_while_it_is_loaded_is_unloaded_then(start, engine) -> None:
     engine.has = [found("slow", "unloaded")]
     running = start(engine, MANIFEST).until_ready()

@@ -112,9 +112,11 @@ async def test_a_model_follows_what_the_engine_tells_of_it() -> None:
         "failed",
         "no memory",
         False,
-        False,
+        True,
         False,
     )
+    one.follow(told(Model("a"), "unloaded"), time.monotonic())
+    assert (one.state, one.loaded) == ("unloaded", False)
     one.follow(told(Model("a"), "loading"), time.monotonic())
     assert (one.state, one.reason, one.can_answer) == ("loading", "", True)
 
