@@ -112,7 +112,7 @@ async def _told(
 def _read(progression: Progression, message: str | bytes) -> list[Told]:
     try:
         return progression.feed(message)
-    except (ValueError, AttributeError, TypeError) as error:
+    except (ValueError, AttributeError, TypeError, RecursionError) as error:
         raise ApiError(UPSTREAM_ERROR, f"the engine said what is no message: {error}") from error
 
 
@@ -126,7 +126,8 @@ async def _polled(comfy: Comfy, prompt_id: str) -> AsyncIterator[Step | Ended]:
             yield Ended("interrupted", "the prompt was cancelled at the engine")
             return
         if job["status"] == "failed":
-            error = job.get("execution_error") or {}
+            told = job.get("execution_error")
+            error = told if isinstance(told, dict) else {}
             kind = str(error.get("exception_type", ""))
             yield Ended(
                 "error", f"{error.get('node_type', 'a node')}: {error.get('exception_message', 'failed')}", kind

@@ -28,6 +28,7 @@ def test_files_under_every_key_and_previews_only_where_nothing_else_is() -> None
     assert [one.filename for one in saved_files({"12": outputs["12"]})] == ["d.png"]
     assert [one.filename for one in saved_files(outputs, ("11",))] == ["c.webm"]
     assert saved_files({}) == ()
+    assert saved_files({"9": {"images": True, "gifs": 7, "audio": [None, {"filename": 1}]}}) == ()
 
 
 def test_a_history_entry_is_told_as_a_job() -> None:
@@ -38,6 +39,8 @@ def test_a_history_entry_is_told_as_a_job() -> None:
     assert (from_history(entry)["status"], from_history(entry)["execution_error"]) == ("failed", error)
     entry["status"] = {"status_str": "error", "messages": [["execution_interrupted", {}]]}
     assert from_history(entry)["status"] == "cancelled"
+    for nonsense in ("x", {"messages": 7}, {"messages": [7]}):
+        assert from_history({"status": nonsense})["status"] == "failed"
 
 
 def refusal(node: str, kind: str, field: str, problem: str) -> bytes:
@@ -55,6 +58,11 @@ def refusal(node: str, kind: str, field: str, problem: str) -> bytes:
         (b'{"error": {"type": "prompt_no_outputs", "message": "m", "details": "d"}, "node_errors": {}}', 502, None),
         (b'{"error": "text"}', 502, None),
         (b"<html>", 502, None),
+        (b"[" * 60_000, 502, None),
+        (b'["error"]', 502, None),
+        (b'{"error": 7, "node_errors": {}}', 502, None),
+        (b'{"error": {}, "node_errors": {"3": 1}}', 502, None),
+        (b'{"error": {}, "node_errors": {"3": {"errors": [{"extra_info": {"input_name": []}}]}}}', 502, None),
     ],
 )
 def test_refused_prompts(body: bytes, status: int, param: str | None) -> None:
@@ -74,6 +82,7 @@ def test_failed_prompts() -> None:
         (404, b'{"error": "Job not found"}', 502, "Job not found"),
         (413, b"too big", 413, "too big"),
         (500, b"", 502, "nothing more"),
+        (500, b"[" * 60_000, 502, "[["),
         (400, b'{"error": {"message": "m"}}', 400, "m"),
     ],
 )

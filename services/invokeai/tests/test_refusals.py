@@ -36,6 +36,8 @@ def test_the_reason_is_told() -> None:
         in AnsweredError(422, json.dumps({"detail": invalid("noise", "noise", "width")}).encode()).message
     )
     assert AnsweredError(500, b"<html>").message.endswith("<html>")
+    assert "[[" in AnsweredError(500, b"[" * 60_000).message
+    assert "is too much" in AnsweredError(422, b'{"detail": [{"loc": 7, "msg": "is too much"}]}').message
     assert "NEXUS_INVOKEAI_TOKEN" in AnsweredError(401, b"").message
 
 

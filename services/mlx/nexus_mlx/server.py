@@ -135,7 +135,7 @@ def models_listed(body: bytes) -> tuple[str, ...]:
         return ()
     try:
         return tuple(str(model["id"]) for model in msgspec.json.decode(body)["data"])
-    except (msgspec.MsgspecError, KeyError, TypeError) as error:
+    except (msgspec.MsgspecError, UnicodeError, RecursionError, KeyError, TypeError) as error:
         raise ApiError(UPSTREAM_ERROR, "the engine's list of models is not one") from error
 
 
@@ -159,7 +159,7 @@ def _told(body: bytes) -> str:
     """The words of `{"error": "text"}`, or whatever else it says ("Not Found")."""
     try:
         value = msgspec.json.decode(body)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
         value = body.decode("utf-8", "replace")
     if isinstance(value, dict):
         value = value.get("error") or value

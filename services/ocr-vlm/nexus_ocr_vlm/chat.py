@@ -90,7 +90,7 @@ async def _said(response: EngineResponse) -> str:
         async for event in events:
             if event.data == _DONE:
                 break
-            piece, end = _piece(event.data)
+            piece, end = read_chunk(event.data)
             pieces.append(piece)
             finish = end or finish
     if finish == "length":
@@ -100,7 +100,7 @@ async def _said(response: EngineResponse) -> str:
     return "".join(pieces)
 
 
-def _piece(data: str) -> tuple[str, str | None]:
+def read_chunk(data: str) -> tuple[str, str | None]:
     """One chunk's text, and how it ends the answer. Raises ApiError (502) for an error in mid-stream and nonsense."""
     try:
         chunk = msgspec.json.decode(data)
@@ -110,8 +110,19 @@ def _piece(data: str) -> tuple[str, str | None]:
         if not chunk["choices"]:
             return "", None
         choice = chunk["choices"][0]
-        return choice["delta"].get("content") or "", choice.get("finish_reason")
-    except (msgspec.MsgspecError, AttributeError, KeyError, IndexError, TypeError) as error:
+        text = choice["delta"].get("content") or ""
+        if not isinstance(text, str):
+            raise TypeError("content")
+        return text, choice.get("finish_reason")
+    except (
+        msgspec.MsgspecError,
+        UnicodeError,
+        RecursionError,
+        AttributeError,
+        KeyError,
+        IndexError,
+        TypeError,
+    ) as error:
         raise ApiError(UPSTREAM_ERROR, "the engine's answer is no chat completion") from error
 
 

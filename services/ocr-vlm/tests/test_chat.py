@@ -3,7 +3,7 @@
 import base64
 
 import pytest
-from nexus_ocr_vlm.chat import ChatReader, body, unfenced
+from nexus_ocr_vlm.chat import ChatReader, body, read_chunk, unfenced
 
 from nexus.contract.errors import ApiError
 from nexus.sdk.engine import Model
@@ -45,6 +45,23 @@ def test_an_entrys_options() -> None:
 )
 def test_a_fence_around_the_whole_page_goes(said: str, meant: str) -> None:
     assert unfenced(said) == meant
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        "{",
+        "[1]",
+        '{"a":' * 100_000,
+        '{"choices": 1}',
+        '{"choices": [{"delta": {"content": 5}}]}',
+        '{"error": "out of memory"}',
+    ],
+)
+def test_what_is_no_chunk(data: str) -> None:
+    with pytest.raises(ApiError) as caught:
+        read_chunk(data)
+    assert caught.value.code == "upstream_error"
 
 
 async def test_an_engine_that_is_away() -> None:
