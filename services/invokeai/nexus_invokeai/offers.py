@@ -1,5 +1,6 @@
 """Which models there are: the engine's SDXL models under names that a model can have, with their own settings."""
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -73,7 +74,8 @@ def _distinct(found: Sequence[Offer]) -> list[Offer]:
 
 def _palette(record: Mapping[str, Any], options: Mapping[str, Any]) -> Palette:
     """The engine's own default settings of a model, and before them those of the entry; what is no setting is left."""
-    own = record.get("default_settings") or {}
+    told = record.get("default_settings")
+    own = told if isinstance(told, dict) else {}
     settings = {"guidance_scale": own.get("cfg_scale"), **own, **options}
     known: dict[str, Any] = {}
     if _is_number(settings.get("steps")) and settings["steps"] >= 1:
@@ -82,7 +84,7 @@ def _palette(record: Mapping[str, Any], options: Mapping[str, Any]) -> Palette:
         known["guidance_scale"] = float(settings["guidance_scale"])
     if _is_number(settings.get("strength")) and 0 < settings["strength"] <= 1:
         known["strength"] = float(settings["strength"])
-    if settings.get("scheduler") in SCHEDULERS:
+    if isinstance(settings.get("scheduler"), str) and settings["scheduler"] in SCHEDULERS:
         known["scheduler"] = settings["scheduler"]
     size = read_size(str(options["size"]), LARGEST) if "size" in options else _own_size(own)
     identifier = {name: str(record.get(name) or "") for name in _IDENTITY}
@@ -97,7 +99,7 @@ def _own_size(own: Mapping[str, Any]) -> tuple[int, int] | None:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _id(name: str) -> str:

@@ -30,6 +30,10 @@ def test_settings_that_are_none_are_left() -> None:
     assert palette is not None
     assert (palette.steps, palette.guidance_scale, palette.scheduler) == (30, 7.0, "dpmpp_2m_k")
     assert palette.size == (1024, 1024)
+    for nonsense in ("fast", [4], {"steps": float("inf"), "width": float("inf"), "height": 512, "scheduler": ["lcm"]}):
+        ((_, palette),) = offers([record("k", "n", default_settings=nonsense)], ())
+        assert palette is not None
+        assert (palette.steps, palette.size, palette.scheduler) == (30, (1024, 1024), "dpmpp_2m_k")
 
 
 def test_two_of_one_name_are_told_apart() -> None:
