@@ -1,4 +1,4 @@
-"""When a stream of events is whole, by what it is a stream of: one that merely stops was cut."""
+"""When an answer is one, by its operation: what the whole of it has, and how a stream of events ends."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -12,6 +12,22 @@ _LAST: Final[Mapping[str, tuple[str, ...]]] = {
     "audio.speech": ("speech.audio.done",),
 }
 """The types of the events that end the streams of an operation; those of the others end with `[DONE]`."""
+
+FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
+    "chat.completions": ("choices",),
+    "completions": ("choices",),
+    "responses": ("output",),
+    "messages": ("content",),
+    "embeddings": ("data",),
+    "rerank": ("results", "data"),
+    "moderations": ("results",),
+    "images.generations": ("data",),
+    "images.edits": ("data",),
+    "images.variations": ("data",),
+    "audio.transcriptions": ("text", "segments"),
+    "audio.translations": ("text", "segments"),
+}
+"""Where the whole answer of an operation has what it is about: in one of these fields."""
 
 
 class Ending:

@@ -12,7 +12,7 @@ from nexus.contract.errors import UPSTREAM_ERROR, ApiError
 from nexus.contract.operations import BY_NAME
 from nexus.sdk.engine import Content, Form
 from nexus.sdk.upstream import EngineResponse, SseEvent
-from nexus_openai_compatible.ending import Ending, UsageFold
+from nexus_openai_compatible.ending import FIELDS, Ending, UsageFold
 from nexus_openai_compatible.errors import in_band
 from nexus_openai_compatible.probing import path_of
 from nexus_openai_compatible.upstreams import Route
@@ -20,6 +20,8 @@ from nexus_openai_compatible.upstreams import Route
 _LARGEST: Final = 256 * 1024 * 1024
 _DONE: Final = sse.DONE.decode()
 _TOLD_USAGE: Final = ("chat.completions", "completions")
+_AS_TEXT: Final = ("audio.transcriptions", "audio.translations")  # where a format without JSON can be asked for
+_NO_TEXT: Final = ("text/html", "text/event-stream")
 Items = AsyncGenerator[bytes | Content, None]
 
 
@@ -41,12 +43,14 @@ class Passage:
             body = await response.body(_LARGEST)
             media_type = response.headers.get("content-type", "")
         if not _is_json(media_type):
-            if not body or media_type.startswith("text/html"):
+            if not body or self.operation not in _AS_TEXT or media_type.startswith(_NO_TEXT):
                 raise _unusable(f"it is {media_type or 'nothing'}")
             return Content(body, media_type)
         value = _object(body)
         if value.get("error"):  # some tell their failures with the status 200
             raise self._told(value)
+        if not any(isinstance(value.get(field), str | list) for field in FIELDS[self.operation]):
+            raise _unusable(f"it has no {FIELDS[self.operation][0]}")
         return Content(body, "application/json")
 
     async def events(self) -> Items:

@@ -111,6 +111,8 @@ async def test_forms_with_their_lists_and_files(relayed: Any, upstream: Upstream
         ((503, {"error": {"message": "queue is full"}}, {}), 503, "overloaded"),
         ((500, {"error": "boom"}, {}), 502, "upstream_error"),
         ((200, [1], {}), 502, "upstream_error"),
+        ((200, {}, {}), 502, "upstream_error"),
+        ((200, {"choices": 7}, {}), 502, "upstream_error"),
     ],
 )
 async def test_failures(relayed: Any, upstream: Upstream, failure: Any, status: int, code: str) -> None:
@@ -122,3 +124,13 @@ async def test_failures(relayed: Any, upstream: Upstream, failure: Any, status: 
         assert caught.value.retry_after == 7
     with pytest.raises(ApiError):
         await relayed.ask("audio.speech", {"input": "x"})
+
+
+@pytest.mark.parametrize(
+    "media_type", ["application/x-ndjson", "text/event-stream", "text/plain", "text/html", "image/png"]
+)
+async def test_a_whole_answer_is_json(relayed: Any, upstream: Upstream, media_type: str) -> None:
+    upstream.failure = (200, {"choices": []}, {"content-type": media_type})
+    with pytest.raises(ApiError, match=f"it is {media_type}") as caught:
+        await relayed.ask("chat.completions", {"messages": HELLO})
+    assert caught.value.code == "upstream_error"
