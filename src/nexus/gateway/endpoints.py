@@ -8,6 +8,7 @@ from nexus.contract.operations import OPERATIONS, JobKind, Operation
 from nexus.gateway.registry.snapshot import Snapshot
 
 SERVICE_PREFIX: Final = "/v1/services/"
+SERVICE_PAGE: Final = "service.page"
 _OWN_PAGES: Final = ("/health", "/readyz", "/metrics", "/v1/metadata", "/v1/models")
 
 
@@ -85,5 +86,5 @@ def _of_service(method: str, path: str, snapshot: Snapshot) -> Endpoint | None:
             if endpoint.path == rest and endpoint.method == method:
                 return Endpoint(endpoint.operation, method, rest, service=name)
     if instances and method == "GET" and rest in _OWN_PAGES:
-        return Endpoint("service.page", method, rest, service=name)
+        return Endpoint(SERVICE_PAGE, method, rest, service=name)
     return None
