@@ -44,7 +44,7 @@ def _reason(error: Exception) -> str:
     if isinstance(error, ssl.SSLError):
         if error.reason == "KEY_VALUES_MISMATCH":
             return "the key is not that of the certificate"
-        return f"they are not whole PEM files ({error.reason or error})"
+        return "they are not whole PEM files" + (f" ({error.reason})" if error.reason else "")
     return getattr(error, "strerror", None) or str(error)
 
 
