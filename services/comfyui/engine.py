@@ -72,7 +72,7 @@ class ComfyEngine(Engine):
         if recipe is None:
             return {}
         mapping = recipe.workflows[0].mapping
-        return {"title": mapping.title, "description": mapping.description, "input_schema": recipe.schema()}
+        return {"title": mapping.title, "description": mapping.description, "input_schema": recipe.json_schema()}
 
     async def images_generations(
         self, request: ImagesGenerationRequest, call: Call

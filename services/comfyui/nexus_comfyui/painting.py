@@ -70,7 +70,7 @@ async def commissioned(comfy: Comfy, recipe: Recipe, operation: str, asked: Aske
 
 async def whole_answer(comfy: Comfy, work: Commission, call: Call) -> dict[str, Any]:
     """All pictures, made one after another. Raises ApiError."""
-    made = []
+    made: list[Any] = []
     for place in range(len(work.asked.seeds)):
         async with aclosing(_painted(comfy, work, place, call)) as shown:
             made += [picture async for picture in shown]
@@ -134,22 +134,26 @@ def _finished(body: bytes, work: Commission) -> Image.Image:
     picture = pictures.from_engine(body)
     if work.size is None:
         return picture
-    picture = pictures.cut(picture, work.size)
-    asked = work.asked
-    if asked.mask is None:
-        return picture
-    base = pictures.fitted(asked.images[0], work.size)
-    return Image.composite(picture, base, pictures.fitted(asked.mask, work.size))
+    return _kept(pictures.cut(picture, work.size), work.asked, work.size)
 
 
 def _unfinished(preview: Preview, work: Commission) -> Unfinished:
     picture = pictures.from_engine(preview.body)
-    return Unfinished(picture if work.size is None else pictures.fitted(picture, work.size))
+    if work.size is None:
+        return Unfinished(picture)
+    return Unfinished(_kept(pictures.fitted(picture, work.size), work.asked, work.size))
+
+
+def _kept(picture: Image.Image, asked: Asked, size: tuple[int, int]) -> Image.Image:
+    """The picture with the given one where the mask forbids any change."""
+    if asked.mask is None:
+        return picture
+    return Image.composite(picture, pictures.fitted(asked.images[0], size), pictures.fitted(asked.mask, size))
 
 
 async def _sent(comfy: Comfy, workflow: Workflow, asked: Asked, size: tuple[int, int]) -> dict[str, str]:
     """The request's pictures at the engine, by the names of their inputs."""
-    room = tuple(-(-side // _STEP) * _STEP for side in size)
+    room = -(-size[0] // _STEP) * _STEP, -(-size[1] // _STEP) * _STEP
     sent: dict[str, str] = {}
     mask = None if asked.mask is None else pictures.bordered(pictures.fitted(asked.mask, size), room)
     in_alpha = "mask" in workflow.mapping.inputs and workflow.mapping.inputs["mask"].in_alpha

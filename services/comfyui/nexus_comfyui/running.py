@@ -55,7 +55,7 @@ async def ran(comfy: Comfy, recipe: Recipe, request: RunRequest, call: Call) -> 
 
 def _hold_against(workflow: Workflow, inputs: dict[str, Any]) -> None:
     """Raises ApiError (400) that names the input which the workflow's schema does not allow."""
-    error = best_match(Draft202012Validator(workflow.mapping.schema()).iter_errors(inputs))
+    error = best_match(Draft202012Validator(workflow.mapping.json_schema()).iter_errors(inputs))
     if error is None:
         return
     param = ".".join(["inputs", *(str(part) for part in error.absolute_path)])

@@ -40,7 +40,7 @@ def test_the_schema_of_a_tool() -> None:
         "image": "10.image",
         "style": {"fields": "6.style", "values": ["a", "b"], "default": "a"},
     }
-    schema = Mapping.model_validate({"inputs": inputs}).schema()
+    schema = Mapping.model_validate({"inputs": inputs}).json_schema()
     assert schema["required"] == ["prompt", "image"]
     assert schema["additionalProperties"] is False
     assert schema["properties"]["style"] == {"type": "string", "enum": ["a", "b"], "default": "a"}

@@ -93,7 +93,7 @@ def test_a_request_goes_before_the_models_own_values_but_for_its_checkpoint(own:
     workflow = recipe.workflow("images.generations", 0, masked=False)
     settled = recipe.settled(workflow, {"steps": 9, "checkpoint": "other", "prompt": None})
     assert settled == {"steps": 9, "checkpoint": "sd_xl_base_1.0.safetensors"}
-    assert "checkpoint" not in recipe.schema()["properties"]
+    assert "checkpoint" not in recipe.json_schema()["properties"]
     with pytest.raises(ApiError) as caught:
         recipe.settled(workflow, {"strength": 0.5})
     assert caught.value.param == "strength"

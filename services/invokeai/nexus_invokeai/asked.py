@@ -85,8 +85,8 @@ def _with_images(asked: Asked, images: Sequence[Image.Image], mask: Image.Image 
 
 
 def _asked(fields: _Fields, prompt: str) -> Asked:
-    prompted = not isinstance(fields, ImagesVariationFields)
-    stream = prompted and bool(fields.stream)
+    prompted = None if isinstance(fields, ImagesVariationFields) else fields
+    stream = bool(prompted and prompted.stream)
     first = secrets.randbelow(_RANDOM_SEEDS) if fields.seed is None else fields.seed
     return Asked(
         prompt=prompt,
@@ -98,9 +98,9 @@ def _asked(fields: _Fields, prompt: str) -> Asked:
         strength=fields.strength,
         file_format=fields.output_format or "png",
         compression=fields.output_compression,
-        quality=(fields.quality if prompted else None) or "auto",
+        quality=(prompted and prompted.quality) or "auto",
         stream=stream,
-        previews=(fields.partial_images or 0) if stream else 0,
+        previews=(prompted and stream and prompted.partial_images) or 0,
     )
 
 

@@ -128,16 +128,18 @@ async def _painted(invoke: Invoke, work: Commission, place: int, call: Call) -> 
 
 def _finished(body: bytes, work: Commission) -> Image.Image:
     """The picture in the asked size, in which nothing has changed where the mask forbids it."""
-    picture = pictures.cut(pictures.from_engine(body), work.size)
-    asked = work.asked
-    if asked.mask is None:
-        return picture
-    base = pictures.fitted(asked.images[0], work.size)
-    return Image.composite(picture, base, pictures.fitted(asked.mask, work.size))
+    return _kept(pictures.cut(pictures.from_engine(body), work.size), work.asked, work.size)
 
 
 def _unfinished(preview: Preview, work: Commission) -> Unfinished:
-    return Unfinished(pictures.fitted(pictures.from_engine(preview.body), work.size))
+    return Unfinished(_kept(pictures.fitted(pictures.from_engine(preview.body), work.size), work.asked, work.size))
+
+
+def _kept(picture: Image.Image, asked: Asked, size: tuple[int, int]) -> Image.Image:
+    """The picture with the given one where the mask forbids any change."""
+    if asked.mask is None:
+        return picture
+    return Image.composite(picture, pictures.fitted(asked.images[0], size), pictures.fitted(asked.mask, size))
 
 
 async def _sent(invoke: Invoke, asked: Asked, drawing: Drawing, size: tuple[int, int], sent: list[str]) -> Drawing:

@@ -24,6 +24,7 @@ class Seen:
     def __init__(self, model: str | None) -> None:
         self.own = model
         self.dead = False
+        self.wedged = False
         self.lock = Lock()
         self.told: dict[str, Any] = {"pid": os.getpid(), "requests": [], "loaded": [], "stopped": 0, "running": []}
 
@@ -87,8 +88,9 @@ def handler(seen: Seen) -> type[BaseHTTPRequestHandler]:
                 return self._json(404, {"error": "Conversation roles must alternate"})
             if said == "bad":
                 return self._json(400, {"error": "'str' object has no attribute 'get'"})
-            if said == "wedge":
-                time.sleep(60)
+            seen.wedged = seen.wedged or said == "wedge"
+            if seen.wedged:
+                time.sleep(600)
             if said == "kill":
                 os._exit(3)
             if said == "thread":
@@ -131,7 +133,7 @@ class Writer:
             self.chunk(reasoning="Let me see. ")
         for word in WORDS * (100_000 if said == "long" else 1):
             self.chunk(word)
-            if said == "long":
+            if said in ("long", "slowly"):
                 time.sleep(0.02)
             if said == "cut":
                 return None

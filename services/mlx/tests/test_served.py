@@ -111,13 +111,19 @@ def test_no_name_of_a_clients_reaches_the_server(client: openai.OpenAI, server: 
 
 def test_swaps_come_one_after_the_other(client: openai.OpenAI, server: str) -> None:
     before = len(seen(server)["loaded"])
-    threads = [threading.Thread(target=say, args=(client, "Hello", model)) for model in ("own", "second") * 4]
+    answers: list[str] = []
+
+    def ask(model: str) -> None:
+        answers.append(say(client, "slowly", model).choices[0].message.content)
+
+    threads = [threading.Thread(target=ask, args=(model,)) for model in ("own", "second") * 4]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
+    assert answers == ["One fine answer. Done."] * 8  # a server that is made to swap under way breaks off
     say(client, "Hello", model="other")
-    loaded = seen(server)["loaded"][before:]  # the simulator refuses a swap while another model answers
+    loaded = seen(server)["loaded"][before:]
     assert loaded[-1] == "org/second"
     assert set(loaded) <= {"org/own", "org/second"}
 

@@ -5,10 +5,11 @@ What a page's colour says decides how it goes (`drawing.COLOURS`).
 
 import base64
 import json
+import socket
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from email.parser import BytesParser
 from email.policy import HTTP
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -36,6 +37,19 @@ class Engine(ThreadingHTTPServer):
         self.most_at_once = 0
         self.running = 0
         self.tasks: dict[str, list[Any]] = {}
+        self._connections: list[socket.socket] = []
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self._connections.append(request)
+        super().process_request(request, client_address)
+
+    def die(self) -> None:
+        """Listen no more, and hang up on everybody, as a process that ends does."""
+        self.shutdown()
+        self.server_close()
+        for connection in self._connections:
+            with suppress(OSError):  # it had ended already
+                connection.shutdown(socket.SHUT_RDWR)
 
     @property
     def url(self) -> str:
@@ -44,16 +58,15 @@ class Engine(ThreadingHTTPServer):
 
 @contextmanager
 def running(handler: type[BaseHTTPRequestHandler], port: int = 0) -> Iterator[Engine]:
-    """The server while it runs; it ends with its connections, as a process does."""
+    """The server while it runs."""
     engine = Engine(port, handler)
     thread = Thread(target=engine.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
     try:
         yield engine
     finally:
-        engine.shutdown()
+        engine.die()
         thread.join()
-        engine.server_close()
 
 
 class Handler(BaseHTTPRequestHandler):

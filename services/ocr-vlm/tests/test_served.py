@@ -149,8 +149,7 @@ def test_an_engine_that_dies_and_comes_back(client_of: Any) -> None:
         port = engine.server_address[1]
         client = stack.enter_context(client_of(NEXUS_OCR_VLM_URL=engine.url))
         assert read(client, "read", model=MODEL).status_code == 200
-        engine.shutdown()
-        engine.server_close()
+        engine.die()
         until(lambda: client.get("/readyz").status_code == 503)
         assert "cannot be reached" in client.get("/readyz").json()["checks"]["engine"]
         answer = read(client, "read", model=MODEL)

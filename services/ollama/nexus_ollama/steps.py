@@ -1,26 +1,11 @@
-"""Ollama's lines read into steps: one small frozen value for each piece of a generation."""
+"""Ollama's lines read into steps, and counted."""
 
 import json
-import uuid
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
+from nexus.sdk.chat.steps import Step, new_call_id
 from nexus_ollama.errors import broken, refusal
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """A piece of choice `index`: `delta` in OpenAI's words (without the role), or its end, when `finish` says why."""
-
-    index: int
-    delta: Mapping[str, Any] = field(default_factory=dict)
-    finish: str | None = None
-    logprobs: tuple[Mapping[str, Any], ...] = ()
-
-    @property
-    def text(self) -> str:
-        return str(self.delta.get("content") or "")
 
 
 class Tally:
@@ -58,7 +43,7 @@ async def read_steps(lines: AsyncIterator[str], index: int, tally: Tally, prompt
         if told := message.get("tool_calls"):
             delta["tool_calls"] = [_call(call, calls + offset) for offset, call in enumerate(told)]
             calls += len(told)
-        logprobs = tuple(value.get("logprobs") or ())
+        logprobs = tuple(_logprob(entry) for entry in value.get("logprobs") or ())
         if delta or logprobs:
             yield Step(index, delta, None, logprobs)
         if value.get("done") is True:
@@ -99,6 +84,20 @@ def _texts(message: Mapping[str, Any]) -> dict[str, Any]:
     return texts
 
 
+def _logprob(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """A token's entry in OpenAI's shape, which leaves out no field."""
+    return {**_token(entry), "top_logprobs": [_token(top) for top in entry.get("top_logprobs") or ()]}
+
+
+def _token(entry: Mapping[str, Any]) -> dict[str, Any]:
+    token = str(entry.get("token", ""))
+    return {
+        "token": token,
+        "logprob": entry.get("logprob", 0.0),
+        "bytes": entry.get("bytes") or list(token.encode()),
+    }
+
+
 def _call(call: Any, index: int) -> dict[str, Any]:
     """One whole call. Its index is counted here: Ollama's own has been 0 for each of several calls."""
     function = call.get("function") if isinstance(call, Mapping) else None
@@ -112,11 +111,6 @@ def _call(call: Any, index: int) -> dict[str, Any]:
         "type": "function",
         "function": {"name": function["name"], "arguments": written},
     }
-
-
-def new_call_id() -> str:
-    """A fresh id for a tool call, where Ollama gives none."""
-    return f"call_{uuid.uuid4().hex[:24]}"
 
 
 def _finish(reason: str, calls: int) -> str:

@@ -5,9 +5,10 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from nexus_ollama.steps import Step, Tally, read_steps
+from nexus_ollama.steps import Tally, read_steps
 
 from nexus.contract.errors import ApiError
+from nexus.sdk.chat.steps import Step
 
 DONE = {"message": {"role": "assistant", "content": ""}, "done": True, "done_reason": "stop"}
 
@@ -41,6 +42,20 @@ async def test_calls_are_numbered_here_and_their_arguments_written() -> None:
     assert second["index"] == 1
     assert second["id"].startswith("call_")
     assert steps[-1].finish == "tool_calls"
+
+
+async def test_log_probabilities_have_every_field_of_openais() -> None:
+    entry = {"token": "é", "logprob": -0.5, "top_logprobs": [{"token": "b", "logprob": -1.0, "bytes": [98]}]}
+    step, _ = await _read({**_said(content="é"), "logprobs": [entry, {"token": "!"}]}, DONE)
+    assert step.logprobs == (
+        {
+            "token": "é",
+            "logprob": -0.5,
+            "bytes": [195, 169],
+            "top_logprobs": [{"token": "b", "logprob": -1.0, "bytes": [98]}],
+        },
+        {"token": "!", "logprob": 0.0, "bytes": [33], "top_logprobs": []},
+    )
 
 
 async def test_generates_shape_and_its_cut() -> None:

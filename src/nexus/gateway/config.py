@@ -4,7 +4,8 @@ import asyncio
 import difflib
 import reprlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
+from math import inf
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -58,6 +59,14 @@ SLOW: Final[Mapping[str, Overrides]] = {
 }
 """Work that may run as a job takes its time also where it does not, unless the file says otherwise."""
 
+VERBS: Final[Mapping[str, Overrides]] = {
+    "models.load": Overrides(first_byte=600.0),
+    "models.unload": Overrides(first_byte=600.0),
+    "models.pull": Overrides(first_byte=600.0, idle=600.0, total=inf),
+}
+"""What is done about models takes as long as their size and the disk or the network want; only the file's own words for
+such a verb bound it otherwise. A pull may take for ever, as long as it tells of something now and then."""
+
 
 @dataclass(frozen=True, slots=True)
 class Config:
@@ -69,7 +78,7 @@ class Config:
 
     aliases: Mapping[str, str] = field(default_factory=dict)
     timeouts: Timeouts = field(default_factory=Timeouts)
-    operations: Mapping[str, Overrides] = field(default_factory=lambda: SLOW)
+    operations: Mapping[str, Overrides] = field(default_factory=lambda: {**VERBS, **SLOW})
     models: Mapping[str, Overrides] = field(default_factory=dict)
     jobs: JobRules = field(default_factory=JobRules)
     ip_allowlist: Mapping[str, Networks] = field(default_factory=dict)
@@ -176,13 +185,13 @@ def parse_config(text: str) -> Config:
     except ValidationError as error:
         raise ConfigError(_told(error)) from error
     times = file.timeouts
-    slow: Mapping[str, Overrides] = SLOW if times.first_byte is None else {}
+    usual: Mapping[str, Overrides] = {**VERBS, **SLOW} if times.first_byte is None else VERBS
     return Config(
         aliases=_resolved(file.aliases),
         timeouts=times.overrides().over(Timeouts()),
         operations={
-            **slow,
-            **{name: _unless_said(own.overrides(), slow.get(name)) for name, own in times.operations.items()},
+            **usual,
+            **{name: _unless_said(own.overrides(), usual.get(name)) for name, own in times.operations.items()},
         },
         models={name: own.overrides() for name, own in times.models.items()},
         jobs=JobRules(**file.jobs.model_dump()),
@@ -191,11 +200,11 @@ def parse_config(text: str) -> Config:
     )
 
 
-def _unless_said(own: Overrides, slow: Overrides | None) -> Overrides:
-    """What the file says of an operation; a slow one keeps its long wait for the first byte unless another is given."""
-    if slow is None or own.first_byte is not None:
+def _unless_said(own: Overrides, usual: Overrides | None) -> Overrides:
+    """What the file says of an operation; one that usually takes long keeps what it does not speak of."""
+    if usual is None:
         return own
-    return replace(own, first_byte=slow.first_byte)
+    return replace(usual, **{name: value for name, value in asdict(own).items() if value is not None})
 
 
 def _told(error: ValidationError) -> str:

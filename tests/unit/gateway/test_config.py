@@ -1,6 +1,7 @@
 import asyncio
 import os
 from ipaddress import IPv4Network, IPv6Network
+from math import inf
 from pathlib import Path
 
 import pytest
@@ -233,6 +234,16 @@ def test_slow_work_has_longer_for_its_first_byte_unless_the_file_says_otherwise(
     assert Config().timeouts_for("chat.completions", None).first_byte == 60
     assert parse_config("timeouts: {connect: 1}").timeouts_for("ocr", None) == Timeouts(connect=1, first_byte=600)
     assert parse_config("timeouts: {first_byte: 90}").timeouts_for("ocr", None).first_byte == 90
+
+
+@pytest.mark.parametrize("text", ["", "timeouts: {first_byte: 1, idle: 2, total: 3}"])
+def test_what_is_done_about_models_takes_as_long_as_they_are_large(text: str) -> None:
+    config = parse_config(text)
+    assert config.timeouts_for("models.pull", None) == Timeouts(first_byte=600, idle=600, total=inf)
+    assert config.timeouts_for("models.load", None).first_byte == 600
+    assert config.timeouts_for("models.delete", None) == config.timeouts
+    bounded = parse_config("timeouts: {operations: {models.pull: {total: 60}}}")
+    assert bounded.timeouts_for("models.pull", None) == Timeouts(first_byte=600, idle=600, total=60)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from nexus.gateway.edge.exchange import NEVER, Exchange
 from nexus.gateway.edge.head import head_too_large, inspect_head, without_nominated
 from nexus.gateway.edge.identity import sane_id
 from nexus.gateway.edge.lines import forwarded
-from nexus.gateway.endpoints import SERVICE_PAGE, STANDARD, Endpoint
+from nexus.gateway.endpoints import STANDARD, Endpoint
 from nexus.gateway.recall import Known, remember
 from nexus.gateway.values import Head, Headers
 
@@ -231,7 +231,7 @@ class RequestReader(HttpToolsProtocol):
     def _let_knock(self, path: bytes, endpoint: Endpoint, headers: Headers, fields: dict[bytes, bytes]) -> None:
         """Ask the guard; what a service is asked under its own name is also what it is asked. Raises ApiError (403)."""
         self.edge.guard.check(path.decode("latin-1"), self.client, headers, fields)
-        if endpoint.service is not None and endpoint.operation != SERVICE_PAGE:
+        if endpoint.service is not None and not endpoint.itself:
             self.edge.guard.check(endpoint.path, self.client, headers, fields)
 
     def _caller(self, authorization: bytes | None) -> str:

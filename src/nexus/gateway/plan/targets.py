@@ -4,7 +4,8 @@ from collections.abc import Callable
 from typing import Final
 
 from nexus.gateway.plan.refusal import refusal
-from nexus.gateway.registry.snapshot import Route, Snapshot, State, Target
+from nexus.gateway.plan.services import of_service
+from nexus.gateway.registry.snapshot import Route, Snapshot, Target
 from nexus.gateway.values import Call, Plan, Timeouts
 
 MAX_ATTEMPTS: Final = 3
@@ -15,7 +16,7 @@ def plan(call: Call, snapshot: Snapshot, in_flight: Callable[[str], int], turn: 
     """The plan for `call`; `turn`, a running number, decides among equally busy targets. Raises ApiError (404, 503)."""
     endpoint = call.request.head.endpoint
     if endpoint.service is not None:
-        route = _of_service(call, snapshot, endpoint.service)
+        route = of_service(call, endpoint.service, snapshot)
     else:
         route = route_for(endpoint.operation, call.model, snapshot)
     ready = route.ready
@@ -38,20 +39,3 @@ def least_busy(targets: tuple[Target, ...], in_flight: Callable[[str], int], tur
     start = turn % len(targets)
     rotated = targets[start:] + targets[:start]
     return tuple(sorted(rotated, key=lambda target: in_flight(target.instance.url)))
-
-
-def _of_service(call: Call, snapshot: Snapshot, service: str) -> Route:
-    """The instances of one service; where the call names a model that they know, those that have it."""
-    instances = snapshot.of_service(service)
-    if call.model is not None:
-        named = snapshot.by_model.get((call.request.head.endpoint.operation, call.model))
-        if named is not None:
-            urls = {instance.url for instance in instances}
-            return Route(
-                tuple(target for target in named.ready if target.instance.url in urls),
-                tuple(target for target in named.waiting if target.instance.url in urls),
-            )
-    return Route(
-        tuple(Target(instance, None) for instance in instances if instance.state is State.READY),
-        tuple(Target(instance, None) for instance in instances if instance.state is not State.READY),
-    )

@@ -120,7 +120,7 @@ async def _follow(answer: Answer, pass_on: Callable[[bytes], None], plan: Plan, 
             return
         if client.write_paused:
             answer.pause()
-            client.expect_within(plan.timeouts.total, "find a reader for its answer")
+            client.expect_within(plan.timeouts.reader, "find a reader for its answer")
             try:
                 await client.drain()
             finally:
