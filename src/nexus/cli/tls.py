@@ -53,6 +53,8 @@ def report(folder: Folder, made: Made) -> str:
             "",
             "The gateway uses it with these, and reads it again when it changes:",
             f"  NEXUS_TLS_CERT={folder.certificate} NEXUS_TLS_KEY={folder.key}",
+            "and services that ask the gateway themselves with this:",
+            f"  NEXUS_CA_CERT={folder.authority}",
             *(["", *trust] if made.new_authority else []),
         ]
     )

@@ -23,6 +23,7 @@ def test_it_says_what_was_made_and_how_to_use_it(tmp_path: Path) -> None:
     assert status == 0
     assert "for localhost, 127.0.0.1, ::1, box.lan, until 20" in told
     assert "NEXUS_TLS_CERT=.nexus/tls/cert.pem NEXUS_TLS_KEY=.nexus/tls/key.pem" in told
+    assert "NEXUS_CA_CERT=.nexus/tls/ca.pem" in told
     assert f"curl --cacert {tmp_path}/.nexus/tls/ca.pem" in told
     assert (tmp_path / ".nexus" / "tls" / "cert.pem").exists()
     status, told = run("dev-cert")
