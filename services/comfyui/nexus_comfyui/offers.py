@@ -7,9 +7,10 @@ from typing import Any, Final
 
 from nexus.contract.errors import ApiError
 from nexus.sdk.engine import Found, Model
-from nexus_comfyui.asked import read_size
+from nexus.sdk.media.picture_requests import read_size
 from nexus_comfyui.library import CHECKPOINT_WORKFLOWS, VIDEO_WORKFLOW, Shelf, own_workflow
 from nexus_comfyui.mapping import RUN
+from nexus_comfyui.pictures import LARGEST
 from nexus_comfyui.recipes import Recipe
 from nexus_comfyui.tools import tool
 from nexus_comfyui.workflow import Workflow, link
@@ -75,7 +76,7 @@ def _entry(own: Bench, model: Model, checkpoints: Sequence[str]) -> Offer:
         return Found(model, "failed", f"the engine has no checkpoint {file!r}"), None
     values = {name: model.options[name] for name in _SETTINGS if name in model.options}
     try:
-        size = read_size(str(model.options.get("size", "auto")))
+        size = read_size(str(model.options.get("size", "auto")), LARGEST)
     except ApiError as error:
         return Found(model, "failed", f"options: {error.message}"), None
     if size is not None:

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from nexus.contract.errors import ApiError
 from nexus.sdk.engine import Found, Model
-from nexus_invokeai.asked import read_size
-from nexus_invokeai.graphs import SCHEDULERS, STEP
+from nexus.sdk.media.picture_requests import read_size
+from nexus_invokeai.graphs import LARGEST, SCHEDULERS, STEP
 
 _IDENTITY: Final = ("key", "hash", "name", "base", "type")
 _NATIVE: Final = (1024, 1024)
@@ -84,7 +84,7 @@ def _palette(record: Mapping[str, Any], options: Mapping[str, Any]) -> Palette:
         known["strength"] = float(settings["strength"])
     if settings.get("scheduler") in SCHEDULERS:
         known["scheduler"] = settings["scheduler"]
-    size = read_size(str(options["size"])) if "size" in options else _own_size(own)
+    size = read_size(str(options["size"]), LARGEST) if "size" in options else _own_size(own)
     identifier = {name: str(record.get(name) or "") for name in _IDENTITY}
     return Palette(identifier, size or _NATIVE, **known)
 

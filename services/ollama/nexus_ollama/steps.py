@@ -40,10 +40,10 @@ async def read_steps(lines: AsyncIterator[str], index: int, tally: Tally, prompt
         value = read_line(line)
         message = _message(value)
         delta = {name: text for name, text in _texts(message).items() if text}
-        if told := message.get("tool_calls"):
+        if told := _listed(message, "tool_calls"):
             delta["tool_calls"] = [_call(call, calls + offset) for offset, call in enumerate(told)]
             calls += len(told)
-        logprobs = tuple(_logprob(entry) for entry in value.get("logprobs") or ())
+        logprobs = tuple(_logprob(entry) for entry in _listed(value, "logprobs"))
         if delta or logprobs:
             yield Step(index, delta, None, logprobs)
         if value.get("done") is True:
@@ -84,9 +84,19 @@ def _texts(message: Mapping[str, Any]) -> dict[str, Any]:
     return texts
 
 
+def _listed(value: Mapping[str, Any], name: str) -> list[Any]:
+    """The field's items; none where it is absent or null."""
+    items = value.get(name)
+    if items is None:
+        return []
+    if not isinstance(items, list) or not all(isinstance(item, Mapping) for item in items):
+        raise broken(f"its {name} are no list of objects")
+    return items
+
+
 def _logprob(entry: Mapping[str, Any]) -> dict[str, Any]:
     """A token's entry in OpenAI's shape, which leaves out no field."""
-    return {**_token(entry), "top_logprobs": [_token(top) for top in entry.get("top_logprobs") or ()]}
+    return {**_token(entry), "top_logprobs": [_token(top) for top in _listed(entry, "top_logprobs")]}
 
 
 def _token(entry: Mapping[str, Any]) -> dict[str, Any]:
@@ -94,7 +104,7 @@ def _token(entry: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "token": token,
         "logprob": entry.get("logprob", 0.0),
-        "bytes": entry.get("bytes") or list(token.encode()),
+        "bytes": entry.get("bytes") or list(token.encode("utf-8", "replace")),
     }
 
 
@@ -107,7 +117,7 @@ def _call(call: Any, index: int) -> dict[str, Any]:
     written = arguments if isinstance(arguments, str) else json.dumps(arguments or {}, ensure_ascii=False)
     return {
         "index": index,
-        "id": call.get("id") or new_call_id(),
+        "id": str(call.get("id") or new_call_id()),
         "type": "function",
         "function": {"name": function["name"], "arguments": written},
     }

@@ -74,6 +74,10 @@ async def test_generates_shape_and_its_cut() -> None:
         ([_said(content=3), DONE], "piece of text"),
         ([_said(tool_calls=[{"function": {}}]), DONE], "no name"),
         ([{**DONE, "done_reason": "load"}], "'load'"),
+        ([_said(tool_calls=7), DONE], "tool_calls are no list"),
+        ([_said(tool_calls=["f"]), DONE], "tool_calls are no list"),
+        ([{**_said(content="a"), "logprobs": "a"}, DONE], "logprobs are no list"),
+        ([{**_said(content="a"), "logprobs": [{"top_logprobs": [1]}]}, DONE], "top_logprobs are no list"),
     ],
 )
 async def test_what_is_no_answer_is_an_error(lines: list[Any], words: str) -> None:

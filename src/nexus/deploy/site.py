@@ -48,7 +48,7 @@ class GatewayPart(_Part):
     public_url: HttpUrl | None = None
     host: Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$")] | None = None
     cpu: float = Field(default=1, gt=0)
-    memory_mb: int = Field(default=512, ge=128)
+    memory_mb: int = Field(default=1024, ge=128)  # bodies of requests are held: 725 MB with four of 57 MB at once
     env: Mapping[Variable, str] = {}
 
 

@@ -1,4 +1,4 @@
-"""Pictures that come: every format and mode, turned upright, bounded; and what cannot be one, refused by its name."""
+"""Pictures that come, every format and mode, bounded, and what cannot be one; and pictures that go as files."""
 
 import io
 from collections.abc import Callable
@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from nexus_images.pictures import fitted, natural_size, read_mask, read_picture, written
 from PIL import Image
 
 from nexus.contract.errors import ApiError
+from nexus.sdk.media.picture_files import from_engine, may_change, png, read_given, written
 
 FileOf = Callable[..., bytes]
 
@@ -23,7 +23,7 @@ def refusal(do: Callable[[], Any]) -> ApiError:
 
 @pytest.mark.parametrize("file_format", ["PNG", "JPEG", "WEBP", "GIF"])
 def test_formats(file_format: str, house: Image.Image, file_of: FileOf) -> None:
-    picture = read_picture(file_of(house, file_format), "image")
+    picture = read_given(file_of(house, file_format), "image")
     assert (picture.size, picture.opaque().mode) == (house.size, "RGB")
     difference = np.abs(np.asarray(picture.opaque(), int) - np.asarray(house, int))
     assert difference.mean() < 5
@@ -36,13 +36,13 @@ def test_modes(mode: str, file_of: FileOf) -> None:
         given = Image.fromarray(np.full((70, 80), 128 * 257, np.uint16))
     else:
         given = grey.convert("RGB").convert(mode)
-    picture = read_picture(file_of(given, "JPEG" if mode == "CMYK" else "PNG"), "image").opaque()
+    picture = read_given(file_of(given, "JPEG" if mode == "CMYK" else "PNG"), "image").opaque()
     assert picture.mode == "RGB"
     assert abs(np.asarray(picture).mean() - 128) < (20 if mode == "1" else 3)
 
 
 def test_transparent_parts_are_white_and_kept_for_masks(file_of: FileOf) -> None:
-    picture = read_picture(file_of(Image.new("RGBA", (64, 64), (10, 20, 30, 0))), "image")
+    picture = read_given(file_of(Image.new("RGBA", (64, 64), (10, 20, 30, 0))), "image")
     assert picture.opaque().getpixel((5, 5)) == (255, 255, 255)
     assert picture.image.getpixel((5, 5))[3] == 0
 
@@ -50,12 +50,14 @@ def test_transparent_parts_are_white_and_kept_for_masks(file_of: FileOf) -> None
 def test_a_photo_is_turned_as_its_camera_said(file_of: FileOf) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
-    assert read_picture(file_of(Image.new("RGB", (100, 70)), "JPEG", exif=exif), "image").size == (70, 100)
+    assert read_given(file_of(Image.new("RGB", (100, 70)), "JPEG", exif=exif), "image").size == (70, 100)
 
 
 def test_a_large_picture_is_brought_down_but_its_size_known(file_of: FileOf) -> None:
-    picture = read_picture(file_of(Image.new("RGB", (4000, 1000))), "image")
+    body = file_of(Image.new("RGB", (4000, 1000)))
+    picture = read_given(body, "image", 2048)
     assert (picture.image.size, picture.size) == ((2048, 512), (4000, 1000))
+    assert read_given(body, "image", 4000).image.size == read_given(body, "image").image.size == (4000, 1000)
 
 
 def test_what_is_no_picture_is_refused(house: Image.Image, file_of: FileOf) -> None:
@@ -63,47 +65,31 @@ def test_what_is_no_picture_is_refused(house: Image.Image, file_of: FileOf) -> N
     broken = [b"", b"x", b"not an image", png[:40], png[: len(png) // 2], png[:8] + png[9:]]
     broken += [file_of(house, "JPEG")[:400], file_of(house, "WEBP")[:60], file_of(house, "BMP"), b"<svg/>", b"%PDF-1.7"]
     for body in broken:
-        assert refusal(lambda body=body: read_picture(body, "image")).param == "image"
+        assert refusal(lambda body=body: read_given(body, "image")).param == "image"
 
 
 def test_a_masks_transparent_parts_may_change(house: Image.Image, file_of: FileOf) -> None:
-    base = read_picture(file_of(house), "image")
+    base = read_given(file_of(house), "image")
     mask = Image.new("RGBA", house.size, (0, 0, 0, 255))
     mask.paste((0, 0, 0, 0), (0, 0, 50, 50))
-    read = read_mask(file_of(mask), base, "mask")
+    read = may_change(read_given(file_of(mask), "mask"), base, "mask")
     assert (read.getpixel((10, 10)), read.getpixel((100, 100))) == (255, 0)
 
 
 def test_masks_that_cannot_be(house: Image.Image, file_of: FileOf) -> None:
-    base = read_picture(file_of(house), "image")
-    other = refusal(lambda: read_mask(file_of(Image.new("RGBA", (64, 64))), base, "mask"))
+    base = read_given(file_of(house), "image")
+    small = read_given(file_of(Image.new("RGBA", (64, 64))), "mask")
+    other = refusal(lambda: may_change(small, base, "mask"))
     assert (other.param, "64x64" in other.message, "192x160" in other.message) == ("mask", True, True)
-    assert refusal(lambda: read_mask(file_of(house), base, "mask")).param == "mask"
-    assert refusal(lambda: read_mask(b"no", base, "mask")).param == "mask"
+    assert refusal(lambda: may_change(base, base, "mask")).param == "mask"
 
 
 def test_a_mask_of_a_large_picture_fits_it(file_of: FileOf) -> None:
-    base = read_picture(file_of(Image.new("RGB", (3000, 100))), "image")
-    assert read_mask(file_of(Image.new("RGBA", (3000, 100))), base, "mask").size == base.image.size
-
-
-@pytest.mark.parametrize(
-    ("size", "natural"),
-    [
-        ((100, 80), (100, 80)),
-        ((1, 1), (64, 64)),
-        ((32, 48), (64, 96)),
-        ((2048, 40), (2048, 64)),
-        ((10, 2000), (64, 2048)),
-    ],
-)
-def test_natural_sizes_are_within_bounds(size: tuple[int, int], natural: tuple[int, int]) -> None:
-    assert natural_size(Image.new("L", size)) == natural
-
-
-def test_fitting_keeps_the_middle(house: Image.Image) -> None:
-    assert fitted(house, house.size) is house
-    assert fitted(house, (64, 200)).size == (64, 200)
+    base = read_given(file_of(Image.new("RGB", (3000, 100))), "image", 2048)
+    mask = read_given(file_of(Image.new("RGBA", (3000, 100))), "mask", 2048)
+    assert may_change(mask, base, "mask").size == base.image.size == (2048, 68)
+    as_large = read_given(file_of(Image.new("RGBA", base.image.size)), "mask", 2048)
+    assert "2048x68, not the 3000x100" in refusal(lambda: may_change(as_large, base, "mask")).message
 
 
 @pytest.mark.parametrize(("file_format", "name"), [("png", "PNG"), ("jpeg", "JPEG"), ("webp", "WEBP")])
@@ -112,3 +98,10 @@ def test_pictures_are_written(file_format: str, name: str, house: Image.Image) -
         assert (read.format, read.size) == (name, house.size)
     if file_format != "png":
         assert len(written(house, file_format, 0)) < len(written(house, file_format, 100))
+
+
+def test_what_an_engine_takes_and_makes(house: Image.Image) -> None:
+    assert from_engine(png(house)).tobytes() == house.tobytes()
+    with pytest.raises(ApiError) as caught:
+        from_engine(b"nothing")
+    assert (caught.value.status, "the engine's picture" in caught.value.message) == (502, True)
