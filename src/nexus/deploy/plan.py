@@ -8,6 +8,11 @@ from nexus.deploy.site import GpuKind, ServicePart, Site, SiteError
 from nexus.sdk.deployment import EngineImage
 from nexus.sdk.manifest import ServiceManifest
 
+PRIVATE_NETWORKS: Final = ",".join(
+    ("127.0.0.0/8", "::1/128", "10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")
+)
+"""Where containers and pods have their addresses: from there the gateway's /metrics is answered, to the token."""
+
 SERVICE_PORT: Final = 8000
 READ_ONLY_VOLUME: Final = "models"
 _RESERVED: Final = ("gateway", "postgres", "valkey", "keys", "prometheus", "tls")

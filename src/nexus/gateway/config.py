@@ -1,4 +1,4 @@
-"""nexus.yaml: aliases and timeouts, checked key by key, and read again when the file changes."""
+"""nexus.yaml: aliases, timeouts and who may reach what, checked key by key, and read again when the file changes."""
 
 import asyncio
 import difflib
@@ -13,14 +13,16 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
 
 from nexus.contract.operations import OPERATIONS
+from nexus.gateway.allowlist import AllowlistShape, read_rules
 from nexus.gateway.log import Log
+from nexus.gateway.networks import Networks
 from nexus.gateway.values import Timeouts
 from nexus.jobs.rules import JobRules
 
 _LATER: Final = ("fallbacks", "retries", "stream_recovery")
 """Keys of the contract that this version does not act on yet: without them service is worse, but nobody is let in."""
 
-_REFUSED: Final = ("routes", "policies", "tokens", "ip_allowlist")
+_REFUSED: Final = ("routes", "policies", "tokens")
 """Keys that restrict who may do what: to pass over one would let through what somebody meant to keep out."""
 
 CONFIG_FILE: Final = "nexus.yaml"
@@ -70,7 +72,8 @@ such a verb bound it otherwise. A pull may take for ever, as long as it tells of
 class Config:
     """What nexus.yaml says. `aliases` maps each configured alias to the name that it finally stands for.
 
-    `later` are the keys that are there although this version does not act on them.
+    `ip_allowlist` are networks by path prefix. `later` are the keys that are there although this version does not act
+    on them.
     """
 
     aliases: Mapping[str, str] = field(default_factory=dict)
@@ -78,6 +81,7 @@ class Config:
     operations: Mapping[str, Overrides] = field(default_factory=lambda: {**VERBS, **SLOW})
     models: Mapping[str, Overrides] = field(default_factory=dict)
     jobs: JobRules = field(default_factory=JobRules)
+    ip_allowlist: Mapping[str, Networks] = field(default_factory=dict)
     later: tuple[str, ...] = ()
 
     def timeouts_for(self, operation: str, model: str | None) -> Timeouts:
@@ -134,6 +138,7 @@ class _File(_Shape):
     aliases: dict[_Name, _Name] = {}
     timeouts: _AllTimes = _AllTimes()
     jobs: _Jobs = _Jobs()
+    ip_allowlist: AllowlistShape = {}
 
 
 _ADAPTER: Final = TypeAdapter(_File)
@@ -190,6 +195,7 @@ def parse_config(text: str) -> Config:
         },
         models={name: own.overrides() for name, own in times.models.items()},
         jobs=JobRules(**file.jobs.model_dump()),
+        ip_allowlist=read_rules(file.ip_allowlist),
         later=tuple(key for key in _LATER if key in document),
     )
 
@@ -211,6 +217,8 @@ def _told(error: ValidationError) -> str:
         return f"{where}: there is no such key" + (
             f"; did you mean {near[0]}?" if near else f" among {', '.join(known)}"
         )
+    if first["type"] == "value_error":
+        return f"{where}: {first['msg'].removeprefix('Value error, ')}"
     return f"{where}: {first['msg'].replace('Input should', 'it should')}, not {reprlib.repr(first['input'])}"
 
 

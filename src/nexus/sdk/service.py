@@ -81,7 +81,7 @@ class Service:
         self.admission = Admission(manifest.capabilities.max_concurrency, manifest.capabilities.max_queue)
         self.workers = Workers(manifest.capabilities.max_concurrency)
         self.calls = RunningCalls()
-        self.asker = Asker(manifest.service.uses, manifest.limits.timeout_seconds)
+        self.asker = Asker(manifest.service.uses, manifest.limits.timeout_seconds, settings.ca_cert)
         self.metrics = Metrics(self._levels)
         self.keeper: Keeper | None = None
         self.engine: Engine | None = None

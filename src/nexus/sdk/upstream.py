@@ -6,6 +6,7 @@ When the call that waits here is cancelled, because its caller left, the connect
 import asyncio
 import json
 import re
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -33,13 +34,19 @@ _HALF: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 _NONE: Final[Mapping[str, str]] = MappingProxyType({})
 
 
-def new_client(connect: float, base_url: str = "", headers: Mapping[str, str] = _NONE) -> AsyncClient:
-    """A client that follows no redirect and no proxy of the environment; `connect` in seconds, no other time is up."""
+def new_client(
+    connect: float, base_url: str = "", headers: Mapping[str, str] = _NONE, trust: ssl.SSLContext | None = None
+) -> AsyncClient:
+    """A client that follows no redirect and no proxy of the environment; `connect` in seconds, no other time is up.
+
+    `trust` is whom it trusts over TLS, the usual authorities where it is None.
+    """
     return AsyncClient(
         base_url=base_url,
         headers={**_IDENTITY, **headers},
         timeout=httpx.Timeout(None, connect=connect),
         limits=httpx.Limits(max_connections=None, max_keepalive_connections=16, keepalive_expiry=_KEEP_SECONDS),
+        verify=True if trust is None else trust,
         trust_env=False,
     )
 

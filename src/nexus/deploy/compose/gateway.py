@@ -3,7 +3,7 @@
 from typing import Final
 
 from nexus.deploy.compose.container import FRONT, SERVICES, STORES, USER, Part, build, contained
-from nexus.deploy.plan import SERVICE_PORT, Plan
+from nexus.deploy.plan import PRIVATE_NETWORKS, SERVICE_PORT, Plan
 from nexus.deploy.secrets import GATEWAY, POSTGRES, VALKEY
 
 KEYS_FOLDER: Final = "/run/nexus"
@@ -40,6 +40,7 @@ def gateway(plan: Plan) -> Part:
         "NEXUS_DISCOVERY_INTERVAL": "1",
         "NEXUS_HEALTH_INTERVAL": "1",
         "NEXUS_ADVERTISED_URL": f"http://gateway:{part.port}",
+        "NEXUS_METRICS_ALLOW": PRIVATE_NETWORKS,
     }
     if part.public_url:
         environment["NEXUS_PUBLIC_URL"] = part.public_url

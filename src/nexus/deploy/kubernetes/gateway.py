@@ -6,7 +6,7 @@ from nexus.deploy.kubernetes.objects import DISCOVERY, KEYS, Object, environment
 from nexus.deploy.kubernetes.security import USER, container_security, pod_security
 from nexus.deploy.kubernetes.storage import TEMPORARY_PATH, claim, claimed, mount, secret_files, temporary
 from nexus.deploy.kubernetes.workloads import PORT, deployment, placement, resources, service_account
-from nexus.deploy.plan import SERVICE_PORT, Plan, Volume
+from nexus.deploy.plan import PRIVATE_NETWORKS, SERVICE_PORT, Plan, Volume
 from nexus.deploy.site import SiteError
 
 NAME: Final = "gateway"
@@ -131,6 +131,7 @@ def _values(plan: Plan) -> dict[str, str]:
         **({} if in_bucket(plan) else {_FILES_URL: f"file://{_STATE}/files"}),
         "NEXUS_DISCOVERY_DNS": f"{DISCOVERY}:{SERVICE_PORT}",
         "NEXUS_ADVERTISED_URL": f"http://$(POD_IP):{gateway.port}",
+        **({"NEXUS_METRICS_ALLOW": PRIVATE_NETWORKS} if plan.site.cluster.metrics else {}),
         **({"NEXUS_PUBLIC_URL": public} if public else {}),
         **({"NEXUS_SERVICES": ",".join(plan.elsewhere)} if plan.elsewhere else {}),
         **gateway.env,

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from nexus.gateway.background.desk import Desk
 from nexus.gateway.config import Config
+from nexus.gateway.edge.guard import Guard
 from nexus.gateway.log import Log
 from nexus.gateway.registry.sources.announce import AnnounceSource
 from nexus.gateway.registry.watcher import Registry
@@ -26,8 +27,8 @@ class ApiParts:
     `announce` is None where services may not announce themselves. `in_flight` gives the calls now at an
     instance, by its URL. `check_token` gives the token's name for an `authorization` header, or raises ApiError.
     `instance` is this gateway's own instance id, `started` when it started in seconds since the epoch.
-    `store` is where files are kept, `desk` who knows of jobs. `base_url` tells, from the Host header that a client
-    sent, how it reaches the gateway.
+    `guard` knows who may ask at all. `store` is where files are kept, `desk` who knows of jobs. `base_url` tells, from
+    the Host header that a client sent, how it reaches the gateway.
     """
 
     registry: Registry
@@ -37,6 +38,7 @@ class ApiParts:
     metrics_text: Callable[[], Awaitable[bytes]]
     in_flight: Callable[[str], int]
     check_token: Callable[[bytes | None], str]
+    guard: Guard
     record: RecordRequest
     log: Log
     instance: str

@@ -36,6 +36,10 @@ class Keyring:
         self._lent.add(key)
         return token
 
+    def void(self) -> None:
+        """What was looked up before is void: not the tokens, but what else was checked along with them has changed."""
+        self.version += 1
+
     def take_back(self, token: str) -> None:
         """Let in a lent token no more."""
         key = digest(token)

@@ -206,6 +206,7 @@ class RequestReader(HttpToolsProtocol):
         token = ""
         if refusal is None:
             try:
+                self._let_knock(path, endpoint, headers, fields)
                 token = self._caller(fields.get(b"authorization"))
                 _check_method(method, endpoint)
             except ApiError as error:
@@ -226,6 +227,12 @@ class RequestReader(HttpToolsProtocol):
             and b"upgrade" not in fields
             and self.parser.should_keep_alive()
         )
+
+    def _let_knock(self, path: bytes, endpoint: Endpoint, headers: Headers, fields: dict[bytes, bytes]) -> None:
+        """Ask the guard; what a service is asked under its own name is also what it is asked. Raises ApiError (403)."""
+        self.edge.guard.check(path.decode("latin-1"), self.client, headers, fields)
+        if endpoint.service is not None and not endpoint.itself:
+            self.edge.guard.check(endpoint.path, self.client, headers, fields)
 
     def _caller(self, authorization: bytes | None) -> str:
         """The caller's name, looked up anew only where it says another key than before. Raises ApiError (401)."""

@@ -1,5 +1,6 @@
 """The Compose file: what every container may not do, who reaches whom, and that it says the same twice."""
 
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ import yaml
 from nexus.deploy.compose.render import render, render_gpu
 from nexus.deploy.plan import Plan, make_plan
 from nexus.deploy.site import Site
+from nexus.gateway.networks import within
+from nexus.gateway.settings import load_settings
 from nexus.sdk.manifest import read_manifest
 from tests.unit.deploy.test_plan import ENGINE, PLAIN, manifest
 
@@ -108,6 +111,18 @@ def test_an_override_gives_gpus_to_what_can_use_them(tmp_path: Path) -> None:
 def test_rendering_says_the_same_twice_whatever_the_order(tmp_path: Path) -> None:
     one, other = manifest(tmp_path / "one"), manifest(tmp_path / "other")
     assert render(make_plan(Site(), [one, other], "1")) == render(make_plan(Site(), [other, one], "1"))
+
+
+def test_the_gateway_lets_the_collector_of_its_own_stack_read_the_metrics(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its address is one of the container engine's; without this, /metrics would be closed to all but the gateway."""
+    told = parsed(stack(tmp_path))["services"]["gateway"]["environment"]["NEXUS_METRICS_ALLOW"]
+    monkeypatch.setenv("NEXUS_METRICS_ALLOW", told)
+    networks = load_settings().metrics_allow
+    for address in ("172.18.0.5", "192.168.96.2", "10.89.0.7"):
+        assert within(ip_address(address), networks)
+    assert not within(ip_address("203.0.113.9"), networks)
 
 
 @pytest.mark.parametrize(

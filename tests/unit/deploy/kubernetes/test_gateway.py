@@ -121,3 +121,8 @@ def test_every_secret_variable_of_the_gateway_is_known_to_be_one() -> None:
     secret = {name for name, field in Settings.model_fields.items() if "SecretStr" in str(field.annotation)}
     assert SecretStr.__name__ in str(Settings.model_fields["database_url"].annotation)
     assert {f"NEXUS_{name.upper()}" for name in secret} | {"NEXUS_REDIS_URL"} == set(SECRET_VARIABLES)
+
+
+def test_its_metrics_are_answered_to_pods_where_they_are_collected(tmp_path: Path) -> None:
+    assert "NEXUS_METRICS_ALLOW" not in gateway(tmp_path, "default")[1]
+    assert "10.0.0.0/8" in gateway(tmp_path, "replicas")[1]["NEXUS_METRICS_ALLOW"].split(",")
