@@ -10,9 +10,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from jsonschema import Draft202012Validator
+from referencing.exceptions import Unresolvable
 
 from nexus.contract.wire.tools import FunctionTool
+from nexus.sdk.chat.schemas import validator
 from nexus_llm.request import invalid
 from nexus_llm.schema import Constraint, Limits, Schema, checked_grammar, checked_schema, constrain, rebased
 
@@ -37,9 +38,9 @@ class Offer:
         """Whether the arguments parse and fit what the tool asks for."""
         try:
             value = json.loads(arguments)
-        except ValueError:
+            return bool(validator(self.schemas[name]).is_valid(value))
+        except (ValueError, Unresolvable):
             return False
-        return bool(Draft202012Validator(self.schemas[name]).is_valid(value))
 
 
 def offer(tools: Sequence[FunctionTool], limits: Limits, most: int) -> Offer:

@@ -11,18 +11,19 @@ from nexus.contract.wire.chat import ChatRequest, JsonObjectFormat, JsonSchemaFo
 from nexus.contract.wire.tools import FunctionTool
 from nexus.sdk.chat.answers import Steps
 from nexus.sdk.chat.requests import answer_limit, offered_tools
+from nexus.sdk.chat.schemas import checked, fitting, of_arguments
 from nexus.sdk.chat.steps import Step, new_call_id
 from nexus.sdk.upstream import Upstream
 from nexus_ollama.errors import invalid
 from nexus_ollama.known import Known
 from nexus_ollama.messages import FetchImage, engine_messages
 from nexus_ollama.sampling import engine_options, refuse_unsupported, thinking
-from nexus_ollama.schemas import checked, fitting, of_arguments
 from nexus_ollama.steps import Tally, read_steps
 
 PATH: Final = "/api/chat"
 _SCHEMA_PARAM: Final = "response_format.json_schema.schema"
 _NAME_TOKENS: Final = 128
+_ARGUMENTS: Final = "the call of a tool"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +103,7 @@ class Chat:
                 if step.finish == "length":
                     yield step
                     return
-        arguments = json.dumps(fitting("".join(written), schema), ensure_ascii=False)
+        arguments = json.dumps(fitting("".join(written), schema, _ARGUMENTS, "tools"), ensure_ascii=False)
         call = {"index": 0, "id": new_call_id(), "type": "function"}
         call["function"] = {"name": tool.function.name, "arguments": arguments}
         yield Step(index, {"tool_calls": [call]})
@@ -117,7 +118,7 @@ class Chat:
             asked["think"] = False
         async with aclosing(self._generate(asked, 0)) as steps:
             written = "".join([step.text async for step in steps])
-        name = fitting(written, schema)["tool"]
+        name = fitting(written, schema, "the tool's name", "tools")["tool"]
         return tools[names.index(name)]
 
     async def _generate(self, body: dict[str, Any], index: int) -> Steps:
