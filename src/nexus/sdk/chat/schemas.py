@@ -6,8 +6,8 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError, ValidationError, best_match
+from referencing import Registry
 from referencing.exceptions import Unresolvable
-from referencing.jsonschema import SPECIFICATIONS
 
 from nexus.contract.errors import INVALID_REQUEST, UPSTREAM_ERROR, ApiError
 
@@ -33,7 +33,7 @@ def of_arguments(parameters: Mapping[str, Any] | None) -> Schema:
 def validator(schema: Mapping[str, Any]) -> Draft202012Validator:
     """What holds values against a schema, and fetches nothing: a `$ref` to elsewhere raises Unresolvable. By itself
     jsonschema goes to any address that a schema names."""
-    return Draft202012Validator(schema, registry=SPECIFICATIONS)
+    return Draft202012Validator(schema, registry=Registry())
 
 
 def fitting(text: str, schema: Schema, what: str, param: str) -> Any:
