@@ -2,10 +2,12 @@
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
+from functools import partial
 from typing import Any
 
 from nexus_mlx.answer import answered
 from nexus_mlx.asked import Body, chat_body, completion_body, smallest_body
+from nexus_mlx.held import Tally, steps, takes_several
 from nexus_mlx.pieces import Piece
 from nexus_mlx.roster import Listed, allow_list
 from nexus_mlx.server import DEAD, Path, Server
@@ -21,6 +23,7 @@ from nexus.contract.errors import (
 )
 from nexus.contract.wire.chat import ChatRequest
 from nexus.contract.wire.completions import CompletionRequest
+from nexus.sdk.chat.answers import answer_async, new_assembly
 from nexus.sdk.chat.heads import Answer
 from nexus.sdk.engine import Call, Engine, Found, Model
 
@@ -68,7 +71,12 @@ class MlxEngine(Engine):
 
     async def chat_completions(self, request: ChatRequest, call: Call) -> Answer | AsyncIterator[Answer]:
         """A whole answer, or its chunks when the request says `stream`."""
-        body = chat_body(request, self._named(call.model).name, self.config["NEXUS_MLX_MAX_TOKENS"])
+        listed = self._named(call.model)
+        body = chat_body(request, listed.name, self.config["NEXUS_MLX_MAX_TOKENS"])
+        if takes_several(request):
+            tally = Tally()
+            several = steps(request, body, partial(self._answered, listed, _CHAT), tally)
+            return await answer_async(several, new_assembly(request, call.model.id, None), tally.usage)
         return await self._answer(request, call.model, _CHAT, body)
 
     async def completions(self, request: CompletionRequest, call: Call) -> Answer | AsyncIterator[Answer]:

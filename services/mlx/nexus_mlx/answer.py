@@ -22,7 +22,7 @@ async def answered(
     async for piece in pieces:
         made = made or assembly(request, Head(piece.id, piece.created, model, piece.fingerprint))
         usage = piece.usage or usage
-        for step in _steps(piece):
+        for step in steps_of(piece):
             for item in made.take(step):
                 yield item
     if made is not None and usage is not None:
@@ -32,13 +32,13 @@ async def answered(
         raise ApiError(UPSTREAM_ERROR, "the engine's answer has no usage")
 
 
-def _steps(piece: Piece) -> Iterator[Step]:
-    """What the piece holds, one thing a step."""
+def steps_of(piece: Piece, index: int = 0) -> Iterator[Step]:
+    """What the piece holds of choice `index`, one thing a step."""
     if piece.reasoning:
-        yield Step(0, {"reasoning_content": piece.reasoning})
+        yield Step(index, {"reasoning_content": piece.reasoning})
     if piece.text:
-        yield Step(0, {"content": piece.text})
+        yield Step(index, {"content": piece.text})
     if piece.calls:
-        yield Step(0, {"tool_calls": list(piece.calls)})
+        yield Step(index, {"tool_calls": list(piece.calls)})
     if piece.finish is not None:
-        yield Step(0, finish=piece.finish)
+        yield Step(index, finish=piece.finish)
