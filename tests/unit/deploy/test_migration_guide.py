@@ -54,6 +54,11 @@ def test_profiles_parts_and_volumes_that_it_names_are_there(stack: dict[str, Any
     assert set(re.findall(r"nexus_([a-z-]+)`", GUIDE)) <= stack["volumes"].keys()
 
 
+@pytest.mark.parametrize("key", [key for key, part in overrides().items() if "extra_hosts" in part])
+def test_what_asks_the_host_is_on_a_network_with_a_way_out(stack: dict[str, Any], key: str) -> None:
+    assert "outside" in overrides()[key].get("networks", stack["services"][key.split()[1]]["networks"])
+
+
 def test_only_the_gateway_and_the_profiles_that_say_so_publish_ports(stack: dict[str, Any]) -> None:
     publishing = {name for name, part in stack["services"].items() if "ports" in part}
     assert publishing == {"gateway", "tls", "prometheus"}

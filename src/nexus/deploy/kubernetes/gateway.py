@@ -13,14 +13,6 @@ NAME: Final = "gateway"
 CONFIGURATION: Final = "nexus-config"
 """The ConfigMap that may hold a nexus.yaml; the gateway follows its changes."""
 
-SECRET_VARIABLES: Final = (
-    "NEXUS_API_KEY",
-    "NEXUS_DATABASE_URL",
-    "NEXUS_REDIS_URL",
-    "NEXUS_REGISTRATION_SECRET",
-    "NEXUS_S3_ACCESS_KEY_ID",
-    "NEXUS_S3_SECRET_ACCESS_KEY",
-)
 _FILES_URL: Final = "NEXUS_FILES_URL"
 _STATE: Final = "/var/lib/nexus"
 _FILES: Final = Volume("gateway-files", _STATE)
@@ -58,11 +50,8 @@ def copies(plan: Plan) -> int:
 
 
 def check(plan: Plan) -> None:
-    """Refuses what would not work, or would show a secret. Raises SiteError."""
+    """Refuses what would not work in a cluster. Raises SiteError."""
     gateway, cluster = plan.site.gateway, plan.site.cluster
-    for name in SECRET_VARIABLES:
-        if name in gateway.env:
-            raise SiteError(f"gateway.env.{name}: it is secret; it belongs into a Secret, not into the site file")
     if _FILES_URL in gateway.env and not in_bucket(plan):
         raise SiteError(f"gateway.env.{_FILES_URL}: in a cluster it is s3://bucket/prefix, or left out for a volume")
     if copies(plan) > 1 and not in_bucket(plan) and cluster.files_access != "ReadWriteMany":

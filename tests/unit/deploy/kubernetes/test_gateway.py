@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from nexus.deploy.kubernetes.gateway import SECRET_VARIABLES
+from nexus.deploy.plan import SECRET_VARIABLES
 from nexus.deploy.secrets import ensure_secrets
 from nexus.deploy.site import SiteError
 from nexus.gateway.registry.sources.dns import DnsName
