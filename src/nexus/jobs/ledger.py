@@ -12,7 +12,8 @@ from sqlalchemy import ColumnElement, Row, and_, delete, func, insert, select, u
 
 from nexus.jobs.values import ENDED, Claim, Job, Order, Query, Result, State
 from nexus.store.database import Database
-from nexus.store.tables import jobs
+from nexus.store.files import hiding
+from nexus.store.tables import files, jobs
 
 _ENDED: Final = tuple(state.value for state in ENDED)
 _RECENT: Final = 20  # how many runs say what is usual
@@ -240,10 +241,12 @@ class Ledger:
             return [row.id for row in await connection.execute(select(jobs.c.id).where(wanted).limit(limit))]
 
     async def forget(self, identities: Sequence[str]) -> None:
-        """Remove jobs that have ended."""
-        statement = delete(jobs).where(jobs.c.id.in_(identities), jobs.c.state.in_(_ENDED))
+        """Remove jobs that have ended; with them goes what their runs have made, for nobody to find."""
+        named = jobs.c.id.in_(identities)
+        left = files.c.job.not_in(select(jobs.c.id).where(named))
         async with self._database.begin() as connection:
-            await connection.execute(statement)
+            await connection.execute(delete(jobs).where(named, jobs.c.state.in_(_ENDED)))
+            await connection.execute(hiding(and_(files.c.job.in_(identities), left), self._now()))
 
     async def _changed(self, statement: Any) -> bool:
         return await self._count(statement) == 1

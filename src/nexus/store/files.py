@@ -10,15 +10,16 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Row, and_, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, Row, Update, and_, delete, exists, insert, or_, select, update
 
 from nexus.store.blobs import Blobs
 from nexus.store.database import Database
 from nexus.store.errors import BlobError
 from nexus.store.rows import KeptFile, Kind, Page
-from nexus.store.tables import files
+from nexus.store.tables import files, jobs
 
 _UPLOAD: Final = "upload"
+_REMOVED: Final = "removed"  # no upload: one that is on its way must not bring it back
 _UPLOAD_SECONDS: Final = 3600.0
 _SWEPT_AT_ONCE: Final = 200
 
@@ -32,7 +33,10 @@ class Files:
         self._now = now
 
     async def keep(self, file: KeptFile, body: bytes | AsyncIterator[bytes]) -> KeptFile:
-        """Keep `file` with these bytes; `file` again, with its size. It is there as a whole or not at all."""
+        """Keep `file` with these bytes; `file` again, with its size. It is there as a whole or not at all.
+
+        One of a job that is gone by then is not there.
+        """
         async with self._database.begin() as connection:
             await connection.execute(insert(files).values(self._draft(file)))
         try:
@@ -41,6 +45,8 @@ class Files:
         except TimeoutError:
             raise BlobError(f"{file.key}: storing it took too long") from None
         there = and_(files.c.id == file.id, files.c.kind == _UPLOAD)
+        if file.job is not None:
+            there = and_(there, exists(select(jobs.c.id).where(jobs.c.id == file.job)))
         values = {"kind": file.kind, "bytes": size, "expires_at": file.expires_at}
         async with self._database.begin() as connection:
             await connection.execute(update(files).where(there).values(values))
@@ -64,6 +70,7 @@ class Files:
             "key": file.key,
             "created_at": file.created_at,
             "expires_at": self._now() + _UPLOAD_SECONDS,
+            "job": file.job,
         }
 
     async def find(self, identity: str, kind: Kind, token: str | None = None) -> KeptFile | None:
@@ -101,9 +108,7 @@ class Files:
     async def remove(self, file: KeptFile) -> None:
         """Forget it: hidden first, so that nobody finds it half gone; what then fails is left to the sweep."""
         async with self._database.begin() as connection:
-            await connection.execute(
-                update(files).where(files.c.id == file.id).values(kind=_UPLOAD, expires_at=self._now())
-            )
+            await connection.execute(hiding(files.c.id == file.id, self._now()))
         await self._delete({file.id: file.key})
 
     async def sweep(self) -> int:
@@ -128,6 +133,11 @@ class Files:
         return conditions
 
 
+def hiding(which: ColumnElement[bool], now: float) -> Update:
+    """The statement after which nobody finds these any more; their bytes and rows are the next sweep's."""
+    return update(files).where(which).values(kind=_REMOVED, expires_at=now)
+
+
 def _kept(row: Row[Any]) -> KeptFile:
     return KeptFile(
         id=row.id,
@@ -139,4 +149,5 @@ def _kept(row: Row[Any]) -> KeptFile:
         expires_at=row.expires_at,
         purpose=row.purpose,
         bytes=row.bytes,
+        job=row.job,
     )

@@ -5,6 +5,8 @@ from typing import Final
 
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -15,9 +17,10 @@ _LOCK: Final = 0x6E65787573  # PostgreSQL's advisory locks are numbers; SQLite l
 
 
 def migrate(engine: AsyncEngine, revision: str = "head") -> None:
-    """Blocks until `engine`'s database is at `revision`; `base` empties it. For a thread without a running loop.
+    """Blocks until `engine`'s database is at `revision`, which may lie back; `base` empties it.
 
-    Raises DatabaseError for a database that is newer than this code, and what SQLAlchemy and its drivers raise.
+    For a thread without a running loop. Raises DatabaseError for a database that is newer than this code, and what
+    SQLAlchemy and its drivers raise.
     """
     try:
         asyncio.run(_migrate(engine, revision))
@@ -39,7 +42,16 @@ def _walk(connection: Connection, revision: str) -> None:
     config = Config(attributes={"connection": connection})
     config.set_main_option("script_location", "nexus.store:migrations")
     config.set_main_option("path_separator", "os")
-    if revision == "base":
+    if _is_past(connection, config, revision):
         command.downgrade(config, revision)
     else:
         command.upgrade(config, revision)
+
+
+def _is_past(connection: Connection, config: Config, revision: str) -> bool:
+    """Whether it is back that `revision` lies; not where the database is at one that is unknown here."""
+    now = MigrationContext.configure(connection).get_current_revision()
+    if now is None or revision == "base":
+        return now is not None
+    newest_first = [one.revision for one in ScriptDirectory.from_config(config).walk_revisions()]
+    return now in newest_first and revision in newest_first[newest_first.index(now) + 1 :]

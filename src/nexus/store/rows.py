@@ -10,7 +10,8 @@ Kind = Literal["file", "artifact"]
 class KeptFile:
     """A file that a client uploaded, or an artifact that was made for one. Times are Unix seconds, None for never.
 
-    `token` is the name of the token that it belongs to; `filename` is for people, never a path.
+    `token` is the name of the token that it belongs to; `filename` is for people, never a path. `job` is the id of the
+    job whose run has made it: it goes when that goes.
     """
 
     id: str
@@ -22,6 +23,7 @@ class KeptFile:
     expires_at: float | None = None
     purpose: str = ""
     bytes: int = 0
+    job: str | None = None
 
     @property
     def key(self) -> str:

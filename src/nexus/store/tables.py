@@ -4,7 +4,7 @@ from typing import Final
 
 from sqlalchemy import JSON, BigInteger, Column, Double, Index, Integer, MetaData, Table, Text, text
 
-REVISION: Final = "0001"
+REVISION: Final = "0002"
 """The newest migration: what a database must be at."""
 
 metadata: Final = MetaData(
@@ -62,7 +62,7 @@ files: Final = Table(
     metadata,
     Column("seq", _BigInt, primary_key=True, autoincrement=True),
     Column("id", Text, nullable=False, unique=True),
-    Column("kind", Text, nullable=False),  # file | artifact | upload (its bytes are still to come)
+    Column("kind", Text, nullable=False),  # file | artifact | upload (its bytes are still to come) | removed
     Column("token", Text, nullable=False),
     Column("filename", Text, nullable=False),
     Column("purpose", Text, nullable=False, server_default=text("''")),
@@ -71,6 +71,7 @@ files: Final = Table(
     Column("key", Text, nullable=False),
     Column("created_at", Double, nullable=False),
     Column("expires_at", Double, index=True),
+    Column("job", Text, index=True),  # whose run has made it, and with which it goes
     Index("ix_files_token_seq", "token", "seq"),
     sqlite_autoincrement=True,
 )

@@ -22,6 +22,7 @@ class Book:
 
     def __init__(self, database: Database) -> None:
         self.clock = Clock()
+        self.database = database
         self.ledger = Ledger(database, self.clock)
         self._count = 0
 

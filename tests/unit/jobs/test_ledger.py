@@ -2,11 +2,16 @@
 
 import asyncio
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from nexus.jobs.values import Query, Result, State
+from nexus.store.address import BlobAddress
+from nexus.store.blobs import Blobs
+from nexus.store.files import Files
+from nexus.store.rows import KeptFile
 
 RESULT = Result(200, "application/json", 5, "jobs/job_1/1/answer")
 ERROR = {"message": "no", "type": "server_error", "param": None, "code": "upstream_error"}
@@ -153,6 +158,22 @@ async def test_a_job_that_ended_is_forgotten_in_time_and_never_one_that_has_not(
     await book.ledger.forget([claim.job.id, waiting.id])
     assert await book.ledger.get(claim.job.id) is None
     assert await book.ledger.get(waiting.id) is not None
+
+
+async def test_with_a_job_goes_what_its_runs_have_made(book: Any, tmp_path: Path) -> None:
+    blobs = Blobs(BlobAddress(folder=tmp_path / "files"))
+    await blobs.open()
+    files = Files(book.database, blobs, book.clock)
+    claim, waiting = await book.claimed(), await book.enter()
+    made = {"first": claim.job.id, "second": claim.job.id, "other": waiting.id, "nobody's": None}
+    for name, job in made.items():
+        await files.keep(KeptFile(name, "artifact", "someone", name, "image/png", 1.0, job=job), b"png")
+    await book.ledger.fail(claim, ERROR, book.clock.now + 60, HERE)
+    await book.ledger.forget([claim.job.id, waiting.id])
+    found = {name: await files.find(name, "artifact") for name in made}
+    assert [name for name, file in found.items() if file] == ["other", "nobody's"]
+    assert await files.sweep() == 2
+    assert [await blobs.size(f"artifacts/{name}") for name in made] == [None, None, 3, 3]
 
 
 async def test_who_waits_beyond_the_time_is_told_so(book: Any) -> None:

@@ -137,3 +137,20 @@ async def test_bytes_that_cannot_be_deleted_now_are_tried_again(
     assert await files.sweep() == 1
     assert await rows(database) == []
     assert await blobs.size(kept.key) is None
+
+
+async def test_what_is_removed_while_it_is_on_its_way_does_not_come_back(files: Files, database: Database) -> None:
+    async def pieces() -> AsyncIterator[bytes]:
+        await files.remove(file("a"))
+        yield b"x"
+
+    await files.keep(file("a"), pieces())
+    assert await files.find("a", "file") is None
+
+
+async def test_one_of_a_job_that_is_gone_is_not_there(files: Files, blobs: Blobs, clock: Clock) -> None:
+    kept = await files.keep(file("a", kind="artifact", job="job_1"), b"x")
+    assert await files.find("a", "artifact") is None
+    clock.now += 3601
+    assert await files.sweep() == 1
+    assert await blobs.size(kept.key) is None

@@ -18,6 +18,8 @@ from nexus.store.errors import DatabaseError
 from nexus.store.migrate import migrate
 from nexus.store.tables import REVISION, metadata
 
+OLDER = "id, kind, token, filename, purpose, media_type, bytes, key, created_at, expires_at"
+
 
 def to(url: str, revision: str) -> None:
     migrate(create_engine(parse_database_url(url), poolclass=NullPool), revision)
@@ -55,6 +57,40 @@ async def test_migrations_make_what_the_code_knows_and_take_it_back(database_url
     await database.open()
     async with database.read() as connection:
         assert await connection.run_sync(tables) == set(metadata.tables)
+
+
+async def test_rows_of_the_version_before_outlive_the_way_there_and_back(database_url: str, database: Database) -> None:
+    """As that version writes and reads them, also while the database is a version ahead of it."""
+
+    async def rows() -> list[tuple[object, ...]]:
+        async with database.read() as connection:
+            return [tuple(row) for row in await connection.execute(text(f"SELECT {OLDER} FROM files ORDER BY seq"))]
+
+    async def write(identity: str) -> tuple[object, ...]:
+        row = (identity, "artifact", "ada", "cat.png", "", "image/png", 3, f"artifacts/{identity}", 1.5, 2e9)
+        values = dict(zip(OLDER.split(", "), row, strict=True))
+        async with database.begin() as connection:
+            named = ", ".join(f":{name}" for name in values)
+            await connection.execute(text(f"INSERT INTO files ({OLDER}) VALUES ({named})"), values)
+        return row
+
+    def columns(connection: Connection) -> set[str]:
+        return {column["name"] for column in inspect(connection).get_columns("files")}
+
+    await asyncio.to_thread(to, database_url, "0001")
+    async with database.read() as connection:
+        assert "job" not in await connection.run_sync(columns)
+    older = await write("a")
+    await asyncio.to_thread(to, database_url, "0002")
+    async with database.read() as connection:
+        assert (await connection.execute(text("SELECT job FROM files"))).all() == [(None,)]
+    beside = await write("b")
+    assert await rows() == [older, beside]
+    await asyncio.to_thread(to, database_url, "0001")
+    assert await database.revision() == "0001"
+    assert await rows() == [older, beside]
+    await database.open()
+    assert await rows() == [older, beside]
 
 
 async def test_of_many_that_open_a_new_database_at_once_one_makes_it(database_url: str) -> None:

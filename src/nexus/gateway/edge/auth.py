@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from nexus.contract.errors import INVALID_API_KEY, PERMISSION_DENIED, ApiError
 from nexus.policies.account import Account
+from nexus.policies.networks import Address, within
 from nexus.policies.policy import Policy, nothing
 from nexus.policies.token import Bearer, Token
 
@@ -77,24 +78,16 @@ class Keyring:
         """Who goes by `name`, for work that is done later; one who is known no more may ask for nothing."""
         return self._bearers.get(name) or Bearer(name, nothing())
 
-    def check(self, authorization: bytes | None, address: str | None = None) -> Bearer:
-        """Who comes with this value of the `authorization` header. Raises ApiError (401; 403 for a wrong address).
-
-        `address` None: it does not matter where from. A service that asks in its caller's stead comes from elsewhere.
-        """
+    def check(self, authorization: bytes | None) -> Bearer:
+        """Who comes with this value of the `authorization` header. Raises ApiError (401)."""
         bearer = self._known(authorization)
         if bearer is None:
             raise ApiError(INVALID_API_KEY, self._why_not(authorization))
-        policy = bearer.policy
-        if policy is None or not policy.ip_allow or bearer.lent or address is None:
-            return bearer
-        if not policy.ip_allow.holds(address):
-            raise ApiError(PERMISSION_DENIED, f"The token {bearer.name!r} may not be used from this address.")
         return bearer
 
-    def check_owner(self, authorization: bytes | None, address: str | None = None) -> Bearer:
+    def check_owner(self, authorization: bytes | None) -> Bearer:
         """As `check`, for what a caller keeps to itself: files and jobs. Raises ApiError (403) for a lent token."""
-        bearer = self.check(authorization, address)
+        bearer = self.check(authorization)
         if bearer.lent:
             raise ApiError(PERMISSION_DENIED, "A token on loan may ask for operations, and for nothing else.")
         return bearer
@@ -114,6 +107,15 @@ class Keyring:
         if authorization is None:
             return "No API key was given: send the header 'Authorization: Bearer <key>'."
         return "The API key has expired." if _key(authorization) in self._tokens else "The API key is not a known one."
+
+
+def check_address(bearer: Bearer, source: Address | None) -> None:
+    """Raises ApiError (403) where the policy does not let its token be used from there."""
+    policy = bearer.policy
+    if policy is None or not bearer.is_bound_to_addresses:
+        return
+    if source is None or not within(source, policy.ip_allow):
+        raise ApiError(PERMISSION_DENIED, f"The token {bearer.name!r} may not be used from this address.")
 
 
 def _key(authorization: bytes | None) -> bytes:
