@@ -1,7 +1,7 @@
 """Asks the gateway or the service in this container whether it is ready: exit status 0 if it is, 1 if it is not.
 
-Run as `python -I -S probe.py VARIABLE`; the variable holds the port. Every container asks every few seconds, so little is imported: an HTTP library
-alone would take several times as long as all of this.
+Run as `python -I -S probe.py VARIABLE`; the variable holds the port. Every container asks every few seconds, so little
+is imported: an HTTP library alone would take several times as long as all of this.
 """
 
 import os

@@ -46,13 +46,10 @@ class AsrEngine(Engine):
             return None
         options = {"device": self.config["NEXUS_ASR_DEVICE"], "compute_type": self.config["NEXUS_ASR_COMPUTE_TYPE"]}
         try:
-            found = await asyncio.to_thread(found_models, Path(folder), wanted, frozenset(self._models), options)
+            return await asyncio.to_thread(found_models, Path(folder), wanted, frozenset(self._models), options)
         except OSError as error:
             reason = f"the folder of models {folder} cannot be read: {error.strerror}"
             raise ApiError(NO_READY_SERVICE, reason, retry_after=2) from error
-        for name in self._models.keys() - {one.model.id for one in found}:
-            self._models.pop(name)  # its folder is gone; calls that still run keep it until they end
-        return found
 
     def load(self, model: Model) -> None:
         """Read the model into memory, its weights joined first where they came in parts. Raises RuntimeError,

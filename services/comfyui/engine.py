@@ -1,16 +1,17 @@
 """The comfyui service's engine: OpenAI's images and videos, and any workflow of the operator's, on a ComfyUI."""
 
+import asyncio
 import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from nexus_comfyui.asked import Asked, asked_edit, asked_generation, asked_variation
 from nexus_comfyui.comfy import Comfy
 from nexus_comfyui.filming import filmed
 from nexus_comfyui.library import Folder
 from nexus_comfyui.offers import Bench, bench, offers
 from nexus_comfyui.painting import commissioned, events, whole_answer
+from nexus_comfyui.pictures import LARGEST
 from nexus_comfyui.recipes import Recipe
 from nexus_comfyui.running import RunRequest, ran
 
@@ -18,6 +19,7 @@ from nexus.contract.errors import NO_READY_SERVICE, OVERLOADED, ApiError
 from nexus.contract.wire.images import ImagesEditRequest, ImagesGenerationRequest
 from nexus.contract.wire.videos import VideosRequest
 from nexus.sdk.engine import Call, Engine, Event, Form, Found, Model
+from nexus.sdk.media.picture_requests import PicturesAsked, asked_edit, asked_generation, asked_variation
 
 _NODES_SECONDS: Final = 30.0
 
@@ -71,23 +73,25 @@ class ComfyEngine(Engine):
         if recipe is None:
             return {}
         mapping = recipe.workflows[0].mapping
-        return {"title": mapping.title, "description": mapping.description, "input_schema": recipe.schema()}
+        return {"title": mapping.title, "description": mapping.description, "input_schema": recipe.json_schema()}
 
     async def images_generations(
         self, request: ImagesGenerationRequest, call: Call
     ) -> dict[str, Any] | AsyncGenerator[Event, None]:
         """Pictures of a prompt."""
-        return await self._painted("images.generations", asked_generation(request), call)
+        return await self._painted("images.generations", asked_generation(request, LARGEST), call)
 
     async def images_edits(
         self, request: Form | ImagesEditRequest, call: Call
     ) -> dict[str, Any] | AsyncGenerator[Event, None]:
         """Given pictures changed as a prompt says."""
-        return await self._painted("images.edits", asked_edit(request), call)
+        return await self._painted("images.edits", await asyncio.to_thread(asked_edit, request, LARGEST), call)
 
     async def images_variations(self, request: Form, call: Call) -> dict[str, Any] | AsyncGenerator[Event, None]:
         """Others of a given picture's kind."""
-        return await self._painted("images.variations", asked_variation(request), call)
+        return await self._painted(
+            "images.variations", await asyncio.to_thread(asked_variation, request, LARGEST), call
+        )
 
     async def videos(self, request: Form | VideosRequest, call: Call) -> dict[str, Any]:
         """A video of a prompt, and of a picture that it starts from."""
@@ -99,7 +103,9 @@ class ComfyEngine(Engine):
         recipe = await self._recipe(call)
         return await ran(self._comfy, recipe, request, call)
 
-    async def _painted(self, operation: str, asked: Asked, call: Call) -> dict[str, Any] | AsyncGenerator[Event, None]:
+    async def _painted(
+        self, operation: str, asked: PicturesAsked, call: Call
+    ) -> dict[str, Any] | AsyncGenerator[Event, None]:
         recipe = await self._recipe(call)
         work = await commissioned(self._comfy, recipe, operation, asked)
         if asked.stream:

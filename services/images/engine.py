@@ -4,14 +4,15 @@ from collections.abc import Iterator
 from typing import Any
 
 from nexus_images.answers import events, whole_answer
-from nexus_images.asked import Asked, asked_edit, asked_generation, asked_variation
+from nexus_images.orders import LARGEST
 from nexus_images.painter import Painter
 from nexus_images.painters import make_painter
 
 from nexus.contract.wire.images import ImagesEditRequest, ImagesGenerationRequest
 from nexus.sdk.cores import spare_cores
-from nexus.sdk.engine import Call, Engine, Form, Model
+from nexus.sdk.engine import Call, Engine, Event, Form, Model
 from nexus.sdk.loaded import Loaded
+from nexus.sdk.media.picture_requests import PicturesAsked, asked_edit, asked_generation, asked_variation
 
 _MOST_THREADS = 4
 
@@ -34,19 +35,18 @@ class ImagesEngine(Engine):
         if painter is not None:
             painter.close()
 
-    def images_generations(self, request: ImagesGenerationRequest, call: Call) -> dict[str, Any] | Iterator[bytes]:
+    def images_generations(self, request: ImagesGenerationRequest, call: Call) -> dict[str, Any] | Iterator[Event]:
         """Pictures of a prompt."""
-        painter = self._painters.of(call)
-        return _answer(painter, asked_generation(request, painter.native), call)
+        return _answer(self._painters.of(call), asked_generation(request, LARGEST), call)
 
-    def images_edits(self, request: Form | ImagesEditRequest, call: Call) -> dict[str, Any] | Iterator[bytes]:
+    def images_edits(self, request: Form | ImagesEditRequest, call: Call) -> dict[str, Any] | Iterator[Event]:
         """Given pictures changed as a prompt says."""
-        return _answer(self._painters.of(call), asked_edit(request), call)
+        return _answer(self._painters.of(call), asked_edit(request, LARGEST), call)
 
-    def images_variations(self, request: Form, call: Call) -> dict[str, Any] | Iterator[bytes]:
+    def images_variations(self, request: Form, call: Call) -> dict[str, Any] | Iterator[Event]:
         """Others of a given picture's kind."""
-        return _answer(self._painters.of(call), asked_variation(request), call)
+        return _answer(self._painters.of(call), asked_variation(request, LARGEST), call)
 
 
-def _answer(painter: Painter, asked: Asked, call: Call) -> dict[str, Any] | Iterator[bytes]:
+def _answer(painter: Painter, asked: PicturesAsked, call: Call) -> dict[str, Any] | Iterator[Event]:
     return events(painter, asked, call) if asked.stream else whole_answer(painter, asked, call)

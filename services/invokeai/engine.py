@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any, Final
 
-from nexus_invokeai.asked import Asked, asked_edit, asked_generation, asked_variation
+from nexus_invokeai.graphs import LARGEST
 from nexus_invokeai.installing import installed
 from nexus_invokeai.invoke import Invoke
 from nexus_invokeai.offers import Palette, offers
@@ -14,6 +14,7 @@ from nexus_invokeai.painting import commissioned, events, whole_answer
 from nexus.contract.errors import NO_READY_SERVICE, ApiError
 from nexus.contract.wire.images import ImagesEditRequest, ImagesGenerationRequest
 from nexus.sdk.engine import Call, Engine, Event, Form, Found, Model
+from nexus.sdk.media.picture_requests import PicturesAsked, asked_edit, asked_generation, asked_variation
 
 _SHOWN: Final = ("key", "name", "base", "type", "format", "description", "hash", "source", "file_size")
 _Answer = dict[str, Any] | AsyncGenerator[Event, None]
@@ -60,24 +61,24 @@ class InvokeEngine(Engine):
 
     async def images_generations(self, request: ImagesGenerationRequest, call: Call) -> _Answer:
         """Pictures of a prompt."""
-        return await self._painted(asked_generation(request), call)
+        return await self._painted(asked_generation(request, LARGEST), call)
 
     async def images_edits(self, request: Form | ImagesEditRequest, call: Call) -> _Answer:
         """Given pictures changed as a prompt says."""
-        return await self._painted(await asyncio.to_thread(asked_edit, request), call)
+        return await self._painted(await asyncio.to_thread(asked_edit, request, LARGEST), call)
 
     async def images_variations(self, request: Form, call: Call) -> _Answer:
         """Others of a given picture's kind."""
-        return await self._painted(await asyncio.to_thread(asked_variation, request), call)
+        return await self._painted(await asyncio.to_thread(asked_variation, request, LARGEST), call)
 
-    async def _painted(self, asked: Asked, call: Call) -> _Answer:
+    async def _painted(self, asked: PicturesAsked, call: Call) -> _Answer:
         if asked.stream:
             return self._streamed(asked, call)
         keep = bool(self.config["NEXUS_INVOKEAI_KEEP_IMAGES"])
         async with commissioned(self._invoke, self._palette(call.model), asked, keep=keep) as work:
             return await whole_answer(self._invoke, work, call)
 
-    async def _streamed(self, asked: Asked, call: Call) -> AsyncGenerator[Event, None]:
+    async def _streamed(self, asked: PicturesAsked, call: Call) -> AsyncGenerator[Event, None]:
         keep = bool(self.config["NEXUS_INVOKEAI_KEEP_IMAGES"])
         async with (
             commissioned(self._invoke, self._palette(call.model), asked, keep=keep) as work,

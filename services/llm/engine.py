@@ -1,20 +1,19 @@
 """The llm service's engine: llama.cpp in this process, behind OpenAI's chat and completions."""
 
-import time
-import uuid
 from collections.abc import Iterator
 from itertools import chain
 from typing import Any, TypeVar
 
-from nexus_llm.answer import Answer, Head, chat_answer, chat_chunks
 from nexus_llm.chat import Chat
-from nexus_llm.completions import Completions, completion_answer, completion_chunks
+from nexus_llm.completions import Completions
 from nexus_llm.native import FINGERPRINT, Native, Settings
 from nexus_llm.options import read_options
 from nexus_llm.steps import Tally
 
 from nexus.contract.wire.chat import ChatRequest
 from nexus.contract.wire.completions import CompletionRequest
+from nexus.sdk.chat.answers import answer, new_assembly
+from nexus.sdk.chat.heads import Answer
 from nexus.sdk.cores import spare_cores
 from nexus.sdk.engine import Call, Engine, Model
 from nexus.sdk.loaded import Loaded
@@ -49,30 +48,16 @@ class LlmEngine(Engine):
     def chat_completions(self, request: ChatRequest, call: Call) -> Answer | Iterator[Answer]:
         """A whole answer, or its chunks when the request says `stream`; either way at the engine's pace."""
         chat = Chat(self._natives.of(call), request, call, Tally())
-        head = _head("chatcmpl", call.model)
-        steps = _begun(chat.steps())
-        if not request.stream:
-            return chat_answer(steps, head, chat.tally.usage)
-        return chat_chunks(steps, head, chat.tally.usage if _wants_usage(request) else None)
+        assembly = new_assembly(request, call.model.id, FINGERPRINT)
+        return answer(_begun(chat.steps()), assembly, chat.tally.usage)
 
     def completions(self, request: CompletionRequest, call: Call) -> Answer | Iterator[Answer]:
         """A whole completion, or its chunks when the request says `stream`."""
         completions = Completions(self._natives.of(call), request, call)
-        head = _head("cmpl", call.model)
-        steps = _begun(completions.steps())
-        if not request.stream:
-            return completion_answer(steps, head, completions)
-        return completion_chunks(steps, head, completions, _wants_usage(request))
+        assembly = new_assembly(request, call.model.id, FINGERPRINT)
+        return answer(_begun(completions.steps()), assembly, completions.usage)
 
 
 def _begun(items: Iterator[_Item]) -> Iterator[_Item]:
     """The same items, the first already made: what is wrong with a request shows before an answer begins."""
     return chain([next(items)], items)
-
-
-def _head(prefix: str, model: Model) -> Head:
-    return Head(f"{prefix}-{uuid.uuid4().hex}", int(time.time()), model.id, FINGERPRINT)
-
-
-def _wants_usage(request: ChatRequest | CompletionRequest) -> bool:
-    return bool(request.stream_options and request.stream_options.include_usage)

@@ -2,10 +2,12 @@
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
+from functools import partial
 from typing import Any
 
-from nexus_mlx.answer import Answer, Shape, chunks, whole
+from nexus_mlx.answer import answered
 from nexus_mlx.asked import Body, chat_body, completion_body, smallest_body
+from nexus_mlx.held import Tally, steps, takes_several
 from nexus_mlx.pieces import Piece
 from nexus_mlx.roster import Listed, allow_list
 from nexus_mlx.server import DEAD, Path, Server
@@ -21,6 +23,8 @@ from nexus.contract.errors import (
 )
 from nexus.contract.wire.chat import ChatRequest
 from nexus.contract.wire.completions import CompletionRequest
+from nexus.sdk.chat.answers import answer_async, new_assembly
+from nexus.sdk.chat.heads import Answer
 from nexus.sdk.engine import Call, Engine, Found, Model
 
 _CHAT: Path = "/v1/chat/completions"
@@ -69,26 +73,35 @@ class MlxEngine(Engine):
         """A whole answer, or its chunks when the request says `stream`."""
         listed = self._named(call.model)
         body = chat_body(request, listed.name, self.config["NEXUS_MLX_MAX_TOKENS"])
-        return await self._answer(request, listed, _CHAT, body, Shape("chat", call.model.id, _wants_usage(request)))
+        if takes_several(request):
+            tally = Tally()
+            several = steps(request, body, partial(self._answered, listed, _CHAT), tally)
+            return await answer_async(several, new_assembly(request, call.model.id, None), tally.usage)
+        return await self._answer(request, call.model, _CHAT, body)
 
     async def completions(self, request: CompletionRequest, call: Call) -> Answer | AsyncIterator[Answer]:
         """A whole completion, or its chunks when the request says `stream`."""
-        listed = self._named(call.model)
-        body = completion_body(request, listed.name, self.config["NEXUS_MLX_MAX_TOKENS"])
-        return await self._answer(request, listed, _TEXT, body, Shape("text", call.model.id, _wants_usage(request)))
+        body = completion_body(request, self._named(call.model).name, self.config["NEXUS_MLX_MAX_TOKENS"])
+        return await self._answer(request, call.model, _TEXT, body)
 
     async def _answer(
-        self, request: ChatRequest | CompletionRequest, listed: Listed, path: Path, body: Body, shape: Shape
+        self, request: ChatRequest | CompletionRequest, model: Model, path: Path, body: Body
     ) -> Answer | AsyncIterator[Answer]:
+        items = self._items(request, model, path, body)
         if request.stream:
-            return self._streamed(listed, path, body, shape)
-        async with self._answered(listed, path, body) as pieces:
-            return await whole(pieces, shape)
+            return items
+        (whole,) = [item async for item in items]
+        return whole
 
-    async def _streamed(self, listed: Listed, path: Path, body: Body, shape: Shape) -> AsyncGenerator[Answer]:
-        async with self._answered(listed, path, body) as pieces, aclosing(chunks(pieces, shape)) as answer:
-            async for chunk in answer:
-                yield chunk
+    async def _items(
+        self, request: ChatRequest | CompletionRequest, model: Model, path: Path, body: Body
+    ) -> AsyncGenerator[Answer]:
+        async with (
+            self._answered(self._named(model), path, body) as pieces,
+            aclosing(answered(pieces, request, model.id)) as items,
+        ):
+            async for item in items:
+                yield item
 
     @asynccontextmanager
     async def _answered(self, listed: Listed, path: Path, body: Body) -> AsyncIterator[AsyncIterator[Piece]]:
@@ -117,7 +130,3 @@ class MlxEngine(Engine):
         if listed is None or listed.problem:
             raise ApiError(NO_READY_SERVICE, f"the model {model.id} is not on the list any more", retry_after=2)
         return listed
-
-
-def _wants_usage(request: ChatRequest | CompletionRequest) -> bool:
-    return bool(request.stream_options and request.stream_options.include_usage)

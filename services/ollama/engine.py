@@ -1,14 +1,11 @@
 """The ollama service's engine: an Ollama server's own API behind OpenAI's chat, completions and embeddings."""
 
-import time
-import uuid
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any
 
-from nexus_ollama.answer import Answer, Head, chat_answer, chat_chunks
 from nexus_ollama.chat import Chat
-from nexus_ollama.completions import Completions, completion_answer, completion_chunks
+from nexus_ollama.completions import Completions
 from nexus_ollama.embeddings import embed
 from nexus_ollama.errors import broken, explain
 from nexus_ollama.fetching import Fetcher
@@ -21,6 +18,8 @@ from nexus.contract.errors import MODEL_NOT_FOUND, PERMISSION_DENIED, ApiError
 from nexus.contract.wire.chat import ChatRequest
 from nexus.contract.wire.completions import CompletionRequest
 from nexus.contract.wire.embeddings import EmbeddingsRequest
+from nexus.sdk.chat.answers import Assembly, answer_async, new_assembly
+from nexus.sdk.chat.heads import Answer
 from nexus.sdk.engine import Call, Engine, Found, Model
 from nexus.sdk.problems import ServiceError
 from nexus.sdk.upstream import Upstream
@@ -65,11 +64,14 @@ class OllamaEngine(Engine):
             _expect(answer, "model", known.name)
 
     async def unload(self, model: Model) -> None:
-        """Have Ollama give the model's memory back. Raises ApiError."""
-        body = {"model": self._known(model).name, "keep_alive": 0, "stream": False}
+        """Have Ollama give the model's memory back, if it still has the model. Raises ApiError."""
+        known = self._shelf.known.get(model.id)
+        if known is None:
+            return
+        body = {"model": known.name, "keep_alive": 0, "stream": False}
         _expect(await self._upstream.send_json("POST", "/api/generate", json=body), "done_reason", "unload")
 
-    async def pull(self, name: str, call: Call) -> AsyncIterator[Mapping[str, Any]]:
+    async def pull(self, name: str, call: Call) -> AsyncGenerator[Mapping[str, Any], None]:
         """Fetch a model from Ollama's library; it stops where it stands when the caller leaves. Raises ApiError."""
         if not self._shelf.allows(name):
             raise ApiError(PERMISSION_DENIED, f"NEXUS_OLLAMA_MODELS does not let {name!r} be pulled", param="model")
@@ -87,7 +89,7 @@ class OllamaEngine(Engine):
             pass  # the answer is an empty 200
 
     async def show(self, model: Model) -> Mapping[str, Any]:
-        """What /api/show tells without the licence's text and other long ones; of a model that is not there, nothing."""
+        """What /api/show tells, but for long texts such as the licence; nothing of a model that is not there."""
         known = self._shelf.known.get(model.id)
         if known is None:
             return {}
@@ -104,19 +106,13 @@ class OllamaEngine(Engine):
         tally = Tally()
         fetch = self._fetcher.fetch if self._fetcher else None
         chat = Chat(self._upstream, request, self._known(call.model), tally, fetch, self._most_context)
-        head = _head("chatcmpl", call.model)
-        if request.stream:
-            return chat_chunks(chat.steps(), head, tally.usage if _wants_usage(request) else None)
-        return await chat_answer(chat.steps(), head, tally.usage)
+        return await answer_async(chat.steps(), _assembly(request, call), tally.usage)
 
     async def completions(self, request: CompletionRequest, call: Call) -> Answer | AsyncIterator[Answer]:
         """A whole completion, or its chunks when the request says `stream`."""
         tally = Tally()
         steps = Completions(self._upstream, request, self._known(call.model), tally, self._most_context).steps()
-        head = _head("cmpl", call.model)
-        if request.stream:
-            return completion_chunks(steps, head, request, tally, with_usage=_wants_usage(request))
-        return await completion_answer(steps, head, request, tally)
+        return await answer_async(steps, _assembly(request, call), tally.usage)
 
     async def embeddings(self, request: EmbeddingsRequest, call: Call) -> dict[str, Any]:
         """The vectors of the request's texts, in their order."""
@@ -134,9 +130,5 @@ def _expect(answer: Any, field: str, value: str) -> None:
         raise broken(f"its {field} is not {value!r}")
 
 
-def _head(prefix: str, model: Model) -> Head:
-    return Head(f"{prefix}-{uuid.uuid4().hex}", int(time.time()), model.id)
-
-
-def _wants_usage(request: ChatRequest | CompletionRequest) -> bool:
-    return bool(request.stream_options and request.stream_options.include_usage)
+def _assembly(request: ChatRequest | CompletionRequest, call: Call) -> Assembly:
+    return new_assembly(request, call.model.id, "fp_ollama")

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from nexus_tts.names import chosen_speaker
-from nexus_tts.speech import Manner, Speech, body, events
+from nexus_tts.speech import Manner, Speech
 from nexus_tts.voice import Options, Voice
 
 from nexus.contract.wire.speech import SpeechRequest
 from nexus.sdk.cores import spare_cores
 from nexus.sdk.engine import Call, Engine, Model
 from nexus.sdk.loaded import Loaded
+from nexus.sdk.media.speech import spoken_body, spoken_events
 
 _MOST_THREADS: Final = 4
 
@@ -46,4 +47,6 @@ class TtsEngine(Engine):
         loaded = self._models.of(call)
         speaker = chosen_speaker(request.voice_name, loaded.name, loaded.voice.speakers)
         speech = Speech(loaded.voice, request.input, Manner(speaker, request.speed, request.response_format), call)
-        return events(speech) if request.stream_format == "sse" else body(speech, request.response_format)
+        if request.stream_format == "sse":
+            return spoken_events(speech.chunks(), lambda: speech.usage)
+        return spoken_body(speech.chunks(), request.response_format)

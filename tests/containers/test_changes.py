@@ -115,6 +115,11 @@ def test_a_service_of_ones_own_is_found_without_a_restart(stack: Project, http: 
         until(lambda: ready_instances(http, "word-tools"), "the new service is ready")
         answer = http.post("/v1/word-tools/count", json={"text": "to be or not to be"})
         assert answer.status_code == 200, answer.text
+        (ours,) = grown.containers("word-tools")
+        (others,) = stack.containers("embeddings")
+        for key in ("ReadonlyRootfs", "CapDrop", "SecurityOpt", "RestartPolicy", "PidsLimit", "Init"):
+            assert ours["HostConfig"][key] == others["HostConfig"][key], key
+        assert ours["HostConfig"]["Memory"] == 512 * 2**20
         (after,) = stack.containers("gateway")
         assert (after["Id"], after["State"]["StartedAt"]) == (before["Id"], before["State"]["StartedAt"])
     finally:

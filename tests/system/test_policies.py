@@ -326,7 +326,7 @@ def test_the_administrator_and_everybody_have_the_policies_of_their_names(
     start_gateway: Any, upstream: ScriptedUpstream
 ) -> None:
     config = "policies: {administrator: {rpm: 2}, anonymous: {rpm: 1}}"
-    gateway = start_gateway(upstream, config=config, env={"NEXUS_AUTH": "off"})
+    gateway = start_gateway(upstream, config=config, env={"NEXUS_AUTH": "off", "NEXUS_PUBLIC_URL": "http://nexus.test"})
     asked = chat_body(model="small")
     assert [gateway.post(CHAT, asked).status for _ in range(3)] == [200, 200, 429]
     assert [gateway.post(CHAT, asked, token=None).status for _ in range(2)] == [200, 429]

@@ -196,6 +196,18 @@ def test_a_jobs_pictures_get_urls_too(gateway: Gateway) -> None:
     assert gateway.get(picture["url"].removeprefix("http://nexus.test"), token=None).body == png("red 0")
 
 
+def test_a_jobs_pictures_go_with_it(gateway: Gateway) -> None:
+    wish = {"prompt": "green", "response_format": "url"}
+    waiting = gateway.post("/v1/images/generations", wish, headers={"prefer": "respond-async, wait=10"})
+    plain = gateway.post("/v1/images/generations", wish)
+    of_job, of_call = (answer.json()["data"][0]["url"].removeprefix("http://nexus.test") for answer in (waiting, plain))
+    assert gateway.get(of_job, token=None).status == 200
+    assert gateway.get(f"/v1/jobs/{waiting.header('x-nexus-job')}", method="DELETE").json()["deleted"]
+    answer = gateway.get(of_job, token=None)
+    assert (answer.status, answer.error["code"]) == (404, "not_found")
+    assert gateway.get(of_call, token=None).body == png("green 0")  # nobody's but the call's: for its own day
+
+
 @pytest.mark.parametrize(
     ("name", "media_type", "kind"), [("a.pdf", "application/pdf", "document_url"), ("a.png", "image/png", "image_url")]
 )

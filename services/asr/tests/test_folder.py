@@ -1,5 +1,6 @@
 """A folder of models: what is put there can be asked for, and what is taken away is not there any more."""
 
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -51,18 +52,6 @@ async def test_a_folder_that_is_not_there(engine: Any, tmp_path: Path, monkeypat
     assert caught.value.status == 503
 
 
-async def test_what_is_taken_away_is_let_go(
-    engine: Any, models: dict[str, Model], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    config = {**engine.config, "NEXUS_ASR_MODELS": str(tmp_path)}
-    monkeypatch.setattr(engine, "config", {**config, "NEXUS_ASR_DEVICE": "cpu", "NEXUS_ASR_COMPUTE_TYPE": "int8"})
-    engine._models["mine"] = engine._models["whisper-tiny.en"]
-    entries = list(models.values())
-    found = await engine.discover(entries)
-    assert [(one.model.id, one.state) for one in found] == [(model.id, "ready") for model in entries]
-    assert "mine" not in engine._models
-
-
 @pytest.fixture(scope="module")
 def served(serve: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, openai.OpenAI]]:
     """A service with a folder of models that is empty at first, and a client."""
@@ -85,21 +74,30 @@ def test_a_model_is_put_there_asked_for_and_taken_away(
     assert names(client) == {"whisper-base", "whisper-tiny.en"}
     with pytest.raises(openai.NotFoundError):
         client.audio.transcriptions.create(file=museum, model="mine.en")
-    mine = folder / "mine.en"
-    mine.mkdir()
-    for file in source.iterdir():
-        (mine / file.name).symlink_to(file.resolve())
+    link(source, folder / "mine.en")
     wait_until(lambda: "mine.en" in names(client))
     *deltas, done = client.audio.transcriptions.create(file=museum, model="mine.en", stream=True)
     assert "museum" in done.text
     assert "".join(event.delta for event in deltas) == done.text
     assert "museum" in client.audio.transcriptions.create(file=museum, model="whisper-tiny.en").text
-    for file in mine.iterdir():
-        file.unlink()
-    mine.rmdir()
+    assert state(client, "mine.en") == "ready"
+    shutil.rmtree(folder / "mine.en")
     wait_until(lambda: "mine.en" not in names(client))
     with pytest.raises(openai.NotFoundError):
         client.audio.transcriptions.create(file=museum, model="mine.en")
+    link(source, folder / "mine.en")
+    wait_until(lambda: "mine.en" in names(client))
+    assert state(client, "mine.en") == "unloaded"  # what was in memory went with its folder
+
+
+def link(source: Path, folder: Path) -> None:
+    folder.mkdir()
+    for file in source.iterdir():
+        (folder / file.name).symlink_to(file.resolve())
+
+
+def state(client: openai.OpenAI, name: str) -> str:
+    return str(client.models.retrieve(name).model_extra["state"])
 
 
 def names(client: openai.OpenAI) -> set[str]:

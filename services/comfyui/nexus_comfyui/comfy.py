@@ -88,17 +88,16 @@ class Comfy:
         return told
 
     async def _remembered(self, prompt_id: str) -> Mapping[str, Any] | None:
-        """The same from the history, which is {} until a prompt is done, and from the queue where it is not there."""
-        history = await self._http.get_json(f"/history/{prompt_id}")
-        entry = history.get(prompt_id) if isinstance(history, dict) else None
-        if isinstance(entry, dict):
-            return from_history(entry)
+        """The same from the queue, and from the history, which is {} until a prompt is done. In this order: a prompt
+        that ends between the two looks is found by the second."""
         queue = await self._http.get_json("/queue")
         for status, key in (("in_progress", "queue_running"), ("pending", "queue_pending")):
             items = queue.get(key) if isinstance(queue, dict) else None
-            if any(isinstance(item, list) and prompt_id in item[1:2] for item in items or ()):
+            if isinstance(items, list) and any(isinstance(item, list) and prompt_id in item[1:2] for item in items):
                 return {"status": status}
-        return None
+        history = await self._http.get_json(f"/history/{prompt_id}")
+        entry = history.get(prompt_id) if isinstance(history, dict) else None
+        return from_history(entry) if isinstance(entry, dict) else None
 
     async def cancel(self, prompt_id: str) -> None:
         """Have the engine give a prompt up, whether it waits or runs; no other one is touched."""

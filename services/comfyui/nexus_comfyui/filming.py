@@ -11,8 +11,8 @@ from nexus.contract.errors import INVALID_REQUEST, UPSTREAM_ERROR, ApiError
 from nexus.contract.wire.videos import ImageReference, VideosRequest
 from nexus.sdk.engine import Call, Form
 from nexus.sdk.media.data_urls import read_data_url
-from nexus.sdk.media.pictures import opaque
-from nexus_comfyui import pictures
+from nexus.sdk.media.picture_files import png, read_given
+from nexus.sdk.media.picture_fitting import fitted
 from nexus_comfyui.comfy import Comfy
 from nexus_comfyui.outputs import SavedFile
 from nexus_comfyui.progression import Step
@@ -40,9 +40,9 @@ async def filmed(comfy: Comfy, recipe: Recipe, asked: Form | VideosRequest, call
     frames = _frames(workflow, request)
     values = recipe.settled(workflow, _values(workflow, request, frames))
     if reference is not None:
-        picture = await asyncio.to_thread(pictures.read, reference, _REFERENCE)
+        picture = await asyncio.to_thread(read_given, reference, _REFERENCE)
         room = tuple(workflow.mapping.inputs[side].rounded(values[side]) for side in ("width", "height"))
-        body = await asyncio.to_thread(lambda: pictures.png(pictures.fitted(opaque(picture), room)))
+        body = await asyncio.to_thread(lambda: png(fitted(picture.opaque(), room)))
         values[workflow.mapping.images[0]] = await comfy.upload(body)
     files = await _run(comfy, Prompt(workflow, values), call)
     width, height = request.frame_size

@@ -80,7 +80,7 @@ class Input(BaseModel):
             return value
         return -(-(value - self.plus) // self.multiple_of) * self.multiple_of + self.plus
 
-    def schema(self) -> dict[str, Any]:
+    def json_schema(self) -> dict[str, Any]:
         """The JSON Schema of a value; pictures are data: URLs."""
         schema: dict[str, Any] = {"type": "string" if self.is_picture else self.type}
         told = {
@@ -131,12 +131,12 @@ class Mapping(BaseModel):
         """The image inputs in their order."""
         return tuple(name for name, one in self.inputs.items() if one.type == "image")
 
-    def schema(self) -> dict[str, Any]:
+    def json_schema(self) -> dict[str, Any]:
         """The JSON Schema of all inputs: what a tool is told."""
         required = [name for name, one in self.inputs.items() if one.type == "image" and one.required]
         if "prompt" in self.inputs and self.inputs["prompt"].default is None:
             required.insert(0, "prompt")
-        properties = {name: one.schema() for name, one in self.inputs.items()}
+        properties = {name: one.json_schema() for name, one in self.inputs.items()}
         return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
 
 

@@ -5,11 +5,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from nexus.contract.errors import ApiError
 from nexus.sdk.engine import Found, Model
-from nexus_comfyui.asked import read_size
+from nexus.sdk.media.picture_requests import read_size
 from nexus_comfyui.library import CHECKPOINT_WORKFLOWS, VIDEO_WORKFLOW, Shelf, own_workflow
 from nexus_comfyui.mapping import RUN
+from nexus_comfyui.pictures import LARGEST
 from nexus_comfyui.recipes import Recipe
+from nexus_comfyui.tools import tool
 from nexus_comfyui.workflow import Workflow, link
 
 IMAGES: Final = ("images.generations", "images.edits", "images.variations")
@@ -42,6 +45,7 @@ def offers(own: Bench, shelf: Shelf, checkpoints: Sequence[str], nodes: Nodes, w
 
     Entries of the manifest (`[options] checkpoint = "FILE"`) come first and name and settle a checkpoint; one that
     none names is offered by its file's name. A video workflow of the service's own whose files are missing is left out.
+    Workflows are tools as well, checkpoints are not: there may be hundreds, and all take the same inputs.
     """
     found = [_entry(own, model, checkpoints) for model in wanted]
     named = {str(model.options.get("checkpoint")) for model in wanted}
@@ -49,13 +53,19 @@ def offers(own: Bench, shelf: Shelf, checkpoints: Sequence[str], nodes: Nodes, w
     for workflow in shelf.workflows:
         reasons = list(objections(workflow, nodes))
         model = Model(id=_id(workflow.name), operations=(*workflow.mapping.operations, RUN))
-        recipe = None if reasons else Recipe((workflow,))
-        found.append((Found(model, "failed" if reasons else "ready", "; ".join(reasons[:3])), recipe))
+        if reasons:
+            found.append((Found(model, "failed", "; ".join(reasons[:3])), None))
+        else:
+            found.append(_workflow(model, Recipe((workflow,))))
     found += [(Found(Model(id=_id(name)), "failed", reason), None) for name, reason in shelf.problems.items()]
     if not any(objections(own.video, nodes)):
         model = Model(id=VIDEO_WORKFLOW, operations=("videos", RUN), vram_mb=16384, licence="Apache-2.0")
-        found.append((Found(model), Recipe((own.video,))))
+        found.append(_workflow(model, Recipe((own.video,))))
     return found
+
+
+def _workflow(model: Model, recipe: Recipe) -> Offer:
+    return Found(model, tools=(tool(model.id, recipe),)), recipe
 
 
 def _entry(own: Bench, model: Model, checkpoints: Sequence[str]) -> Offer:
@@ -65,7 +75,10 @@ def _entry(own: Bench, model: Model, checkpoints: Sequence[str]) -> Offer:
     if file not in checkpoints:
         return Found(model, "failed", f"the engine has no checkpoint {file!r}"), None
     values = {name: model.options[name] for name in _SETTINGS if name in model.options}
-    size = read_size(str(model.options.get("size", "auto")))
+    try:
+        size = read_size(str(model.options.get("size", "auto")), LARGEST)
+    except ApiError as error:
+        return Found(model, "failed", f"options: {error.message}"), None
     if size is not None:
         values |= {"width": size[0], "height": size[1]}
     operations = model.operations or (*IMAGES, RUN)

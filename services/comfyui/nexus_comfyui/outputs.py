@@ -52,7 +52,8 @@ def _files(node: str, output: Any) -> Iterator[SavedFile]:
     if not isinstance(output, dict):
         return
     for key in _KEYS:
-        for one in output.get(key) or ():
+        told = output.get(key)
+        for one in told if isinstance(told, list) else ():
             if isinstance(one, dict) and isinstance(one.get("filename"), str):
                 yield SavedFile(
                     node, one["filename"], str(one.get("subfolder") or ""), str(one.get("type") or "output")
@@ -61,8 +62,10 @@ def _files(node: str, output: Any) -> Iterator[SavedFile]:
 
 def from_history(entry: Mapping[str, Any]) -> dict[str, Any]:
     """An entry of the history as /api/jobs would tell it."""
-    told = entry.get("status") or {}
-    messages = [one for one in told.get("messages") or () if isinstance(one, list) and len(one) == 2]
+    status = entry.get("status")
+    told = status if isinstance(status, dict) else {}
+    said = told.get("messages")
+    messages = [one for one in (said if isinstance(said, list) else ()) if isinstance(one, list) and len(one) == 2]
     errors = [data for kind, data in messages if kind == "execution_error"]
     stopped = any(kind == "execution_interrupted" for kind, _ in messages)
     bad = "cancelled" if stopped else "failed"
@@ -77,9 +80,12 @@ def refused(body: bytes, workflow: Workflow) -> ApiError:
     """The error for a prompt that the engine answered with 400: the caller's where it is about an input of the
     workflow's, a missing model where a file is not there, else the workflow's own."""
     try:
-        told = json.loads(body)
-    except ValueError:
+        return _refused(json.loads(body), workflow)
+    except (AttributeError, TypeError, ValueError, RecursionError):  # it is no JSON, or not of ComfyUI's shape
         return ApiError(UPSTREAM_ERROR, "the engine refused the prompt and did not say why")
+
+
+def _refused(told: Any, workflow: Workflow) -> ApiError:
     places = {place: name for name, one in workflow.mapping.inputs.items() for place in one.places}
     for node, errors in (told.get("node_errors") or {}).items():
         for one in errors.get("errors") or ():
@@ -118,6 +124,6 @@ def _said(body: bytes) -> str:
         told = json.loads(body)
         error = told.get("error", told) if isinstance(told, dict) else told
         text = error.get("message", "") if isinstance(error, dict) else str(error)
-    except ValueError:
+    except (ValueError, RecursionError):
         text = body[:300].decode("utf-8", "replace")
     return " ".join(str(text).split())[:300] or "nothing more"

@@ -1,51 +1,41 @@
 """OpenAI's answers for pictures: each seed is one prompt of the engine's, its previews the partial images."""
 
 import asyncio
-import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
-
-from PIL import Image
 
 from nexus.contract.errors import INVALID_REQUEST, UPSTREAM_ERROR, ApiError
 from nexus.sdk.engine import Call, Event
-from nexus_comfyui import pictures
-from nexus_comfyui.asked import Asked
+from nexus.sdk.media import picture_answers
+from nexus.sdk.media.picture_answers import Made, Shown, Unfinished, preview_marks
+from nexus.sdk.media.picture_files import from_engine, png
+from nexus.sdk.media.picture_fitting import bordered, cut, fitted
+from nexus.sdk.media.picture_requests import PicturesAsked
 from nexus_comfyui.comfy import Comfy
 from nexus_comfyui.outputs import SavedFile
+from nexus_comfyui.pictures import mask_png, masked_png
 from nexus_comfyui.progression import Preview, Step
 from nexus_comfyui.recipes import Recipe
 from nexus_comfyui.run import Files, Prompt, run
 from nexus_comfyui.workflow import Workflow
 
-PATCH: Final = 32
 _STEP: Final = 8
-_QUALITIES: Final = {"hd": "high", "standard": "medium", "auto": "medium"}
-
-
-@dataclass(frozen=True, slots=True)
-class Unfinished:
-    """A picture that is not done."""
-
-    image: Image.Image
-
-
-Pictures = AsyncGenerator[Image.Image | Unfinished, None]
 
 
 @dataclass(frozen=True, slots=True)
 class Commission:
     """A request with the workflow that was chosen for it, and its pictures' names at the engine."""
 
-    asked: Asked
+    asked: PicturesAsked
     workflow: Workflow
     values: Mapping[str, Any]
     size: tuple[int, int] | None
 
 
-async def commissioned(comfy: Comfy, recipe: Recipe, operation: str, asked: Asked) -> Commission:
+async def commissioned(comfy: Comfy, recipe: Recipe, operation: str, asked: PicturesAsked) -> Commission:
     """The request made ready: its workflow chosen and its pictures sent to the engine. Raises ApiError."""
     workflow = recipe.workflow(operation, len(asked.images), masked=asked.mask is not None)
     given: dict[str, Any] = {
@@ -70,46 +60,22 @@ async def commissioned(comfy: Comfy, recipe: Recipe, operation: str, asked: Aske
 
 async def whole_answer(comfy: Comfy, work: Commission, call: Call) -> dict[str, Any]:
     """All pictures, made one after another. Raises ApiError."""
-    made = []
-    for place in range(len(work.asked.seeds)):
-        async with aclosing(_painted(comfy, work, place, call)) as shown:
-            made += [picture async for picture in shown]
-    asked = work.asked
-    return {
-        "created": int(time.time()),
-        "data": [{"b64_json": await asyncio.to_thread(_written, picture, asked)} for picture in made],
-        "background": "opaque",
-        "output_format": asked.file_format,
-        "size": "x".join(str(side) for side in made[0].size),
-        "quality": _QUALITIES.get(asked.quality, asked.quality),
-        "usage": _usage(work, made[0].size, len(made)),
-    }
+    return await picture_answers.whole_answer(work.asked, partial(_painted, comfy, work, call))
 
 
-async def events(comfy: Comfy, work: Commission, call: Call) -> AsyncGenerator[Event, None]:
+def events(comfy: Comfy, work: Commission, call: Call) -> AsyncGenerator[Event, None]:
     """The events of a stream: of each picture its previews, then the picture itself. Raises ApiError."""
-    for place in range(len(work.asked.seeds)):
-        partial = 0
-        async with aclosing(_painted(comfy, work, place, call)) as shown:
-            async for picture in shown:
-                if isinstance(picture, Unfinished):
-                    more: dict[str, Any] = {"partial_image_index": partial}
-                    yield await _event(work, "partial_image", picture.image, more)
-                    partial += 1
-                else:
-                    yield await _event(work, "completed", picture, {"usage": _usage(work, picture.size, 1)})
+    return picture_answers.events(work.asked, partial(_painted, comfy, work, call))
 
 
-async def _painted(
-    comfy: Comfy, work: Commission, place: int, call: Call
-) -> AsyncGenerator[Image.Image | Unfinished, None]:
+async def _painted(comfy: Comfy, work: Commission, call: Call, place: int) -> Shown:
     """Previews at even parts of the way, as many as are wanted, then the picture of the seed at `place`."""
     asked, count = work.asked, len(work.asked.seeds)
     which = f"picture {place + 1} of {count}: " if count > 1 else ""
     values = dict(work.values)
     if "seed" in work.workflow.mapping.inputs:
         values["seed"] = asked.seeds[place]
-    marks = [(number + 1) / (asked.previews + 1) for number in range(asked.previews)]
+    marks = preview_marks(asked.previews)
     async with aclosing(run(comfy, Prompt(work.workflow, values, bool(asked.previews)))) as told:
         async for one in told:
             if isinstance(one, Step):
@@ -129,36 +95,32 @@ def _picture(saved: tuple[SavedFile, ...]) -> SavedFile:
     raise ApiError(UPSTREAM_ERROR, "the engine saved no picture")
 
 
-def _finished(body: bytes, work: Commission) -> Image.Image:
+def _finished(body: bytes, work: Commission) -> Made:
     """The picture in the asked size, in which nothing has changed where the mask forbids it."""
-    picture = pictures.from_engine(body)
-    if work.size is None:
-        return picture
-    picture = pictures.cut(picture, work.size)
-    asked = work.asked
-    if asked.mask is None:
-        return picture
-    base = pictures.fitted(asked.images[0], work.size)
-    return Image.composite(picture, base, pictures.fitted(asked.mask, work.size))
+    picture = from_engine(body)
+    return Made(picture if work.size is None else work.asked.kept(cut(picture, work.size)))
 
 
 def _unfinished(preview: Preview, work: Commission) -> Unfinished:
-    picture = pictures.from_engine(preview.body)
-    return Unfinished(picture if work.size is None else pictures.fitted(picture, work.size))
+    picture = from_engine(preview.body)
+    return Unfinished(picture if work.size is None else work.asked.kept(fitted(picture, work.size)))
 
 
-async def _sent(comfy: Comfy, workflow: Workflow, asked: Asked, size: tuple[int, int]) -> dict[str, str]:
+async def _sent(comfy: Comfy, workflow: Workflow, asked: PicturesAsked, size: tuple[int, int]) -> dict[str, str]:
     """The request's pictures at the engine, by the names of their inputs."""
-    room = tuple(-(-side // _STEP) * _STEP for side in size)
+    room = -(-size[0] // _STEP) * _STEP, -(-size[1] // _STEP) * _STEP
     sent: dict[str, str] = {}
-    mask = None if asked.mask is None else pictures.bordered(pictures.fitted(asked.mask, size), room)
+    mask = None if asked.mask is None else bordered(fitted(asked.mask, size), room)
     in_alpha = "mask" in workflow.mapping.inputs and workflow.mapping.inputs["mask"].in_alpha
     for place, (name, image) in enumerate(zip(workflow.mapping.images, asked.images, strict=False)):
-        picture = pictures.bordered(pictures.fitted(image, size), room)
-        body = await asyncio.to_thread(pictures.png, picture, mask if in_alpha and place == 0 else None)
+        picture = bordered(fitted(image, size), room)
+        if mask is not None and in_alpha and place == 0:
+            body = await asyncio.to_thread(masked_png, picture, mask)
+        else:
+            body = await asyncio.to_thread(png, picture)
         sent[name] = await comfy.upload(body)
     if mask is not None and not in_alpha:
-        sent["mask"] = await comfy.upload(await asyncio.to_thread(pictures.mask_png, mask))
+        sent["mask"] = await comfy.upload(await asyncio.to_thread(mask_png, mask))
     elif mask is not None:
         sent["mask"] = "alpha"
     return sent
@@ -167,37 +129,3 @@ async def _sent(comfy: Comfy, workflow: Workflow, asked: Asked, size: tuple[int,
 def _own_size(recipe: Recipe) -> tuple[int, int] | None:
     width, height = recipe.values.get("width"), recipe.values.get("height")
     return (width, height) if width and height else None
-
-
-def _written(picture: Image.Image, asked: Asked) -> str:
-    return pictures.written(picture, asked.file_format, asked.compression)
-
-
-async def _event(work: Commission, kind: str, picture: Image.Image, more: dict[str, Any]) -> Event:
-    asked = work.asked
-    name = f"{asked.event}.{kind}"
-    event = {
-        "type": name,
-        "b64_json": await asyncio.to_thread(_written, picture, asked),
-        "created_at": int(time.time()),
-        "size": "x".join(str(side) for side in picture.size),
-        "quality": _QUALITIES.get(asked.quality, asked.quality),
-        "background": "opaque",
-        "output_format": asked.file_format,
-    }
-    return Event(name, {**event, **more})
-
-
-def _usage(work: Commission, size: tuple[int, int], count: int) -> dict[str, Any]:
-    """Tokens in and out: words, and of a picture one for each patch of 32 by 32 pixels. The engine counts none."""
-    patches = -(-size[0] // PATCH) * -(-size[1] // PATCH)
-    given = len(work.asked.images) + (work.asked.mask is not None)
-    details = {"text_tokens": len(work.asked.prompt.split()), "image_tokens": given * patches}
-    spent = sum(details.values())
-    made = count * patches
-    return {
-        "input_tokens": spent,
-        "output_tokens": made,
-        "total_tokens": spent + made,
-        "input_tokens_details": details,
-    }

@@ -6,6 +6,7 @@ four bytes of its format (1 JPEG, 2 PNG) and the file.
 
 import json
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -74,7 +75,7 @@ class Progression:
         kind, data = whole.get("type"), whole.get("data")
         if not isinstance(data, dict) or data.get("prompt_id", self._id) != self._id:
             return []
-        handle = {
+        handlers: dict[str, Callable[[dict[str, Any]], list[Told]]] = {
             "execution_start": self._started,
             "execution_cached": self._cached,
             "executing": self._executing,
@@ -84,8 +85,8 @@ class Progression:
             "execution_success": lambda _: [Ended("success")],
             "execution_error": _failed,
             "execution_interrupted": lambda _: [Ended("interrupted", "the prompt was interrupted at the engine")],
-        }.get(kind)
-        return handle(data) if handle else []
+        }
+        return handlers[kind](data) if kind in handlers else []
 
     def _binary(self, message: bytes) -> list[Told]:
         if len(message) <= 8 or struct.unpack_from(">I", message)[0] != _PREVIEW:

@@ -41,10 +41,10 @@ class Recipe:
         values = own | {name: value for name, value in given.items() if value is not None}
         return values | ({"checkpoint": own["checkpoint"]} if "checkpoint" in own else {})
 
-    def schema(self) -> dict[str, Any]:
+    def json_schema(self) -> dict[str, Any]:
         """The JSON Schema of the inputs, of several workflows the first that needs no picture."""
         first = next((one for one in self.workflows if not one.mapping.images), self.workflows[0])
-        schema = first.mapping.schema()
+        schema = first.mapping.json_schema()
         if "checkpoint" in self.values:
             schema["properties"].pop("checkpoint", None)
         return schema

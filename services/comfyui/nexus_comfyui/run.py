@@ -2,10 +2,10 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from nexus.contract.errors import NO_READY_SERVICE, OVERLOADED, UPSTREAM_ERROR, ApiError
 from nexus_comfyui.comfy import Comfy
@@ -14,6 +14,7 @@ from nexus_comfyui.progression import Ended, Preview, Progression, Saved, Step, 
 from nexus_comfyui.socket import HungUpError, Messages
 from nexus_comfyui.workflow import Workflow
 
+T = TypeVar("T")
 CANCEL_SECONDS: Final = 1.0
 _SILENCE_SECONDS: Final = 5.0
 _POLL_SECONDS: Final = 0.5
@@ -111,7 +112,7 @@ async def _told(
 def _read(progression: Progression, message: str | bytes) -> list[Told]:
     try:
         return progression.feed(message)
-    except (ValueError, AttributeError, TypeError) as error:
+    except (ValueError, AttributeError, TypeError, RecursionError) as error:
         raise ApiError(UPSTREAM_ERROR, f"the engine said what is no message: {error}") from error
 
 
@@ -125,7 +126,8 @@ async def _polled(comfy: Comfy, prompt_id: str) -> AsyncIterator[Step | Ended]:
             yield Ended("interrupted", "the prompt was cancelled at the engine")
             return
         if job["status"] == "failed":
-            error = job.get("execution_error") or {}
+            told = job.get("execution_error")
+            error = told if isinstance(told, dict) else {}
             kind = str(error.get("exception_type", ""))
             yield Ended(
                 "error", f"{error.get('node_type', 'a node')}: {error.get('exception_message', 'failed')}", kind
@@ -137,7 +139,7 @@ async def _polled(comfy: Comfy, prompt_id: str) -> AsyncIterator[Step | Ended]:
 
 async def _standing(comfy: Comfy, prompt_id: str) -> Mapping[str, Any]:
     """How the prompt stands. Raises ApiError (503) where the engine has lost it: it was restarted."""
-    job = await comfy.job(prompt_id)
+    job = await _again(lambda: comfy.job(prompt_id))
     if job is None:
         raise ApiError(NO_READY_SERVICE, "the engine was restarted and has lost the prompt", retry_after=2)
     return job
@@ -148,6 +150,17 @@ async def _outputs(comfy: Comfy, prompt_id: str) -> Mapping[str, Any]:
     job = await comfy.job(prompt_id)
     outputs = job.get("outputs") if job else None
     return outputs if isinstance(outputs, dict) else {}
+
+
+async def _again(look: Callable[[], Awaitable[T]]) -> T:
+    """What a look tells; one that breaks off is taken once more, as it may have met an engine just being restarted."""
+    try:
+        return await look()
+    except ApiError as error:
+        if error.kind is not UPSTREAM_ERROR:
+            raise
+        await asyncio.sleep(_POLL_SECONDS)
+        return await look()
 
 
 async def _given_up(comfy: Comfy, prompt_id: str, submitting: "asyncio.Future[None]") -> None:

@@ -8,15 +8,16 @@ from typing import Annotated, Any, Final
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
+from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 
 from nexus.contract.errors import INVALID_REQUEST, UPSTREAM_ERROR, ApiError
 from nexus.sdk.engine import Call
 from nexus.sdk.media.data_urls import read_data_url
-from nexus.sdk.media.pictures import opaque
-from nexus_comfyui import pictures
+from nexus.sdk.media.picture_files import GivenPicture, may_change, png, read_given
 from nexus_comfyui.comfy import Comfy
 from nexus_comfyui.outputs import SavedFile
+from nexus_comfyui.pictures import mask_png, masked_png
 from nexus_comfyui.progression import Step
 from nexus_comfyui.recipes import Recipe
 from nexus_comfyui.run import Files, Prompt, run
@@ -55,7 +56,7 @@ async def ran(comfy: Comfy, recipe: Recipe, request: RunRequest, call: Call) -> 
 
 def _hold_against(workflow: Workflow, inputs: dict[str, Any]) -> None:
     """Raises ApiError (400) that names the input which the workflow's schema does not allow."""
-    error = best_match(Draft202012Validator(workflow.mapping.schema()).iter_errors(inputs))
+    error = best_match(Draft202012Validator(workflow.mapping.json_schema()).iter_errors(inputs))
     if error is None:
         return
     param = ".".join(["inputs", *(str(part) for part in error.absolute_path)])
@@ -74,18 +75,21 @@ async def _sent(comfy: Comfy, workflow: Workflow, inputs: dict[str, Any]) -> dic
     change = None
     if "mask" in read:
         first = read.get("image", read["mask"])
-        change = pictures.may_change(read.pop("mask"), first.size, "inputs.mask")
+        change = may_change(read.pop("mask"), first, "inputs.mask")
         if not workflow.mapping.inputs["mask"].in_alpha:
-            sent["mask"] = await comfy.upload(await asyncio.to_thread(pictures.mask_png, change))
+            sent["mask"] = await comfy.upload(await asyncio.to_thread(mask_png, change))
             change = None
     for name, picture in read.items():
-        alpha = change if name == "image" else None
-        sent[name] = await comfy.upload(await asyncio.to_thread(pictures.png, opaque(picture), alpha))
+        sent[name] = await comfy.upload(await asyncio.to_thread(_png, picture, change if name == "image" else None))
     return sent
 
 
-def _picture(url: str, param: str) -> Any:
-    return pictures.read(read_data_url(url, param).body, param)
+def _picture(url: str, param: str) -> GivenPicture:
+    return read_given(read_data_url(url, param).body, param)
+
+
+def _png(picture: GivenPicture, change: Image.Image | None) -> bytes:
+    return png(picture.opaque()) if change is None else masked_png(picture.opaque(), change)
 
 
 async def _output(comfy: Comfy, file: SavedFile) -> dict[str, str]:

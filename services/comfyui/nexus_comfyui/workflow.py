@@ -37,11 +37,11 @@ class Workflow:
         for name, one in self.mapping.inputs.items():
             value = values.get(name, one.default)
             if value is None:
-                absent.update(node for node, field in one.places if one.type == "image" and field != ALPHA)
+                absent.update(place for place, field in one.places if one.type == "image" and field != ALPHA)
                 continue
-            for node, field in one.places:
+            for place, field in one.places:
                 if field != ALPHA:
-                    graph[node]["inputs"][field] = one.rounded(value)
+                    graph[place]["inputs"][field] = one.rounded(value)
         for node in graph.values():
             if isinstance(node["inputs"].get(PREFIX), str):
                 node["inputs"][PREFIX] = f"{FOLDER}/{tag}"

@@ -112,6 +112,12 @@ def test_without_a_websocket_the_prompt_is_asked_after(client: openai.OpenAI, co
     assert paint(client).data[0].b64_json
 
 
+def test_a_websocket_that_breaks_off(client: openai.OpenAI, comfy: Any) -> None:
+    comfy.control(hang_up=1, step_seconds=0.1)
+    assert paint(client, steps=5).data[0].b64_json
+    assert not comfy.seen(f"/api/jobs/{comfy.prompts()[-1]['prompt_id']}/cancel")
+
+
 def test_what_is_done_is_taken_out_of_the_history(client: openai.OpenAI, comfy: Any) -> None:
     paint(client)
     assert comfy.prompts()[-1]["prompt_id"] not in comfy.told()["history"]

@@ -13,6 +13,7 @@ from PIL import Image
 from nexus.contract.errors import ApiError
 from nexus.contract.sse import SseParser
 from nexus.contract.wire.images import ImageEvent, ImagesEditRequest, ImagesGenerationRequest, ImagesResponse
+from nexus.sdk.answering import encode_item
 from nexus.sdk.engine import Call, Form, Model
 
 Answer = dict[str, Any]
@@ -149,7 +150,7 @@ def test_variations_differ_by_seed(engine: Any, call: Call, form_of: Any, house:
 
 
 def streamed(items: Any) -> list[Answer]:
-    events = SseParser().feed(b"".join(items))
+    events = SseParser().feed(b"".join(map(encode_item, items)))
     for event in events:
         assert event.event == json.loads(event.data)["type"]
         ImageEvent.model_validate_json(event.data)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 SEEDS: Final = 2**32
+LARGEST: Final = 2048
 STEP: Final = 8
 RESULT: Final = "l2i"
 _SAMPLER: Final = "denoise"

@@ -98,8 +98,8 @@ class Invoke:
             raise
         if not isinstance(told, dict) or not isinstance(told.get("status"), str):
             raise ApiError(UPSTREAM_ERROR, "the engine does not tell how the item stands")
-        error = str(told.get("error_type") or ""), " ".join(str(told.get("error_message") or "").split())[:500]
-        return Item(told["status"], _result(told.get("session")), *error)
+        message = " ".join(str(told.get("error_message") or "").split())[:500]
+        return Item(told["status"], _result(told.get("session")), str(told.get("error_type") or ""), message)
 
     async def cancel(self, item_id: int) -> None:
         """Have the engine give an item up, whether it waits or runs."""

@@ -1,13 +1,15 @@
 """Which models there are: the engine's SDXL models under names that a model can have, with their own settings."""
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from nexus.contract.errors import ApiError
 from nexus.sdk.engine import Found, Model
-from nexus_invokeai.asked import read_size
-from nexus_invokeai.graphs import SCHEDULERS, STEP
+from nexus.sdk.media.picture_requests import read_size
+from nexus_invokeai.graphs import LARGEST, SCHEDULERS, STEP
 
 _IDENTITY: Final = ("key", "hash", "name", "base", "type")
 _NATIVE: Final = (1024, 1024)
@@ -47,7 +49,10 @@ def offers(records: Sequence[Mapping[str, Any]], wanted: Sequence[Model]) -> lis
             found.append((Found(model, "failed", f"the engine has no SDXL model {asked!r}"), None))
             continue
         named.add(record["key"])
-        found.append((Found(model), _palette(record, model.options)))
+        try:
+            found.append((Found(model), _palette(record, model.options)))
+        except ApiError as error:
+            found.append((Found(model, "failed", f"options: {error.message}"), None))
     for record in records:
         if record["key"] not in named:
             model = Model(id=_id(str(record["name"])), aliases=(str(record["key"]),))
@@ -69,7 +74,8 @@ def _distinct(found: Sequence[Offer]) -> list[Offer]:
 
 def _palette(record: Mapping[str, Any], options: Mapping[str, Any]) -> Palette:
     """The engine's own default settings of a model, and before them those of the entry; what is no setting is left."""
-    own = record.get("default_settings") or {}
+    told = record.get("default_settings")
+    own = told if isinstance(told, dict) else {}
     settings = {"guidance_scale": own.get("cfg_scale"), **own, **options}
     known: dict[str, Any] = {}
     if _is_number(settings.get("steps")) and settings["steps"] >= 1:
@@ -78,9 +84,9 @@ def _palette(record: Mapping[str, Any], options: Mapping[str, Any]) -> Palette:
         known["guidance_scale"] = float(settings["guidance_scale"])
     if _is_number(settings.get("strength")) and 0 < settings["strength"] <= 1:
         known["strength"] = float(settings["strength"])
-    if settings.get("scheduler") in SCHEDULERS:
+    if isinstance(settings.get("scheduler"), str) and settings["scheduler"] in SCHEDULERS:
         known["scheduler"] = settings["scheduler"]
-    size = read_size(str(options["size"])) if "size" in options else _own_size(own)
+    size = read_size(str(options["size"]), LARGEST) if "size" in options else _own_size(own)
     identifier = {name: str(record.get(name) or "") for name in _IDENTITY}
     return Palette(identifier, size or _NATIVE, **known)
 
@@ -93,7 +99,7 @@ def _own_size(own: Mapping[str, Any]) -> tuple[int, int] | None:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _id(name: str) -> str:

@@ -1,43 +1,33 @@
 """OpenAI's answers for pictures: each seed is one item of the engine's queue, its previews the partial images."""
 
 import asyncio
-import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from functools import partial
+from typing import Any
 
-from PIL import Image
+from PIL import Image, ImageOps
 
 from nexus.contract.errors import INVALID_REQUEST, ApiError
 from nexus.sdk.engine import Call, Event
-from nexus_invokeai import pictures
-from nexus_invokeai.asked import Asked
+from nexus.sdk.media import picture_answers
+from nexus.sdk.media.picture_answers import Made, Shown, Unfinished, preview_marks
+from nexus.sdk.media.picture_files import from_engine, png
+from nexus.sdk.media.picture_fitting import bordered, cut, fitted
+from nexus.sdk.media.picture_requests import PicturesAsked
 from nexus_invokeai.graphs import STEP, Drawing
 from nexus_invokeai.invoke import Invoke
 from nexus_invokeai.offers import Palette
 from nexus_invokeai.progression import Preview, Step
 from nexus_invokeai.run import bounded, run
 
-PATCH: Final = 32
-_QUALITIES: Final = {"hd": "high", "standard": "medium", "auto": "medium"}
-
-
-@dataclass(frozen=True, slots=True)
-class Unfinished:
-    """A picture that is not done."""
-
-    image: Image.Image
-
-
-Pictures = AsyncGenerator[Image.Image | Unfinished, None]
-
 
 @dataclass(frozen=True, slots=True)
 class Commission:
     """A request with what is to be drawn for it, but for the seeds; `keep`: its pictures stay at the engine, too."""
 
-    asked: Asked
+    asked: PicturesAsked
     drawing: Drawing
     size: tuple[int, int]
     keep: bool
@@ -45,7 +35,7 @@ class Commission:
 
 @asynccontextmanager
 async def commissioned(
-    invoke: Invoke, palette: Palette, asked: Asked, *, keep: bool
+    invoke: Invoke, palette: Palette, asked: PicturesAsked, *, keep: bool
 ) -> AsyncGenerator[Commission, None]:
     """The request made ready, its pictures at the engine as long as they are needed. Raises ApiError."""
     if len(asked.images) > 1:
@@ -79,42 +69,20 @@ async def commissioned(
 
 async def whole_answer(invoke: Invoke, work: Commission, call: Call) -> dict[str, Any]:
     """All pictures, made one after another. Raises ApiError."""
-    made: list[Any] = []
-    for place in range(len(work.asked.seeds)):
-        async with aclosing(_painted(invoke, work, place, call)) as shown:
-            made += [picture async for picture in shown]
-    asked = work.asked
-    return {
-        "created": int(time.time()),
-        "data": [{"b64_json": await asyncio.to_thread(_written, picture, asked)} for picture in made],
-        "background": "opaque",
-        "output_format": asked.file_format,
-        "size": "x".join(str(side) for side in work.size),
-        "quality": _QUALITIES.get(asked.quality, asked.quality),
-        "usage": _usage(work, len(made)),
-    }
+    return await picture_answers.whole_answer(work.asked, partial(_painted, invoke, work, call))
 
 
-async def events(invoke: Invoke, work: Commission, call: Call) -> AsyncGenerator[Event, None]:
+def events(invoke: Invoke, work: Commission, call: Call) -> AsyncGenerator[Event, None]:
     """The events of a stream: of each picture its previews, then the picture itself. Raises ApiError."""
-    for place in range(len(work.asked.seeds)):
-        partial = 0
-        async with aclosing(_painted(invoke, work, place, call)) as shown:
-            async for picture in shown:
-                if isinstance(picture, Unfinished):
-                    more: dict[str, Any] = {"partial_image_index": partial}
-                    yield await _event(work, "partial_image", picture.image, more)
-                    partial += 1
-                else:
-                    yield await _event(work, "completed", picture, {"usage": _usage(work, 1)})
+    return picture_answers.events(work.asked, partial(_painted, invoke, work, call))
 
 
-async def _painted(invoke: Invoke, work: Commission, place: int, call: Call) -> Pictures:
+async def _painted(invoke: Invoke, work: Commission, call: Call, place: int) -> Shown:
     """Previews at even parts of the way, as many as are wanted, then the picture of the seed at `place`."""
     asked, count = work.asked, len(work.asked.seeds)
     which = f"picture {place + 1} of {count}: " if count > 1 else ""
     drawing = replace(work.drawing, seed=asked.seeds[place])
-    marks = [(number + 1) / (asked.previews + 1) for number in range(asked.previews)]
+    marks = preview_marks(asked.previews)
     async with aclosing(run(invoke, drawing, keep=work.keep)) as told:
         async for one in told:
             if isinstance(one, Step):
@@ -126,30 +94,32 @@ async def _painted(invoke: Invoke, work: Commission, place: int, call: Call) -> 
                 yield await asyncio.to_thread(_unfinished, one, work)
 
 
-def _finished(body: bytes, work: Commission) -> Image.Image:
+def _finished(body: bytes, work: Commission) -> Made:
     """The picture in the asked size, in which nothing has changed where the mask forbids it."""
-    picture = pictures.cut(pictures.from_engine(body), work.size)
-    asked = work.asked
-    if asked.mask is None:
-        return picture
-    base = pictures.fitted(asked.images[0], work.size)
-    return Image.composite(picture, base, pictures.fitted(asked.mask, work.size))
+    return Made(work.asked.kept(cut(from_engine(body), work.size)))
 
 
 def _unfinished(preview: Preview, work: Commission) -> Unfinished:
-    return Unfinished(pictures.fitted(pictures.from_engine(preview.body), work.size))
+    return Unfinished(work.asked.kept(fitted(from_engine(preview.body), work.size)))
 
 
-async def _sent(invoke: Invoke, asked: Asked, drawing: Drawing, size: tuple[int, int], sent: list[str]) -> Drawing:
+def mask_png(change: Image.Image) -> bytes:
+    """A mask for the engine, which is black where a picture may change; `change` is white there."""
+    return png(ImageOps.invert(change))
+
+
+async def _sent(
+    invoke: Invoke, asked: PicturesAsked, drawing: Drawing, size: tuple[int, int], sent: list[str]
+) -> Drawing:
     """The drawing with the request's pictures, whose names at the engine go into `sent` as they come."""
     room = drawing.width, drawing.height
     if asked.images:
-        picture = pictures.bordered(pictures.fitted(asked.images[0], size), room)
-        sent.append(await invoke.upload(await asyncio.to_thread(pictures.png, picture), "user"))
+        picture = bordered(fitted(asked.images[0], size), room)
+        sent.append(await invoke.upload(await asyncio.to_thread(png, picture), "user"))
         drawing = replace(drawing, image=sent[-1])
     if asked.mask is not None:
-        mask = pictures.bordered(pictures.fitted(asked.mask, size), room)
-        sent.append(await invoke.upload(await asyncio.to_thread(pictures.inverted_png, mask), "mask"))
+        mask = bordered(fitted(asked.mask, size), room)
+        sent.append(await invoke.upload(await asyncio.to_thread(mask_png, mask), "mask"))
         drawing = replace(drawing, mask=sent[-1])
     return drawing
 
@@ -157,38 +127,3 @@ async def _sent(invoke: Invoke, asked: Asked, drawing: Drawing, size: tuple[int,
 async def _dropped(invoke: Invoke, names: list[str]) -> None:
     for name in names:
         await invoke.drop(name)
-
-
-def _written(picture: Image.Image, asked: Asked) -> str:
-    return pictures.written(picture, asked.file_format, asked.compression)
-
-
-async def _event(work: Commission, kind: str, picture: Image.Image, more: dict[str, Any]) -> Event:
-    asked = work.asked
-    name = f"{asked.event}.{kind}"
-    event = {
-        "type": name,
-        "b64_json": await asyncio.to_thread(_written, picture, asked),
-        "created_at": int(time.time()),
-        "size": "x".join(str(side) for side in picture.size),
-        "quality": _QUALITIES.get(asked.quality, asked.quality),
-        "background": "opaque",
-        "output_format": asked.file_format,
-    }
-    return Event(name, {**event, **more})
-
-
-def _usage(work: Commission, count: int) -> dict[str, Any]:
-    """Tokens in and out: words, and of a picture one for each patch of 32 by 32 pixels. The engine counts none."""
-    width, height = work.size
-    patches = -(-width // PATCH) * -(-height // PATCH)
-    given = len(work.asked.images) + (work.asked.mask is not None)
-    details = {"text_tokens": len(work.asked.prompt.split()), "image_tokens": given * patches}
-    spent = sum(details.values())
-    made = count * patches
-    return {
-        "input_tokens": spent,
-        "output_tokens": made,
-        "total_tokens": spent + made,
-        "input_tokens_details": details,
-    }

@@ -52,14 +52,14 @@ def failed(reason: str, kind: str) -> ApiError:
 def _detail(body: bytes) -> Any:
     try:
         told = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return body[:300].decode("utf-8", "replace")
     return told.get("detail", told) if isinstance(told, dict) else told
 
 
 def _text(detail: Any) -> str:
     if isinstance(detail, list) and detail and isinstance(detail[0], dict):
-        place = ".".join(str(part) for part in detail[0].get("loc") or ())
+        place = ".".join(_places(detail[0]))
         detail = f"{place}: {detail[0].get('msg')}"
     return " ".join(str(detail).split())[:300] or "nothing more"
 
@@ -68,5 +68,10 @@ def _input(detail: Any) -> str | None:
     """The request's parameter that a field of a node was made of."""
     if not isinstance(detail, list) or not detail or not isinstance(detail[0], dict):
         return None
-    places = [str(part) for part in detail[0].get("loc") or ()]
-    return next((_INPUTS[place] for place in reversed(places) if place in _INPUTS), None)
+    return next((_INPUTS[place] for place in reversed(_places(detail[0])) if place in _INPUTS), None)
+
+
+def _places(complaint: dict[str, Any]) -> list[str]:
+    """Where in the request it is, from the outside in."""
+    told = complaint.get("loc")
+    return [str(part) for part in told] if isinstance(told, list) else []

@@ -87,6 +87,13 @@ def test_without_a_socket_the_item_is_asked_after(client: openai.OpenAI, invoke:
     assert paint(client).data[0].b64_json
 
 
+def test_a_socket_that_breaks_off(client: openai.OpenAI, invoke: Any) -> None:
+    cancels = len(invoke.seen(QUEUE, "PUT"))
+    invoke.control(hang_up=1, step_seconds=0.1)
+    assert paint(client, steps=5).data[0].b64_json
+    assert len(invoke.seen(QUEUE, "PUT")) == cancels
+
+
 def test_an_engine_with_several_users(client: openai.OpenAI, served: str, invoke: Any) -> None:
     invoke.control(token="only-one")
     assert paint(client).data[0].b64_json

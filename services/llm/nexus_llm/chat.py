@@ -1,6 +1,5 @@
 """One chat request answered: which generations it takes, in which order, and the steps that come of them."""
 
-import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -8,17 +7,18 @@ from typing import Any, Final
 from nexus.contract.errors import INTERNAL_ERROR, UPSTREAM_ERROR, ApiError
 from nexus.contract.wire.chat import ChatRequest, JsonObjectFormat, JsonSchemaFormat
 from nexus.contract.wire.tools import FunctionTool
+from nexus.sdk.chat.requests import offered_tools
+from nexus.sdk.chat.steps import Step, new_call_id
 from nexus.sdk.engine import Call
 from nexus_llm.native import Native
 from nexus_llm.request import chat_sampling, invalid, plain_messages
 from nexus_llm.schema import Limits, checked_schema, constrain, grammar, json_object
-from nexus_llm.steps import Step, Tally, read_steps
+from nexus_llm.steps import Tally, read_steps
 from nexus_llm.tools import (
     NO_TOOL,
     CallReader,
     Offer,
     briefing,
-    chosen,
     deciding_grammar,
     deciding_messages,
     offer,
@@ -42,7 +42,7 @@ class Chat:
         """The answer. Raises ApiError, for a refused request before the first step."""
         body = chat_sampling(self.request, self.native.settings.parallel)
         messages = plain_messages(self.request.messages)
-        tools = chosen(self.request.tools or (), self.request.tool_choice)
+        tools = offered_tools(self.request)
         if self.native.knows_tools and self.request.tool_choice in (None, "auto", "none"):
             return self._text({**body, "messages": messages, **self._format(), **self._native_tools()})
         if tools and (picked := self._picked(tools)):
@@ -148,11 +148,6 @@ class UnfitCallError(ApiError):
 
     def __init__(self) -> None:
         super().__init__(UPSTREAM_ERROR, "the model's arguments do not fit the tool's schema", code="invalid_tool_call")
-
-
-def new_call_id() -> str:
-    """A fresh id for a tool call."""
-    return f"call_{uuid.uuid4().hex[:24]}"
 
 
 def _finish(reason: str, reader: CallReader, offered: Offer) -> str:

@@ -1,22 +1,16 @@
-"""`/v1/completions`: prompts one after another, their choices numbered on, in the older endpoint's shapes."""
+"""`/v1/completions`: prompts one after another, their choices numbered on."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
-from nexus.contract.wire.base import each_text
 from nexus.contract.wire.completions import CompletionRequest
+from nexus.sdk.chat.requests import DEFAULT_COMPLETION_TOKENS, Prompt, answer_limit, prompts
+from nexus.sdk.chat.steps import Step
 from nexus.sdk.engine import Call
-from nexus_llm.answer import Answer, Head
 from nexus_llm.native import Native
-from nexus_llm.request import invalid, refuse_unsupported, sampling, token_limit
-from nexus_llm.steps import Step, Tally, read_steps
-
-_KIND: Final = "text_completion"
-_MOST_PROMPTS: Final = 64
-_DEFAULT_TOKENS: Final = 16  # OpenAI's default for this endpoint
-
-Prompt = str | Sequence[int]
+from nexus_llm.request import invalid, refuse_unsupported, sampling
+from nexus_llm.steps import Tally, read_steps
 
 
 @dataclass(slots=True)
@@ -33,13 +27,13 @@ class Completions:
         request = self.request
         refuse_unsupported(request)
         _refuse(request)
-        body = {"max_tokens": _DEFAULT_TOKENS, **sampling(request, self.native.settings.parallel)}
-        body.update(token_limit("max_tokens", request.max_tokens))
+        body = sampling(request, self.native.settings.parallel)
+        body["max_tokens"] = answer_limit(request) or DEFAULT_COMPLETION_TOKENS
         if request.logprobs is not None:
             body["logprobs"] = max(1, request.logprobs)
         return self._of_prompts(body, prompts(request))
 
-    def usage(self) -> Answer:
+    def usage(self) -> dict[str, Any]:
         """The usage of all prompts together."""
         usages = [tally.usage() for tally in self.tallies]
         counts = {
@@ -59,63 +53,6 @@ class Completions:
                 yield Step(position * choices + index, {"content": echoed})
             for step in read_steps(self.native.text({**body, "prompt": prompt}, self.call), tally, choices):
                 yield Step(position * choices + step.index, step.delta, step.finish, step.logprobs)
-
-
-def prompts(request: CompletionRequest) -> list[Prompt]:
-    """The request's prompts, one by one. Raises ApiError (400)."""
-    found: list[Prompt] = [item if isinstance(item, str) else list(item) for item in each_text(request.prompt)]
-    if len(found) > _MOST_PROMPTS:
-        raise invalid(f"at most {_MOST_PROMPTS} prompts at once", "prompt")
-    if not all(found):
-        raise invalid("a prompt must not be empty", "prompt")
-    return found
-
-
-def completion_chunks(steps: Iterator[Step], head: Head, request: Completions, with_usage: bool) -> Iterator[Answer]:
-    """A streamed completion; the usage, where it is asked for, in a chunk of its own at the end."""
-    extra: Answer = {"usage": None} if with_usage else {}
-    offsets: dict[int, int] = {}
-    for step in steps:
-        logprobs = legacy_logprobs(step.logprobs, offsets.get(step.index, 0), request.request.logprobs)
-        offsets[step.index] = offsets.get(step.index, 0) + len(step.text)
-        choice = {"index": step.index, "text": step.text, "logprobs": logprobs, "finish_reason": step.finish}
-        yield {**head.of(_KIND), "choices": [choice], **extra}
-    if with_usage:
-        yield {**head.of(_KIND), "choices": [], "usage": request.usage()}
-
-
-def completion_answer(steps: Iterator[Step], head: Head, request: Completions) -> Answer:
-    """A whole completion."""
-    choices: dict[int, Answer] = {}
-    for step in steps:
-        blank: Answer = {"index": step.index, "text": "", "logprobs": None, "finish_reason": None}
-        choice = choices.setdefault(step.index, blank)
-        found = legacy_logprobs(step.logprobs, len(choice["text"]), request.request.logprobs)
-        choice["logprobs"] = _joined(choice["logprobs"], found)
-        choice["text"] += step.text
-        choice["finish_reason"] = step.finish or choice["finish_reason"]
-    ordered = [choices[index] for index in sorted(choices)]
-    return {**head.of(_KIND), "choices": ordered, "usage": request.usage()}
-
-
-def legacy_logprobs(logprobs: Any, offset: int, top: int | None) -> Answer | None:
-    """The engine's log probabilities in the older endpoint's shape: lists side by side."""
-    if top is None or not logprobs or not logprobs.get("content"):
-        return None
-    legacy: Answer = {"tokens": [], "token_logprobs": [], "top_logprobs": [], "text_offset": []}
-    for entry in logprobs["content"]:
-        legacy["tokens"].append(entry["token"])
-        legacy["token_logprobs"].append(entry["logprob"])
-        legacy["top_logprobs"].append({one["token"]: one["logprob"] for one in entry["top_logprobs"][:top]})
-        legacy["text_offset"].append(offset)
-        offset += len(entry["token"])
-    return legacy
-
-
-def _joined(first: Answer | None, second: Answer | None) -> Answer | None:
-    if first is None or second is None:
-        return first or second
-    return {name: first[name] + second[name] for name in first}
 
 
 def _refuse(request: CompletionRequest) -> None:

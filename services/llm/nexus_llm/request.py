@@ -7,6 +7,7 @@ from nexus.contract.errors import INVALID_REQUEST, ApiError
 from nexus.contract.wire.chat import ChatRequest
 from nexus.contract.wire.completions import CompletionRequest
 from nexus.contract.wire.messages import AssistantMessage, Content, Message, RefusalPart, TextPart, ToolMessage
+from nexus.sdk.chat.requests import answer_limit, stops
 
 _SAMPLER_EXTRAS: Final = ("top_k", "min_p", "typical_p", "repeat_penalty", "repeat_last_n")
 _HARMLESS: Final[Mapping[str, tuple[Any, ...]]] = {
@@ -49,7 +50,7 @@ def sampling(request: ChatRequest | CompletionRequest, parallel: int) -> dict[st
         body["seed"] = request.seed % _SEED_SPAN
         body["cache_prompt"] = False  # a prompt read in other batches may round differently, and seeds promise sameness
     if request.stop is not None:
-        body["stop"] = _stops(request.stop)
+        body["stop"] = stops(request)
     if request.logit_bias:
         body["logit_bias"] = [_bias(token, bias) for token, bias in request.logit_bias.items()]
     extras = request.model_extra or {}
@@ -57,23 +58,12 @@ def sampling(request: ChatRequest | CompletionRequest, parallel: int) -> dict[st
     return body
 
 
-def token_limit(name: str, value: int | None) -> dict[str, Any]:
-    """The engine's `max_tokens`, from the field `name` of the request."""
-    if value is None:
-        return {}
-    if value == 0:
-        raise invalid(f"{name} must be at least 1", name)
-    return {"max_tokens": value}
-
-
 def chat_sampling(request: ChatRequest, parallel: int) -> dict[str, Any]:
     """All of the engine's fields for a chat request but its messages, tools and grammar."""
     refuse_unsupported(request)
     body = sampling(request, parallel)
-    if request.max_completion_tokens is not None:
-        body.update(token_limit("max_completion_tokens", request.max_completion_tokens))
-    else:
-        body.update(token_limit("max_tokens", request.max_tokens))
+    if (limit := answer_limit(request)) is not None:
+        body["max_tokens"] = limit
     if request.top_logprobs and not request.logprobs:
         raise invalid("top_logprobs needs logprobs to be true", "top_logprobs")
     if request.logprobs:
@@ -108,13 +98,6 @@ def _text(content: Content | None, where: str) -> str:
         else:
             raise invalid(f"this model reads text only, not {part.type}", f"{where}.content[{position}].type")
     return "".join(texts)
-
-
-def _stops(stop: str | tuple[str, ...]) -> list[str]:
-    stops = [stop] if isinstance(stop, str) else list(stop)
-    if "" in stops:
-        raise invalid("a stop sequence must not be empty", "stop")
-    return stops
 
 
 def _bias(token: str, bias: float) -> list[float]:

@@ -1,24 +1,12 @@
-"""The engine's chunks read into steps: one small frozen value for each piece of a generation."""
+"""The engine's chunks read into steps, and counted."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from nexus.contract.errors import INTERNAL_ERROR, ApiError
+from nexus.sdk.chat.steps import Step
 
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """A piece of choice `index`: `delta` in OpenAI's words (without the role), or its end, when `finish` says why."""
-
-    index: int
-    delta: Mapping[str, Any] = field(default_factory=dict)
-    finish: str | None = None
-    logprobs: Any = None
-
-    @property
-    def text(self) -> str:
-        return self.delta.get("content") or ""
+_ENGINE_ONLY: Final = "id"  # the token's number, which the engine adds to each log probability
 
 
 class Tally:
@@ -70,4 +58,17 @@ def read_steps(chunks: Iterable[Mapping[str, Any]], tally: Tally, choices: int =
 def _step(choice: Mapping[str, Any]) -> Step:
     delta = choice["delta"] if "delta" in choice else {"content": choice.get("text")}
     kept = {key: value for key, value in delta.items() if key != "role" and value not in (None, "")}
-    return Step(choice["index"], kept, choice.get("finish_reason"), choice.get("logprobs"))
+    return Step(choice["index"], kept, choice.get("finish_reason"), _logprobs(choice.get("logprobs")))
+
+
+def _logprobs(told: Any) -> tuple[Mapping[str, Any], ...]:
+    """The engine's log probabilities without what only the engine has."""
+    entries = told.get("content") if told else None
+    return tuple(
+        {**_public(entry), "top_logprobs": [_public(top) for top in entry.get("top_logprobs", ())]}
+        for entry in entries or ()
+    )
+
+
+def _public(entry: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in entry.items() if key != _ENGINE_ONLY}

@@ -10,9 +10,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from jsonschema import Draft202012Validator
+from referencing.exceptions import Unresolvable
 
-from nexus.contract.wire.tools import FunctionTool, NamedToolChoice, ToolChoice
+from nexus.contract.wire.tools import FunctionTool
+from nexus.sdk.chat.schemas import validator
 from nexus_llm.request import invalid
 from nexus_llm.schema import Constraint, Limits, Schema, checked_grammar, checked_schema, constrain, rebased
 
@@ -37,23 +38,9 @@ class Offer:
         """Whether the arguments parse and fit what the tool asks for."""
         try:
             value = json.loads(arguments)
-        except ValueError:
+            return bool(validator(self.schemas[name]).is_valid(value))
+        except (ValueError, Unresolvable):
             return False
-        return bool(Draft202012Validator(self.schemas[name]).is_valid(value))
-
-
-def chosen(tools: Sequence[FunctionTool], choice: ToolChoice | None) -> tuple[FunctionTool, ...]:
-    """The tools that `tool_choice` leaves on offer. Raises ApiError (400)."""
-    names = [tool.function.name for tool in tools]
-    if len(set(names)) < len(names):
-        raise invalid("two tools have the same name", "tools")
-    if isinstance(choice, NamedToolChoice):
-        if choice.function.name not in names:
-            raise invalid(f"no tool is named {choice.function.name!r}", "tool_choice")
-        return tuple(tool for tool in tools if tool.function.name == choice.function.name)
-    if choice == "required" and not tools:
-        raise invalid("tool_choice is required but there are no tools", "tool_choice")
-    return () if choice == NO_TOOL else tuple(tools)
 
 
 def offer(tools: Sequence[FunctionTool], limits: Limits, most: int) -> Offer:

@@ -3,9 +3,10 @@
 from typing import Any
 
 import pytest
-from nexus_llm.steps import Step, Tally, read_steps
+from nexus_llm.steps import Tally, read_steps
 
 from nexus.contract.errors import ApiError
+from nexus.sdk.chat.steps import Step
 
 
 def chunk(index: int, delta: dict[str, Any], finish: str | None = None, **timings: int) -> dict[str, Any]:
@@ -49,3 +50,11 @@ def test_choices_share_a_prompt_and_add_up() -> None:
 def test_an_answer_that_just_ends_is_an_error() -> None:
     with pytest.raises(ApiError, match="before the answer was complete"):
         list(read_steps([chunk(0, {"content": "a"})], Tally()))
+
+
+def test_log_probabilities_lose_the_engines_own_numbers() -> None:
+    entry = {"id": 5, "token": "a", "bytes": [97], "logprob": -1.0, "top_logprobs": [{"id": 6, "token": "b"}]}
+    told = chunk(0, {"content": "a"}, "stop")
+    told["choices"][0]["logprobs"] = {"content": [entry]}
+    (step,) = read_steps([told], Tally())
+    assert step.logprobs == ({"token": "a", "bytes": [97], "logprob": -1.0, "top_logprobs": [{"token": "b"}]},)

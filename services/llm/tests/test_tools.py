@@ -1,12 +1,13 @@
 """The pure parts of emulated tool calls: reading them back, telling the conversation, offering and deciding."""
 
 import json
+import socket
 from itertools import count, pairwise
 from typing import Any
 
 import pytest
-from nexus_llm.schema import Limits
-from nexus_llm.tools import CallReader, briefing, deciding_messages, offer, without_tools
+from nexus_llm.schema import Constraint, Limits
+from nexus_llm.tools import CallReader, Offer, briefing, deciding_messages, offer, without_tools
 
 from nexus.contract.wire.tools import FunctionTool
 
@@ -102,3 +103,16 @@ def test_the_deciding_question_has_examples_of_each_tool_and_of_none() -> None:
     assert answers == {"f", "do_g", "none"}
     assert messages[-1] == {"role": "user", "content": "Now what?"}
     assert {"role": "user", "content": "Please do g"} in messages
+
+
+def test_a_schema_that_points_elsewhere_is_not_followed() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(0)
+        parameters = {
+            "type": "object",
+            "properties": {"a": {"$ref": f"http://127.0.0.1:{listener.getsockname()[1]}/x"}},
+        }
+        offered = Offer({"f": parameters}, Constraint({}), exact=False)
+        assert not offered.fits("f", '{"a": 1}')
+        with pytest.raises(BlockingIOError):
+            listener.accept()

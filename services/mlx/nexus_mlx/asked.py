@@ -45,21 +45,10 @@ _NO_LOGPROBS: Final = "mlx_lm.server gives no log probabilities that hold a toke
 
 def chat_body(request: ChatRequest, name: str, most_tokens: int) -> Body:
     """What the server is asked for a chat request, the model called by `name`; always as a stream, since only there it
-    learns that the caller has left. `most_tokens` is for requests that give none. Raises ApiError (400)."""
-    _refuse(request.n not in (None, 1), "n", "mlx_lm.server makes one answer a call")
+    learns that the caller has left. `most_tokens` is for requests that give none. What the server does not know (`n`,
+    formats, calls that are demanded) is `held`'s. Raises ApiError (400)."""
     _refuse(bool(request.logprobs), "logprobs", _NO_LOGPROBS)
     _refuse(request.top_logprobs is not None, "top_logprobs", _NO_LOGPROBS)
-    wanted = request.response_format
-    _refuse(
-        wanted is not None and wanted.type != "text",
-        "response_format",
-        "mlx_lm.server cannot hold a model to JSON; ask for text, or another model",
-    )
-    _refuse(
-        request.tool_choice not in (None, "none", "auto"),
-        "tool_choice",
-        "mlx_lm.server cannot make a model call a tool; only auto and none are kept",
-    )
     most = request.max_tokens if request.max_completion_tokens is None else request.max_completion_tokens
     body = _body(request, name, most_tokens if most is None else most)
     body["messages"] = [_message(message, at) for at, message in enumerate(request.messages)]

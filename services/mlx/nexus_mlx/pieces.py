@@ -52,13 +52,13 @@ def read_piece(data: str) -> Piece:
     """One event's data. Raises ApiError (502) where it is an error or not what the server writes."""
     try:
         value = msgspec.json.decode(data, type=dict[str, Any])
-    except (msgspec.MsgspecError, UnicodeError) as error:
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
         raise _nonsense() from error
     if error := value.get("error"):
         raise ApiError(UPSTREAM_ERROR, f"the engine failed: {str(error)[:500]}")
     try:
         return _piece(value)
-    except (AttributeError, KeyError, IndexError, TypeError) as error:
+    except (AttributeError, KeyError, IndexError, TypeError, ValueError) as error:
         raise _nonsense() from error
 
 
@@ -70,11 +70,18 @@ def _piece(value: Mapping[str, Any]) -> Piece:
     delta = choice["delta"] if "delta" in choice else {"content": choice["text"]}
     return Piece(
         **common,
-        text=delta.get("content") or "",
-        reasoning=delta.get("reasoning") or "",
+        text=_text(delta, "content"),
+        reasoning=_text(delta, "reasoning"),
         calls=tuple(dict(call) for call in delta.get("tool_calls") or ()),
         finish=choice.get("finish_reason"),
     )
+
+
+def _text(delta: Mapping[str, Any], name: str) -> str:
+    text = delta.get(name) or ""
+    if not isinstance(text, str):
+        raise TypeError(name)
+    return text
 
 
 def _nonsense() -> ApiError:

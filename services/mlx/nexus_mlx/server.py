@@ -93,6 +93,10 @@ class Server:
         with suppress(ApiError):  # `check` tells of it
             await process.start()
 
+    def _refuse_while_renewed(self) -> None:
+        if self._renewing is not None and not self._renewing.done():
+            raise ApiError(NO_READY_SERVICE, "mlx_lm.server is being started anew", retry_after=_RESTART_SECONDS)
+
     async def _answers(self) -> bool:
         """Whether the server can be asked; a dead thread is found by `check`, and so is a model that is no good."""
         try:
@@ -103,6 +107,7 @@ class Server:
 
     async def check(self) -> None:
         """Raises ApiError where the server cannot be reached or its generation thread has died."""
+        self._refuse_while_renewed()
         if self._process is not None and not self._process.running:
             raise ApiError(
                 NO_READY_SERVICE, f"mlx_lm.server does not run: {self._process.reason or 'it starts'}", retry_after=1
@@ -119,6 +124,7 @@ class Server:
     async def pieces(self, path: Path, body: Mapping[str, Any]) -> AsyncIterator[AsyncIterator[Piece]]:
         """The pieces of one answer. When the context ends, so does the connection: by that the server learns that
         nobody waits, and stops at its next token."""
+        self._refuse_while_renewed()
         async with self._upstream.stream("POST", path, json=body) as response:
             yield read_pieces(event.data async for event in response.events())
 
@@ -129,7 +135,7 @@ def models_listed(body: bytes) -> tuple[str, ...]:
         return ()
     try:
         return tuple(str(model["id"]) for model in msgspec.json.decode(body)["data"])
-    except (msgspec.MsgspecError, KeyError, TypeError) as error:
+    except (msgspec.MsgspecError, UnicodeError, RecursionError, KeyError, TypeError) as error:
         raise ApiError(UPSTREAM_ERROR, "the engine's list of models is not one") from error
 
 
@@ -153,7 +159,7 @@ def _told(body: bytes) -> str:
     """The words of `{"error": "text"}`, or whatever else it says ("Not Found")."""
     try:
         value = msgspec.json.decode(body)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
         value = body.decode("utf-8", "replace")
     if isinstance(value, dict):
         value = value.get("error") or value

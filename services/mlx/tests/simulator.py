@@ -24,6 +24,7 @@ class Seen:
     def __init__(self, model: str | None) -> None:
         self.own = model
         self.dead = False
+        self.wedged = False
         self.lock = Lock()
         self.told: dict[str, Any] = {"pid": os.getpid(), "requests": [], "loaded": [], "stopped": 0, "running": []}
 
@@ -87,8 +88,9 @@ def handler(seen: Seen) -> type[BaseHTTPRequestHandler]:
                 return self._json(404, {"error": "Conversation roles must alternate"})
             if said == "bad":
                 return self._json(400, {"error": "'str' object has no attribute 'get'"})
-            if said == "wedge":
-                time.sleep(60)
+            seen.wedged = seen.wedged or said == "wedge"
+            if seen.wedged:
+                time.sleep(600)
             if said == "kill":
                 os._exit(3)
             if said == "thread":
@@ -120,6 +122,7 @@ class Writer:
 
     def __init__(self, to: BaseHTTPRequestHandler, body: Any, chat: bool) -> None:
         self.to, self.body, self.chat = to, body, chat
+        self.made = 0
         self.id = f"{'chatcmpl' if chat else 'cmpl'}-{uuid.uuid4()}"
 
     def write(self, said: str) -> None:
@@ -129,9 +132,12 @@ class Writer:
             return self.send(json.dumps({"hello": "world"}))
         if said == "think":
             self.chunk(reasoning="Let me see. ")
-        for word in WORDS * (100_000 if said == "long" else 1):
+        instructed = _instructed(self.body)
+        for word in instructed or WORDS * (100_000 if said == "long" else 1):
+            if self.made == self.body["max_tokens"]:
+                return self.end(finish="length")
             self.chunk(word)
-            if said == "long":
+            if said in ("long", "slowly"):
                 time.sleep(0.02)
             if said == "cut":
                 return None
@@ -142,15 +148,25 @@ class Writer:
             self.chunk("", "tool_calls", calls=[{"function": function, "type": "function", "id": "c1", "index": 0}])
         elif said == "broken call":
             self.chunk("", "tool_calls")
+        elif instructed:
+            self.chunk("", "stop")
+        elif self.made == self.body["max_tokens"]:
+            return self.end(finish="length")
         else:
             self.chunk(" Done.", "stop")
+        return self.end()
+
+    def end(self, finish: str | None = None) -> None:
+        if finish:
+            self.chunk("", finish)
         if self.body["stream_options"]["include_usage"]:
-            usage = {"prompt_tokens": 7, "completion_tokens": 4, "total_tokens": 11}
+            usage = {"prompt_tokens": 7, "completion_tokens": self.made, "total_tokens": 7 + self.made}
             usage["prompt_tokens_details"] = {"cached_tokens": 2}  # type: ignore[assignment]
             self.send(json.dumps({**self.head("chat.completion"), "choices": [], "usage": usage}))
         return self.send("[DONE]")
 
     def chunk(self, text: str = "", finish: str | None = None, reasoning: str = "", calls: Any = None) -> None:
+        self.made += bool(text or reasoning or calls)
         choice: dict[str, Any] = {"index": 0, "finish_reason": finish}
         if self.chat:
             delta: dict[str, Any] = {"role": "assistant"}
@@ -170,6 +186,32 @@ class Writer:
     def send(self, data: str) -> None:
         self.to.wfile.write(f"data: {data}\n\n".encode())
         self.to.wfile.flush()
+
+
+def _instructed(body: Any) -> tuple[str, ...]:
+    """What a model writes that does as it is told: JSON by the schema in the last message, a few letters at a time.
+
+    One that was told `sloppily` does so only once it was told that its words were not right, and then in a fence;
+    `stubbornly`: never.
+    """
+    said = _said(body)
+    if "fits this JSON Schema" not in said or "stubbornly" in str(body["messages"]):
+        return ()
+    if "sloppily" in str(body["messages"]) and "This is not right" not in said:
+        return ()
+    text = json.dumps(_instance(json.loads(said.rpartition("\n")[2])))
+    text = f"```json\n{text}\n```" if "sloppily" in str(body["messages"]) else text
+    return tuple(text[at : at + 5] for at in range(0, len(text), 5))
+
+
+def _instance(schema: Any) -> Any:
+    """Something that fits a simple schema."""
+    if "enum" in schema:
+        return schema["enum"][-1]
+    kinds = {"string": "Ålesund", "integer": 36, "array": [], "boolean": True}
+    if schema.get("type") in kinds:
+        return kinds[schema["type"]]
+    return {name: _instance(part) for name, part in schema.get("properties", {}).items()}
 
 
 def _said(body: Any) -> str:

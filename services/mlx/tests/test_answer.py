@@ -6,16 +6,19 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from nexus_mlx.answer import Shape, chunks, whole
+from nexus_mlx.answer import answered as answered_items
 from nexus_mlx.pieces import Piece, read_piece, read_pieces
 
 from nexus.contract.errors import ApiError
+from nexus.contract.wire.chat import ChatRequest
+from nexus.contract.wire.completions import CompletionRequest
 
 HEAD = {"id": "chatcmpl-1", "system_fingerprint": "f", "object": "chat.completion.chunk", "model": "default_model"}
 USAGE = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5, "prompt_tokens_details": {"cached_tokens": 1}}
 USAGE_CHUNK = {**HEAD, "object": "chat.completion", "created": 7, "choices": [], "usage": USAGE}
 CALL = {"function": {"name": "f", "arguments": "{}"}, "type": "function", "id": "c", "index": 0}
-CHAT = Shape("chat", "mine", usage=True)
+CHAT: dict[str, Any] = {"messages": [{"role": "user", "content": "?"}]}
+TEXT: dict[str, Any] = {"prompt": "?"}
 
 
 def chat(finish: str | None = None, **delta: Any) -> dict[str, Any]:
@@ -37,15 +40,23 @@ def read(*events: Any) -> AsyncIterator[Piece]:
     return read_pieces(sent(events))
 
 
-def streamed(shape: Shape, *events: Any) -> list[dict[str, Any]]:
+def items(asked: dict[str, Any], *events: Any) -> list[dict[str, Any]]:
+    kind = ChatRequest if "messages" in asked else CompletionRequest
+    request = kind.model_validate_json(json.dumps({"model": "mine", **asked}))
+
     async def run() -> list[dict[str, Any]]:
-        return [chunk async for chunk in chunks(read(*events), shape)]
+        return [item async for item in answered_items(read(*events), request, "mine")]
 
     return asyncio.run(run())
 
 
-def answered(shape: Shape, *events: Any) -> dict[str, Any]:
-    return asyncio.run(whole(read(*events), shape))
+def streamed(asked: dict[str, Any], *events: Any, usage: bool = True) -> list[dict[str, Any]]:
+    return items({**asked, "stream": True, "stream_options": {"include_usage": usage}}, *events)
+
+
+def answered(asked: dict[str, Any], *events: Any) -> dict[str, Any]:
+    (whole,) = items(asked, *events)
+    return whole
 
 
 def test_a_stream_says_the_role_once_and_the_finish_alone() -> None:
@@ -70,7 +81,7 @@ def test_a_stream_says_the_role_once_and_the_finish_alone() -> None:
 
 
 def test_usage_only_where_it_was_asked_for() -> None:
-    got = streamed(Shape("chat", "mine"), chat("stop", content="x"), USAGE_CHUNK, "[DONE]")
+    got = streamed(CHAT, chat("stop", content="x"), USAGE_CHUNK, "[DONE]", usage=False)
     assert all("usage" not in chunk for chunk in got)
     assert all(chunk["choices"] for chunk in got)
 
@@ -101,11 +112,11 @@ def test_a_whole_answer_is_put_together() -> None:
 
 def test_text_completions() -> None:
     events = (text("Hel"), text("lo", "stop"), USAGE_CHUNK, "[DONE]")
-    got = streamed(Shape("text", "mine", usage=True), *events)
+    got = streamed(TEXT, *events)
     assert [chunk["choices"][0]["text"] for chunk in got[:-1]] == ["Hel", "lo", ""]
     assert {chunk["object"] for chunk in got} == {"text_completion"}
     assert got[-1]["usage"] == USAGE
-    choice = answered(Shape("text", "mine"), *events)["choices"]
+    choice = answered(TEXT, *events)["choices"]
     assert choice == [{"index": 0, "text": "Hello", "logprobs": None, "finish_reason": "stop"}]
 
 
@@ -119,6 +130,10 @@ def test_text_completions() -> None:
         (({"hello": 1},), "not what"),
         (({**HEAD, "created": 1, "choices": [{}]},), "not what"),
         (([1],), "not what"),
+        (('{"a":' * 100_000,), "not what"),
+        (({**chat(content="Hel"), "created": "NaN"},), "not what"),
+        ((chat(content=5),), "not what"),
+        ((chat("stop", content="x"), {**USAGE_CHUNK, "usage": "none"}), "not what"),
         (({"error": "out of memory"},), "out of memory"),
         ((chat("tool_calls"),), "cannot read"),
     ],

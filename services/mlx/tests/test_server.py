@@ -24,6 +24,7 @@ def told(words: str) -> bytes:
         (413, b"", 413, "request_too_large"),
         (500, b"<html>", 502, "upstream_error"),
         (500, b"\xff", 502, "upstream_error"),
+        (500, b"[" * 60_000, 502, "upstream_error"),
     ],
 )
 def test_refusals(status: int, body: bytes, wanted: int, code: str) -> None:
@@ -34,7 +35,7 @@ def test_refusals(status: int, body: bytes, wanted: int, code: str) -> None:
 def test_lists_of_models() -> None:
     assert models_listed(b"") == ()
     assert models_listed(b'{"object": "list", "data": [{"id": "a/b"}]}') == ("a/b",)
-    for body in (b"<html>", b'{"data": 5}', b"[]", b'{"data": [{"name": "x"}]}'):
+    for body in (b"<html>", b'{"data": 5}', b"[]", b'{"data": [{"name": "x"}]}', b"[" * 60_000):
         with pytest.raises(ApiError) as caught:
             models_listed(body)
         assert caught.value.status == 502

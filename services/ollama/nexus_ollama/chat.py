@@ -1,26 +1,29 @@
 """One chat request answered: which of Ollama's generations it takes, and the steps that come of them."""
 
 import json
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
 from typing import Any, Final
 
 from nexus.contract.errors import ApiError
 from nexus.contract.wire.chat import ChatRequest, JsonObjectFormat, JsonSchemaFormat
-from nexus.contract.wire.tools import FunctionTool, NamedToolChoice
+from nexus.contract.wire.tools import FunctionTool
+from nexus.sdk.chat.answers import Steps
+from nexus.sdk.chat.requests import answer_limit, offered_tools
+from nexus.sdk.chat.schemas import checked, fitting, of_arguments
+from nexus.sdk.chat.steps import Step, new_call_id
 from nexus.sdk.upstream import Upstream
-from nexus_ollama.answer import Steps
 from nexus_ollama.errors import invalid
 from nexus_ollama.known import Known
 from nexus_ollama.messages import FetchImage, engine_messages
-from nexus_ollama.sampling import engine_options, refuse_unsupported, thinking, token_limit
-from nexus_ollama.schemas import checked, fitting, of_arguments
-from nexus_ollama.steps import Step, Tally, new_call_id, read_steps
+from nexus_ollama.sampling import engine_options, refuse_unsupported, thinking
+from nexus_ollama.steps import Tally, read_steps
 
 PATH: Final = "/api/chat"
 _SCHEMA_PARAM: Final = "response_format.json_schema.schema"
 _NAME_TOKENS: Final = 128
+_ARGUMENTS: Final = "the call of a tool"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,7 @@ class Chat:
     fetch: FetchImage | None
     most_context: int
 
-    async def steps(self) -> AsyncGenerator[Step, None]:
+    async def steps(self) -> Steps:
         """The answer, its choices one after another. Raises ApiError; for a refused request before the first step."""
         body = await self._body()
         tools = chosen(self.request)
@@ -51,8 +54,6 @@ class Chat:
         refuse_unsupported(request)
         if request.top_logprobs and not request.logprobs:
             raise invalid("top_logprobs needs logprobs to be true", "top_logprobs")
-        limit = token_limit("max_completion_tokens", request.max_completion_tokens)
-        limit = limit or token_limit("max_tokens", request.max_tokens)
         logprobs = {"logprobs": True, "top_logprobs": request.top_logprobs or 0} if request.logprobs else {}
         return {
             **self.known.body(),
@@ -61,7 +62,7 @@ class Chat:
             # Else Ollama drops messages, or what was said first, without a word when the context is full.
             "truncate": self.known.truncate,
             "shift": self.known.truncate,
-            "options": engine_options(request, self.known, limit, self.most_context),
+            "options": engine_options(request, self.known, answer_limit(request), self.most_context),
             **thinking(request, self.known),
             **logprobs,
         }
@@ -102,7 +103,7 @@ class Chat:
                 if step.finish == "length":
                     yield step
                     return
-        arguments = json.dumps(fitting("".join(written), schema), ensure_ascii=False)
+        arguments = json.dumps(fitting("".join(written), schema, _ARGUMENTS, "tools"), ensure_ascii=False)
         call = {"index": 0, "id": new_call_id(), "type": "function"}
         call["function"] = {"name": tool.function.name, "arguments": arguments}
         yield Step(index, {"tool_calls": [call]})
@@ -117,7 +118,7 @@ class Chat:
             asked["think"] = False
         async with aclosing(self._generate(asked, 0)) as steps:
             written = "".join([step.text async for step in steps])
-        name = fitting(written, schema)["tool"]
+        name = fitting(written, schema, "the tool's name", "tools")["tool"]
         return tools[names.index(name)]
 
     async def _generate(self, body: dict[str, Any], index: int) -> Steps:
@@ -136,20 +137,10 @@ class Chat:
 
 def chosen(request: ChatRequest) -> tuple[FunctionTool, ...]:
     """The tools that `tool_choice` leaves on offer, their schemas looked at. Raises ApiError (400)."""
-    tools, choice = request.tools or (), request.tool_choice
-    names = [tool.function.name for tool in tools]
-    if len(set(names)) < len(names):
-        raise invalid("two tools have the same name", "tools")
-    for position, tool in enumerate(tools):
+    for position, tool in enumerate(request.tools or ()):
         if tool.function.parameters:
             checked(tool.function.parameters, f"tools[{position}].function.parameters")
-    if isinstance(choice, NamedToolChoice):
-        if choice.function.name not in names:
-            raise invalid(f"no tool is named {choice.function.name!r}", "tool_choice")
-        return (tools[names.index(choice.function.name)],)
-    if choice == "required" and not tools:
-        raise invalid("tool_choice is required but there are no tools", "tool_choice")
-    return () if choice == "none" else tools
+    return offered_tools(request)
 
 
 def response_format(request: ChatRequest) -> dict[str, Any]:
@@ -196,8 +187,8 @@ def _varied(body: dict[str, Any], index: int) -> dict[str, Any]:
 
 
 def _is_further_call(step: Step) -> bool:
-    calls = step.delta.get("tool_calls")
-    return bool(calls) and calls[0]["index"] > 0
+    calls = step.delta.get("tool_calls") or ()
+    return any(call["index"] > 0 for call in calls[:1])
 
 
 def _first_call_only(step: Step) -> Step:

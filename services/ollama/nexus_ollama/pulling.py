@@ -1,6 +1,6 @@
 """Ollama's progress of a pull, line by line."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any
 
 from nexus.sdk.upstream import Upstream
@@ -8,7 +8,7 @@ from nexus_ollama.errors import broken
 from nexus_ollama.steps import read_line
 
 
-async def pull(upstream: Upstream, name: str) -> AsyncIterator[dict[str, Any]]:
+async def pull(upstream: Upstream, name: str) -> AsyncGenerator[dict[str, Any], None]:
     """The progress, in bytes where a layer comes. Raises ApiError, also where it ends without `success`.
 
     A pull that is broken off goes on where it was when it is asked for again: Ollama keeps what has come.

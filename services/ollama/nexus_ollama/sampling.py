@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from nexus.contract.wire.chat import ChatRequest
 from nexus.contract.wire.completions import CompletionRequest
+from nexus.sdk.chat.requests import stops
 from nexus_ollama.errors import invalid
 from nexus_ollama.known import Known
 
@@ -64,22 +65,16 @@ def engine_options(
 ) -> dict[str, Any]:
     """Ollama's `options`: the entry's, then the request's own, then OpenAI's fields. Raises ApiError (400).
 
-    `limit` is the request's largest answer in tokens; `most_context` bounds `num_ctx`, 0 meaning the model's own.
+    `limit` is the request's largest answer in tokens, which is never 0: Ollama would take that for no bound.
+    `most_context` bounds `num_ctx`, 0 meaning the model's own.
     """
     options = {**known.options, **_asked(request, known, most_context)}
     options.update({name: value for name in _RENAMED if (value := getattr(request, name)) is not None})
     if limit is not None:
         options["num_predict"] = limit
     if request.stop is not None:
-        options["stop"] = _stops(request.stop)
+        options["stop"] = stops(request)
     return options
-
-
-def token_limit(name: str, value: int | None) -> int | None:
-    """The largest answer that the field `name` asks for; Ollama would take 0 for no bound."""
-    if value == 0:
-        raise invalid(f"{name} must be at least 1", name)
-    return value
 
 
 def thinking(request: ChatRequest, known: Known) -> dict[str, Any]:
@@ -117,10 +112,3 @@ def _check_context(param: str, value: int, known: Known, most_context: int) -> N
     bounds = [bound for bound in (most_context, known.trained_context) if bound]
     if value < 1 or (bounds and value > min(bounds)):
         raise invalid(f"num_ctx is from 1 to {min(bounds)} here" if bounds else "num_ctx is at least 1", param)
-
-
-def _stops(stop: str | tuple[str, ...]) -> list[str]:
-    stops = [stop] if isinstance(stop, str) else list(stop)
-    if "" in stops:
-        raise invalid("a stop sequence must not be empty", "stop")
-    return stops

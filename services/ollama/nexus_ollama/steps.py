@@ -1,26 +1,11 @@
-"""Ollama's lines read into steps: one small frozen value for each piece of a generation."""
+"""Ollama's lines read into steps, and counted."""
 
 import json
-import uuid
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
+from nexus.sdk.chat.steps import Step, new_call_id
 from nexus_ollama.errors import broken, refusal
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """A piece of choice `index`: `delta` in OpenAI's words (without the role), or its end, when `finish` says why."""
-
-    index: int
-    delta: Mapping[str, Any] = field(default_factory=dict)
-    finish: str | None = None
-    logprobs: tuple[Mapping[str, Any], ...] = ()
-
-    @property
-    def text(self) -> str:
-        return str(self.delta.get("content") or "")
 
 
 class Tally:
@@ -55,10 +40,10 @@ async def read_steps(lines: AsyncIterator[str], index: int, tally: Tally, prompt
         value = read_line(line)
         message = _message(value)
         delta = {name: text for name, text in _texts(message).items() if text}
-        if told := message.get("tool_calls"):
+        if told := _listed(message, "tool_calls"):
             delta["tool_calls"] = [_call(call, calls + offset) for offset, call in enumerate(told)]
             calls += len(told)
-        logprobs = tuple(value.get("logprobs") or ())
+        logprobs = tuple(_logprob(entry) for entry in _listed(value, "logprobs"))
         if delta or logprobs:
             yield Step(index, delta, None, logprobs)
         if value.get("done") is True:
@@ -99,6 +84,30 @@ def _texts(message: Mapping[str, Any]) -> dict[str, Any]:
     return texts
 
 
+def _listed(value: Mapping[str, Any], name: str) -> list[Any]:
+    """The field's items; none where it is absent or null."""
+    items = value.get(name)
+    if items is None:
+        return []
+    if not isinstance(items, list) or not all(isinstance(item, Mapping) for item in items):
+        raise broken(f"its {name} are no list of objects")
+    return items
+
+
+def _logprob(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """A token's entry in OpenAI's shape, which leaves out no field."""
+    return {**_token(entry), "top_logprobs": [_token(top) for top in _listed(entry, "top_logprobs")]}
+
+
+def _token(entry: Mapping[str, Any]) -> dict[str, Any]:
+    token = str(entry.get("token", ""))
+    return {
+        "token": token,
+        "logprob": entry.get("logprob", 0.0),
+        "bytes": entry.get("bytes") or list(token.encode("utf-8", "replace")),
+    }
+
+
 def _call(call: Any, index: int) -> dict[str, Any]:
     """One whole call. Its index is counted here: Ollama's own has been 0 for each of several calls."""
     function = call.get("function") if isinstance(call, Mapping) else None
@@ -108,15 +117,10 @@ def _call(call: Any, index: int) -> dict[str, Any]:
     written = arguments if isinstance(arguments, str) else json.dumps(arguments or {}, ensure_ascii=False)
     return {
         "index": index,
-        "id": call.get("id") or new_call_id(),
+        "id": str(call.get("id") or new_call_id()),
         "type": "function",
         "function": {"name": function["name"], "arguments": written},
     }
-
-
-def new_call_id() -> str:
-    """A fresh id for a tool call, where Ollama gives none."""
-    return f"call_{uuid.uuid4().hex[:24]}"
 
 
 def _finish(reason: str, calls: int) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from nexus_ollama.known import Known, read_keep_alive
-from nexus_ollama.sampling import engine_options, refuse_unsupported, thinking, token_limit
+from nexus_ollama.sampling import engine_options, refuse_unsupported, thinking
 
 from nexus.contract.errors import ApiError
 from nexus.contract.wire.chat import ChatRequest
@@ -80,12 +80,6 @@ def test_what_cannot_be_is_refused(fields: dict[str, Any], param: str) -> None:
 
 def test_what_asks_for_nothing_is_let_by() -> None:
     refuse_unsupported(_asked(modalities=["text"], logit_bias={}, user="me", store=True, metadata={"a": "b"}))
-
-
-def test_no_tokens_at_all_is_no_limit_of_ollamas() -> None:
-    assert token_limit("max_tokens", 5) == 5
-    with pytest.raises(ApiError):
-        token_limit("max_tokens", 0)
 
 
 def test_thinking() -> None:

@@ -33,6 +33,15 @@ async def test_what_runs_is_told_with_its_memory(ollama: Any) -> None:
     assert (await ollama.look())["qwen3:4b"].state == "unloaded"
 
 
+async def test_what_ollama_has_no_more_is_not_unloaded(ollama: Any, simulator: Any) -> None:
+    model = ollama.found["qwen3:4b"].model
+    del simulator.models["qwen3:4b"]
+    await ollama.look()
+    asked = len(simulator.bodies("/api/generate"))
+    await ollama.engine.unload(model)
+    assert len(simulator.bodies("/api/generate")) == asked
+
+
 async def test_an_embedding_model_is_loaded_by_embed(ollama: Any) -> None:
     model = ollama.found["nomic-embed-text:latest"].model
     await ollama.engine.load(model)
@@ -117,6 +126,11 @@ async def test_a_pull_that_breaks_off_goes_on(ollama: Any) -> None:
     layers = [item for item in await _pulled(ollama, "halfway") if item["digest"]]
     assert [item["completed"] for item in layers] == [300, 400]
     assert (await ollama.look(Model(id="halfway")))["halfway"].state == "unloaded"
+
+
+async def test_a_pull_without_success_is_none(ollama: Any) -> None:
+    with pytest.raises(ApiError, match="goes on where it was"):
+        await _pulled(ollama, "unfinished")
 
 
 async def test_a_pull_of_nothing_is_an_error_inside_a_200(ollama: Any) -> None:

@@ -5,9 +5,10 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from nexus_ollama.steps import Step, Tally, read_steps
+from nexus_ollama.steps import Tally, read_steps
 
 from nexus.contract.errors import ApiError
+from nexus.sdk.chat.steps import Step
 
 DONE = {"message": {"role": "assistant", "content": ""}, "done": True, "done_reason": "stop"}
 
@@ -43,6 +44,20 @@ async def test_calls_are_numbered_here_and_their_arguments_written() -> None:
     assert steps[-1].finish == "tool_calls"
 
 
+async def test_log_probabilities_have_every_field_of_openais() -> None:
+    entry = {"token": "é", "logprob": -0.5, "top_logprobs": [{"token": "b", "logprob": -1.0, "bytes": [98]}]}
+    step, _ = await _read({**_said(content="é"), "logprobs": [entry, {"token": "!"}]}, DONE)
+    assert step.logprobs == (
+        {
+            "token": "é",
+            "logprob": -0.5,
+            "bytes": [195, 169],
+            "top_logprobs": [{"token": "b", "logprob": -1.0, "bytes": [98]}],
+        },
+        {"token": "!", "logprob": 0.0, "bytes": [33], "top_logprobs": []},
+    )
+
+
 async def test_generates_shape_and_its_cut() -> None:
     steps = await _read({"response": "a", "done": False}, {"response": "", "done": True, "done_reason": "length"})
     assert steps == [Step(0, {"content": "a"}), Step(0, finish="length")]
@@ -59,6 +74,10 @@ async def test_generates_shape_and_its_cut() -> None:
         ([_said(content=3), DONE], "piece of text"),
         ([_said(tool_calls=[{"function": {}}]), DONE], "no name"),
         ([{**DONE, "done_reason": "load"}], "'load'"),
+        ([_said(tool_calls=7), DONE], "tool_calls are no list"),
+        ([_said(tool_calls=["f"]), DONE], "tool_calls are no list"),
+        ([{**_said(content="a"), "logprobs": "a"}, DONE], "logprobs are no list"),
+        ([{**_said(content="a"), "logprobs": [{"top_logprobs": [1]}]}, DONE], "top_logprobs are no list"),
     ],
 )
 async def test_what_is_no_answer_is_an_error(lines: list[Any], words: str) -> None:

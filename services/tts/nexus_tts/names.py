@@ -1,13 +1,9 @@
 """Which voice speaks: the model's own, one of its speakers, or OpenAI's names, which the model's own voice takes."""
 
 from collections.abc import Mapping
-from typing import Final
 
 from nexus.contract.errors import INVALID_REQUEST, ApiError
-
-OPENAI_VOICES: Final = frozenset(
-    "alloy ash ballad cedar coral echo fable marin nova onyx sage shimmer verse".split()  # noqa: SIM905 - it reads better
-)
+from nexus.sdk.media.speech import OPENAI_VOICES
 
 
 def chosen_speaker(name: str | None, own: str, speakers: Mapping[str, int]) -> int | None:

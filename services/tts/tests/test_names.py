@@ -1,9 +1,10 @@
 """Which voice a name means."""
 
 import pytest
-from nexus_tts.names import OPENAI_VOICES, chosen_speaker
+from nexus_tts.names import chosen_speaker
 
 from nexus.contract.errors import ApiError
+from nexus.sdk.media.speech import OPENAI_VOICES
 
 SPEAKERS = {"anna": 0, "nova": 3}
 

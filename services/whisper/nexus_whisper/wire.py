@@ -60,7 +60,7 @@ def fields(manner: Manner, language: str | None) -> dict[str, str]:
 
 
 class _Wire(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
 
 
 class _Token(_Wire):

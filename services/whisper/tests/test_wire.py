@@ -61,7 +61,15 @@ def test_languages_are_told_by_their_names(told: str, code: str) -> None:
 
 @pytest.mark.parametrize(
     ("value", "where"),
-    [(None, "answer"), ([], "answer"), ({}, "task"), ({"text": "hello"}, "task"), (answer({"start": 1}), "text")],
+    [
+        (None, "answer"),
+        ([], "answer"),
+        ({}, "task"),
+        ({"text": "hello"}, "task"),
+        (answer({"start": 1}), "text"),
+        (answer({**SEGMENT, "start": "NaN"}), "start"),
+        (answer({**SEGMENT, "end": float("inf")}), "end"),
+    ],
 )
 def test_what_is_no_transcript(value: Any, where: str) -> None:
     with pytest.raises(ApiError, match=where) as caught:

@@ -10,7 +10,7 @@ from nexus.cli.deploy_k8s import k8s
 from nexus.cli.site_plan import SiteFile, plan_here
 from nexus.deploy.compose.render import render, render_gpu
 from nexus.deploy.secrets import ensure_secrets
-from nexus.deploy.site import GpuKind
+from nexus.deploy.site import GpuKind, SiteError
 
 app = typer.Typer(no_args_is_help=True, help="Render what containers and clusters need.")
 app.command()(k8s)
@@ -24,7 +24,11 @@ def compose(
 ) -> None:
     """A Compose file for the site."""
     plan = plan_here(Path.cwd(), site)
-    text = render_gpu(plan, gpu) if gpu else render(plan)
+    try:
+        text = render_gpu(plan, gpu) if gpu else render(plan)
+    except SiteError as error:
+        typer.echo(f"nexus: {error}", err=True)
+        raise typer.Exit(1) from None
     if out is None:
         sys.stdout.write(text)
         return

@@ -14,6 +14,7 @@ _COMMANDS: Final = {
     "token": ("nexus.cli.token", "app"),
     "deploy": ("nexus.cli.deploy", "app"),
     "doctor": ("nexus.cli.doctor", "doctor"),
+    "tls": ("nexus.cli.tls", "app"),
 }
 """For each subcommand, the module and what in it is the command (a function) or the group of commands (a Typer)."""
 

@@ -42,7 +42,10 @@ class Modalities(_Part):
 
 
 class Capabilities(_Part):
-    """`uses` are the operations that the service itself asks of the gateway, on behalf of its callers."""
+    """`uses` are the operations that the service itself asks of the gateway, on behalf of its callers.
+
+    `needs_models`: it answers by one of its `models` or not at all, so that nobody asks it for what none of them does.
+    """
 
     domains: tuple[str, ...] = ()
     operations: tuple[str, ...] = ()
@@ -51,6 +54,7 @@ class Capabilities(_Part):
     max_concurrency: int = Field(default=1, ge=1)
     max_queue: int = Field(default=0, ge=0)
     uses: tuple[str, ...] = ()
+    needs_models: bool = False
 
 
 class Endpoint(_Part):

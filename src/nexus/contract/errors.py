@@ -10,6 +10,8 @@ from typing import Any, Final
 
 import msgspec
 
+from nexus.contract.surrogates import mended
+
 
 @dataclass(frozen=True, slots=True)
 class ErrorKind:
@@ -110,7 +112,10 @@ class ApiError(Exception):
 
     def body(self) -> bytes:
         """The envelope as UTF-8 JSON."""
-        return msgspec.json.encode(self.envelope())
+        try:
+            return msgspec.json.encode(self.envelope())
+        except UnicodeEncodeError:  # words that are not the program's own
+            return msgspec.json.encode(mended(self.envelope()))
 
     def headers(self) -> dict[str, str]:
         """The response headers that belong to this error; `retry-after` is in whole seconds, rounded up."""

@@ -8,7 +8,25 @@ from nexus.deploy.site import GpuKind, ServicePart, Site, SiteError
 from nexus.sdk.deployment import EngineImage
 from nexus.sdk.manifest import ServiceManifest
 
+PRIVATE_NETWORKS: Final = ",".join(
+    ("127.0.0.0/8", "::1/128", "10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")
+)
+"""Where containers and pods have their addresses: from there the gateway's /metrics is answered, to the token."""
+
+SECRET_VARIABLES: Final = (
+    "NEXUS_API_KEY",
+    "NEXUS_DATABASE_URL",
+    "NEXUS_REDIS_URL",
+    "NEXUS_REGISTRATION_SECRET",
+    "NEXUS_S3_ACCESS_KEY_ID",
+    "NEXUS_S3_SECRET_ACCESS_KEY",
+)
+"""Variables that no site file may give the gateway or a service: they would stand in what is rendered."""
+
 SERVICE_PORT: Final = 8000
+DRAIN: Final = "NEXUS_DRAIN_SECONDS"
+_LONGEST_DRAIN: Final = 3600
+_MOST_SHARES: Final = 262144
 READ_ONLY_VOLUME: Final = "models"
 _RESERVED: Final = ("gateway", "postgres", "valkey", "keys", "prometheus", "tls")
 
@@ -112,6 +130,14 @@ def make_plan(site: Site, manifests: Sequence[ServiceManifest], version: str) ->
             raise SiteError(f"service.{name}: there is no such service; there are: {known}")
     if site.gateway.max_replicas is not None and site.gateway.max_replicas < site.gateway.replicas:
         raise SiteError("gateway.max_replicas: it is less than replicas")
+    for name in SECRET_VARIABLES:
+        if name in site.gateway.env:
+            raise SiteError(f"gateway.env.{name}: it is secret; give it as a secret, not in the site file")
+    profiles = {manifest.deploy.profile for manifest in manifests if manifest.deploy.profile}
+    for profile in site.site.profiles:
+        if profile not in profiles:
+            known = ", ".join(sorted(profiles)) or "none"
+            raise SiteError(f"site.profiles: no service has the profile {profile}; there are: {known}")
     version = site.site.version or version
     units = [
         _unit(site, by_folder[name], version)
@@ -128,6 +154,20 @@ def image_name(site: Site, name: str, version: str) -> str:
     return f"{site.site.images}/{name}:{version}"
 
 
+def wanted_drain(unit: Unit, otherwise: float) -> float:
+    """The seconds that a service's running calls get at its end: the site's, or `otherwise`. Raises SiteError."""
+    text = unit.env.get(DRAIN)
+    if text is None:
+        return otherwise
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1
+    if not 0 <= seconds <= _LONGEST_DRAIN:
+        raise SiteError(f"service.{unit.folder}.env.{DRAIN}: {text!r} is not a number of seconds up to 3600")
+    return seconds
+
+
 def _unit(site: Site, manifest: ServiceManifest, version: str) -> Unit:
     folder, deploy = manifest.folder.name, manifest.deploy
     part = site.part(folder)
@@ -138,7 +178,7 @@ def _unit(site: Site, manifest: ServiceManifest, version: str) -> Unit:
     told = {deploy.engine.url_env: engine.url} if deploy.engine and engine else {}
     secrets = tuple(entry.env for entry in manifest.config if entry.secret)
     for name in part.env:
-        if name in secrets:
+        if name in secrets or name in SECRET_VARIABLES:
             raise SiteError(f"service.{folder}.env.{name}: it is secret; give it as a secret, not in the site file")
     return Unit(
         folder=folder,
@@ -205,7 +245,7 @@ def _shares(nice: int, cpu: float) -> int:
     The kernel takes off a fifth of the weight for each step of niceness (sched(7)); containers have a group each, among
     which niceness does not count.
     """
-    return max(2, round(1024 * cpu / 1.25**nice))
+    return min(_MOST_SHARES, max(2, round(1024 * cpu / 1.25**nice)))
 
 
 def _refuse_clashes(units: Sequence[Unit]) -> None:

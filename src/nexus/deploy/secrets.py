@@ -8,6 +8,7 @@ from typing import Final
 GATEWAY: Final = "gateway"
 POSTGRES: Final = "postgres"
 VALKEY: Final = "valkey"
+PROMETHEUS: Final = "prometheus"
 _READABLE: Final = 0o444
 """Whoever mounts a folder may read it: its reader runs under a uid of its own image."""
 
@@ -15,8 +16,8 @@ _READABLE: Final = 0o444
 def ensure_secrets(folder: Path, make: Callable[[], str] = lambda: secrets.token_urlsafe(32)) -> tuple[Path, ...]:
     """The files that were missing under `folder`, made now. What is there is kept, so that a restart changes nothing.
 
-    `postgres/password`, `valkey/valkey.conf` and `gateway/{api_key,database_url,redis_url}`. Where a password is gone,
-    the address that holds it is made anew as well. Raises OSError.
+    `postgres/password`, `valkey/valkey.conf`, `gateway/{api_key,database_url,redis_url}` and, the same token once more,
+    `prometheus/api_key`. Where one is gone, what repeats it is made anew as well. Raises OSError.
     """
     password, made = _ensure(folder / POSTGRES / "password", make)
     key, made_key = _ensure(folder / VALKEY / "valkey.conf", lambda: _valkey_conf(make()))
@@ -33,6 +34,11 @@ def ensure_secrets(folder: Path, make: Callable[[], str] = lambda: secrets.token
             (folder / GATEWAY / name).unlink(missing_ok=True)
         if _ensure(folder / GATEWAY / name, text)[1]:
             new.append(f"{GATEWAY}/{name}")
+    token, copy = (folder / GATEWAY / "api_key").read_text(encoding="ascii").strip(), folder / PROMETHEUS / "api_key"
+    if copy.exists() and copy.read_text(encoding="ascii").strip() != token:
+        copy.unlink()
+    if _ensure(copy, lambda: token)[1]:
+        new.append(f"{PROMETHEUS}/api_key")
     return tuple(folder / path for path in new)
 
 

@@ -16,6 +16,7 @@ LabelKey = Annotated[
 LabelValue = Annotated[str, StringConstraints(pattern=r"^([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?$")]
 Variable = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]*$")]
 Size = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]*(Mi|Gi|Ti)$")]
+Cores = Annotated[float, Field(gt=0, le=1024, allow_inf_nan=False)]
 HttpUrl = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/]+(/[^\s]*)?$")]
 GpuKind = Literal["nvidia", "rocm"]
 
@@ -39,26 +40,26 @@ class General(_Part):
 
 
 class GatewayPart(_Part):
-    """`[gateway]`. More than one replica needs the PostgreSQL that every rendered stack has, and files that all of them
-    reach. `max_replicas` lets a cluster add copies while they are busy."""
+    """`[gateway]`. More than one replica needs a cluster, the PostgreSQL that every rendered stack has, and files that
+    all of them reach. `max_replicas` lets a cluster add copies while they are busy."""
 
     replicas: int = Field(default=1, ge=1, le=64)
     max_replicas: int | None = Field(default=None, ge=1, le=64)
     port: int = Field(default=8800, ge=1, le=65535)
     public_url: HttpUrl | None = None
     host: Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$")] | None = None
-    cpu: float = Field(default=1, gt=0)
-    memory_mb: int = Field(default=512, ge=128)
+    cpu: Cores = 1
+    memory_mb: int = Field(default=1024, ge=128)  # bodies of requests are held: 725 MB with four of 57 MB at once
     env: Mapping[Variable, str] = {}
 
 
 class StorePart(_Part):
-    """`[postgres]` and `[valkey]`: run here, or somewhere else; then `secret` is a Secret of the cluster (or a file
-    for Compose) whose value under the key `url` is the address."""
+    """`[postgres]` and `[valkey]`: run here, or somewhere else; then `external_secret` is a Secret of the cluster whose
+    value under the key `url` is the address, or, for Compose, a file that holds the address."""
 
     external_secret: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9./_-]+$")] | None = None
-    image: str | None = None
-    cpu: float = Field(default=1, gt=0)
+    image: Annotated[str, StringConstraints(pattern=r"^\S+$")] | None = None
+    cpu: Cores = 1
     memory_mb: int = Field(default=512, ge=64)
     disk: Size = "10Gi"
 
@@ -78,7 +79,7 @@ class ServicePart(_Part):
     gpu: GpuKind | None = None
     gpus: int = Field(default=1, ge=1, le=16)
     node: Mapping[LabelKey, LabelValue] = {}
-    cpu: float | None = Field(default=None, gt=0)
+    cpu: Cores | None = None
     memory_mb: int | None = Field(default=None, gt=0)
     env: Mapping[Variable, str] = {}
     extras: tuple[Word, ...] = ()

@@ -6,8 +6,7 @@ import logging
 import secrets
 import signal
 import socket
-import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -29,11 +28,13 @@ from nexus.gateway.background.runner import Runner
 from nexus.gateway.config import CONFIG_FILE, Config, ConfigFile
 from nexus.gateway.dispatch.send import Dispatcher
 from nexus.gateway.edge.auth import Keyring
+from nexus.gateway.edge.certificates import CertificateFiles
 from nexus.gateway.edge.context import Edge, Limits
 from nexus.gateway.edge.loans import Lender
 from nexus.gateway.edge.protocol import EdgeProtocol
 from nexus.gateway.edge.sweeper import Sweeper
 from nexus.gateway.endpoints import find
+from nexus.gateway.front import allowlist, create_guard, read_certificate, strict_transport
 from nexus.gateway.log import JsonHandler, Log, json_log
 from nexus.gateway.record.lines import LineWriter
 from nexus.gateway.record.metrics import Metrics
@@ -51,7 +52,7 @@ STATE: Final = Path(".nexus")
 DRAIN_SECONDS: Final = 10
 BACKLOG: Final = 4096
 FORM_BYTES: Final = 131_072  # what a form with a file has besides the file
-CONFIG_INTERVAL: Final = 1.0  # seconds between two looks at nexus.yaml
+CONFIG_INTERVAL: Final = 1.0  # seconds between two looks at nexus.yaml, and at the certificate
 
 
 def run(settings: Settings) -> None:
@@ -61,12 +62,12 @@ def run(settings: Settings) -> None:
     log = json_log(lines.write)
     configuration = ConfigFile(settings.config or Path(CONFIG_FILE), log)
     configuration.load()
-    _check_certificate(settings)
+    certificate = read_certificate(settings, log)
     listener = _listen(settings)
     logging.basicConfig(handlers=[JsonHandler(log)], level=logging.WARNING, force=True)
     lines.start()
     try:
-        uvloop.run(_serve(settings, configuration, key, listener, lines, log))
+        uvloop.run(_serve(settings, configuration, key, certificate, listener, lines, log))
     finally:
         lines.close()
 
@@ -96,22 +97,11 @@ def _listen(settings: Settings) -> socket.socket:
     return listener
 
 
-def _check_certificate(settings: Settings) -> None:
-    """Raises SettingsError where certificate and key cannot be used, before uvicorn trips over them."""
-    if settings.tls_cert is not None:
-        try:
-            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(settings.tls_cert, settings.tls_key)
-        except OSError as error:
-            message = f"NEXUS_TLS_CERT: {settings.tls_cert} and its key {settings.tls_key} cannot be used: {error}"
-            raise SettingsError(message) from error
-
-
 @dataclass(frozen=True, slots=True)
 class _Gateway:
-    """The parts that are started and ended; they hold all the others."""
+    """The parts that are started and ended; they hold all the others. `watches` look at files for ever."""
 
-    configuration: ConfigFile
-    apply: Callable[[Config], None]
+    watches: Sequence[Coroutine[None, None, None]]
     registry: Registry
     upstreams: Upstreams
     store: Store
@@ -122,10 +112,17 @@ class _Gateway:
 
 
 async def _serve(
-    settings: Settings, configuration: ConfigFile, key: str, listener: socket.socket, lines: LineWriter, log: Log
+    settings: Settings,
+    configuration: ConfigFile,
+    key: str,
+    certificate: CertificateFiles | None,
+    listener: socket.socket,
+    lines: LineWriter,
+    log: Log,
 ) -> None:
     instance = f"gateway-{secrets.token_hex(2)}"
-    gateway = _compose(settings, configuration, key, _own_url(settings, listener), lines, log, instance)
+    own_url = _own_url(settings, listener)
+    gateway = _compose(settings, configuration, key, certificate, own_url, lines, log, instance)
     if settings.lifeline_fd is not None:
         lifeline.watch(settings.lifeline_fd, lambda: gateway.server.handle_exit(signal.SIGTERM, None))
     async with _running(gateway):
@@ -139,7 +136,14 @@ async def _serve(
 
 
 def _compose(
-    settings: Settings, configuration: ConfigFile, key: str, own_url: str, lines: LineWriter, log: Log, instance: str
+    settings: Settings,
+    configuration: ConfigFile,
+    key: str,
+    certificate: CertificateFiles | None,
+    own_url: str,
+    lines: LineWriter,
+    log: Log,
+    instance: str,
 ) -> _Gateway:
     """All parts, joined and at rest."""
     registry, announce = create_registry(settings, configuration.config, log, instance=instance)
@@ -148,6 +152,7 @@ def _compose(
     used: dict[str, float] = {}
     recorder = Recorder(metrics, lines, used)
     keyring = Keyring(required=settings.auth == "required")
+    guard = create_guard(settings, configuration.config)
     views = Views(lambda: registry.snapshot)
     gate = Gate(Slots(), views)
     path = RequestPath(
@@ -163,10 +168,16 @@ def _compose(
     edge = Edge(
         limits=_limits(settings),
         keyring=keyring,
+        guard=guard,
         find=lambda method, path: find(method, path, registry.snapshot),
         story=path.story(configuration.timeouts_for, background.siding).serve,
         record=recorder.record,
     )
+
+    def configure(config: Config) -> None:
+        guard.allowlist = allowlist(settings, config)
+        tokens.apply_config(config)
+        registry.apply_config(config)
 
     async def metrics_text() -> bytes:
         await background.tally.look()
@@ -181,6 +192,7 @@ def _compose(
             metrics_text=metrics_text,
             in_flight=upstreams.in_flight,
             check_token=keyring.check_owner,
+            guard=guard,
             record=recorder.record_control,
             log=log,
             instance=instance,
@@ -193,21 +205,18 @@ def _compose(
             base_url=base_url(settings),
         )
     )
-    server = _server(api, edge, settings)
-
-    def apply(config: Config) -> None:
-        registry.apply_config(config)
-        tokens.apply_config(config)
-
-    return _Gateway(configuration, apply, registry, upstreams, store, background.runner, tokens, edge, server)
+    server = _server(api, edge, settings, certificate)
+    watches = [configuration.watch(CONFIG_INTERVAL, configure)]
+    if certificate is not None:
+        watches.append(certificate.watch(CONFIG_INTERVAL))
+    return _Gateway(watches, registry, upstreams, store, background.runner, tokens, edge, server)
 
 
 @asynccontextmanager
 async def _running(gateway: _Gateway) -> AsyncIterator[None]:
     """Everything but the server, alive inside the block and ended after it."""
     sweeper = Sweeper(gateway.edge, asyncio.get_running_loop())
-    watch = gateway.configuration.watch(CONFIG_INTERVAL, gateway.apply)
-    watching = asyncio.create_task(watch, name="nexus.yaml")
+    watching = [asyncio.create_task(watch, name="watch") for watch in gateway.watches]
     gateway.upstreams.start()
     sweeper.start()
     await gateway.registry.start()
@@ -217,7 +226,7 @@ async def _running(gateway: _Gateway) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        for task in (watching, jobs, tokens):
+        for task in (*watching, jobs, tokens):
             task.cancel()
         sweeper.stop()
         await asyncio.wait((tokens,), timeout=1)  # it may be in the middle of a transaction
@@ -244,7 +253,7 @@ def _own_url(settings: Settings, listener: socket.socket) -> str:
     return f"{'https' if settings.tls_cert else 'http'}://{host}:{port}"
 
 
-def _server(api: FastAPI, edge: Edge, settings: Settings) -> _Server:
+def _server(api: FastAPI, edge: Edge, settings: Settings, certificate: CertificateFiles | None) -> _Server:
     """uvicorn, with the edge's protocol in the place of its own."""
     config = uvicorn.Config(
         api,
@@ -256,8 +265,9 @@ def _server(api: FastAPI, edge: Edge, settings: Settings) -> _Server:
         server_header=False,
         backlog=BACKLOG,
         timeout_graceful_shutdown=DRAIN_SECONDS,
-        ssl_certfile=settings.tls_cert,
-        ssl_keyfile=settings.tls_key,
+        proxy_headers=False,  # it would take the word of any proxy on this machine; the guard knows whose counts
+        headers=strict_transport(settings),
+        ssl_context_factory=None if certificate is None else lambda *_: certificate.context,
     )
     return _Server(config)
 

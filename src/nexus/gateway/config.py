@@ -2,13 +2,15 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
+from math import inf
 from pathlib import Path
 from typing import Final
 
 from pydantic import Field, TypeAdapter, ValidationError
 
 from nexus.contract.operations import OPERATIONS
+from nexus.gateway.allowlist import AllowlistShape, read_rules
 from nexus.gateway.log import Log
 from nexus.gateway.shapes.base import Name, Shape
 from nexus.gateway.shapes.document import ConfigError, Keys, mistake, read_document, told
@@ -24,13 +26,14 @@ from nexus.gateway.shapes.policies import (
 from nexus.gateway.shapes.times import TIMES_KEYS, AllTimes, Jobs, Times
 from nexus.gateway.values import Timeouts
 from nexus.jobs.rules import JobRules
+from nexus.policies.networks import Networks
 from nexus.policies.policy import Policy
 from nexus.policies.token import Token
 
 _LATER: Final = ("fallbacks", "retries", "stream_recovery")
 """Keys of the contract that this version does not act on yet: without them service is worse, but nobody is let in."""
 
-_REFUSED: Final = ("routes", "ip_allowlist")
+_REFUSED: Final = ("routes",)
 """Keys that restrict who may do what: to pass over one would let through what somebody meant to keep out."""
 
 CONFIG_FILE: Final = "nexus.yaml"
@@ -63,21 +66,31 @@ SLOW: Final[Mapping[str, Overrides]] = {
 }
 """Work that may run as a job takes its time also where it does not, unless the file says otherwise."""
 
+VERBS: Final[Mapping[str, Overrides]] = {
+    "models.load": Overrides(first_byte=600.0),
+    "models.unload": Overrides(first_byte=600.0),
+    "models.pull": Overrides(first_byte=600.0, idle=600.0, total=inf),
+}
+"""What is done about models takes as long as their size and the disk or the network want; only the file's own words for
+such a verb bound it otherwise. A pull may take for ever, as long as it tells of something now and then."""
+
 
 @dataclass(frozen=True, slots=True)
 class Config:
     """What nexus.yaml says. `aliases` maps each configured alias to the name that it finally stands for.
 
-    `later` are the keys that are there although this version does not act on them.
+    `ip_allowlist` are networks by path prefix. `later` are the keys that are there although this version does not act
+    on them.
     """
 
     aliases: Mapping[str, str] = field(default_factory=dict)
     timeouts: Timeouts = field(default_factory=Timeouts)
-    operations: Mapping[str, Overrides] = field(default_factory=lambda: SLOW)
+    operations: Mapping[str, Overrides] = field(default_factory=lambda: {**VERBS, **SLOW})
     models: Mapping[str, Overrides] = field(default_factory=dict)
     jobs: JobRules = field(default_factory=JobRules)
     policies: Mapping[str, Policy] = field(default_factory=dict)
     tokens: tuple[Token, ...] = ()
+    ip_allowlist: Mapping[str, Networks] = field(default_factory=dict)
     later: tuple[str, ...] = ()
 
     def timeouts_for(self, operation: str, model: str | None) -> Timeouts:
@@ -101,6 +114,7 @@ class _File(Shape):
     jobs: Jobs = Jobs()
     policies: dict[PolicyName, PolicyShape] = Field(default_factory=dict)
     tokens: list[TokenShape] = Field(default_factory=list)
+    ip_allowlist: AllowlistShape = Field(default_factory=dict)
 
 
 _KEYS: Final[Keys] = {(): _File, **TIMES_KEYS, **POLICY_KEYS}
@@ -126,18 +140,19 @@ def parse_config(text: str) -> Config:
         path = ("tokens", str(error.index), error.key)
         raise mistake(".".join(path), str(error), text, path) from error
     times = file.timeouts
-    slow: Mapping[str, Overrides] = SLOW if times.first_byte is None else {}
+    usual: Mapping[str, Overrides] = {**VERBS, **SLOW} if times.first_byte is None else VERBS
     return Config(
         aliases=_resolved(file.aliases),
         timeouts=_overrides(times).over(Timeouts()),
         operations={
-            **slow,
-            **{name: _unless_said(_overrides(own), slow.get(name)) for name, own in times.operations.items()},
+            **usual,
+            **{name: _unless_said(_overrides(own), usual.get(name)) for name, own in times.operations.items()},
         },
         models={name: _overrides(own) for name, own in times.models.items()},
         jobs=JobRules(**file.jobs.model_dump()),
         policies=policies,
         tokens=tokens,
+        ip_allowlist=read_rules(file.ip_allowlist),
         later=tuple(key for key in _LATER if key in document),
     )
 
@@ -146,11 +161,11 @@ def _overrides(times: Times) -> Overrides:
     return Overrides(times.connect, times.first_byte, times.idle, times.total)
 
 
-def _unless_said(own: Overrides, slow: Overrides | None) -> Overrides:
-    """What the file says of an operation; a slow one keeps its long wait for the first byte unless another is given."""
-    if slow is None or own.first_byte is not None:
+def _unless_said(own: Overrides, usual: Overrides | None) -> Overrides:
+    """What the file says of an operation; one that usually takes long keeps what it does not speak of."""
+    if usual is None:
         return own
-    return replace(own, first_byte=slow.first_byte)
+    return replace(usual, **{name: value for name, value in asdict(own).items() if value is not None})
 
 
 def _resolved(aliases: Mapping[str, str]) -> dict[str, str]:

@@ -1,6 +1,8 @@
 """The table of what the lane serves: path, operation, encodings of the body, where a model must be named."""
 
+from collections.abc import Mapping
 from typing import Final, Literal
+from urllib.parse import unquote
 
 import msgspec
 
@@ -8,10 +10,17 @@ from nexus.contract.operations import OPERATIONS, JobKind, Operation
 from nexus.gateway.registry.snapshot import Snapshot
 
 SERVICE_PREFIX: Final = "/v1/services/"
-SERVICE_PAGE: Final = "service.page"
-"""The operation that stands for what every service answers of itself."""
-
 _OWN_PAGES: Final = ("/health", "/readyz", "/metrics", "/v1/metadata", "/v1/models")
+_MODELS: Final = "/v1/models/"
+_LONGEST_MODEL: Final = 512
+_VERBS: Final[Mapping[tuple[str, str], str]] = {
+    ("GET", ""): "models.show",
+    ("DELETE", ""): "models.delete",
+    ("POST", "load"): "models.load",
+    ("POST", "unload"): "models.unload",
+    ("POST", "pull"): "models.pull",
+}
+"""What can be done about a model: method and last part of the path → operation."""
 
 
 class Endpoint(msgspec.Struct, frozen=True):
@@ -19,6 +28,7 @@ class Endpoint(msgspec.Struct, frozen=True):
 
     `path` is the path at the service. `done_marker`: a whole event stream ends with `data: [DONE]`. `standard`: it is
     there whatever the services say. `job`: whether a call may become a durable job, or is the run of one.
+    `itself`: it is the service's own affair, never that of the engine behind it; `model`: what model the path names.
     """
 
     operation: str
@@ -30,6 +40,8 @@ class Endpoint(msgspec.Struct, frozen=True):
     service: str | None = None
     standard: bool = False
     job: JobKind | Literal["running"] = "never"
+    itself: bool = False
+    model: str | None = None
 
     @property
     def verb(self) -> bytes:
@@ -77,7 +89,7 @@ def find(method: bytes, path: bytes, snapshot: Snapshot) -> Endpoint | None:
 
 
 def _of_service(method: str, path: str, snapshot: Snapshot) -> Endpoint | None:
-    """A service's own endpoint, or one of its standard pages, under `/v1/services/{name}/…`."""
+    """A service's own endpoint, or what every service has: pages and verbs on models; under `/v1/services/{name}/…`."""
     name, slash, rest = path.removeprefix(SERVICE_PREFIX).partition("/")
     if not slash:
         return None
@@ -88,5 +100,19 @@ def _of_service(method: str, path: str, snapshot: Snapshot) -> Endpoint | None:
             if endpoint.path == rest and endpoint.method == method:
                 return Endpoint(endpoint.operation, method, rest, service=name)
     if instances and method == "GET" and rest in _OWN_PAGES:
-        return Endpoint(SERVICE_PAGE, method, rest, service=name)
-    return None
+        return Endpoint("service.page", method, rest, service=name, itself=True)
+    return _of_model(method, rest, name) if instances and rest.startswith(_MODELS) else None
+
+
+def _of_model(method: str, path: str, service: str) -> Endpoint | None:
+    """A verb on a model, `/v1/models/{id}[/…]`; the id may hold slashes."""
+    name, verb = path.removeprefix(_MODELS), ""
+    if method == "POST":
+        name, _, verb = name.rpartition("/")
+    operation = _VERBS.get((method, verb))
+    model = unquote(name)
+    if operation is None or len(name) > _LONGEST_MODEL or not path.isascii():
+        return None
+    if not {"", ".", ".."}.isdisjoint(model.split("/")):  # some servers take such a path for another one
+        return None
+    return Endpoint(operation, method, path, service=service, itself=True, model=model)

@@ -12,17 +12,17 @@ _MAGIC: Final = (
     (b"GIF8", "image/gif", "gif"),
 )
 
-Publish = Callable[[str, str, str, bytes], Awaitable[str]]
-"""Token, media type, filename and bytes → the path under which they are served."""
+Publish = Callable[[str, str | None, str, str, bytes], Awaitable[str]]
+"""Token, job (None: no job's run), media type, filename and bytes → the path under which they are served."""
 
 
 class Pictures:
-    """Called with an answer's body, the caller's token and how it reaches the gateway."""
+    """Called with an answer's body, the caller's token, the job that it is of and how clients reach the gateway."""
 
     def __init__(self, publish: Publish) -> None:
         self._publish = publish
 
-    async def __call__(self, body: bytes, token: str, base_url: str) -> bytes:
+    async def __call__(self, body: bytes, token: str, job: str | None, base_url: str) -> bytes:
         """The body with `url` in the place of each `b64_json`; one that holds none stays as it is."""
         answer = await asyncio.to_thread(_read, body)
         if answer is None:
@@ -36,7 +36,7 @@ class Pictures:
             except msgspec.ValidationError:  # no base64
                 continue
             media_type, ending = kind_of(picture)
-            path = await self._publish(token, media_type, f"image-{number}.{ending}", picture)
+            path = await self._publish(token, job, media_type, f"image-{number}.{ending}", picture)
             item["url"] = base_url + path
             del item["b64_json"]
         return msgspec.json.encode(answer)

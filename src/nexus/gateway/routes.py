@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from nexus.gateway.endpoints import SERVICE_PAGE
-from nexus.gateway.registry.snapshot import Instance, Route, Snapshot, State, Target
+from nexus.gateway.registry.snapshot import Route, Snapshot
+from nexus.gateway.service_routes import of_service
 from nexus.gateway.values import Call
 
 _NO_ROUTE: Final = Route()
@@ -13,7 +13,7 @@ def route_of(call: Call, snapshot: Snapshot) -> Route:
     """All that can answer a call."""
     endpoint = call.request.head.endpoint
     if endpoint.service is not None:
-        return _of_service(call, snapshot, endpoint.service)
+        return of_service(call, endpoint.service, snapshot)
     return route_for(endpoint.operation, call.model, snapshot)
 
 
@@ -22,29 +22,3 @@ def route_for(operation: str, model: str | None, snapshot: Snapshot) -> Route:
     if model is not None:
         return snapshot.by_model.get((operation, model), _NO_ROUTE)
     return snapshot.by_operation.get(operation, _NO_ROUTE)
-
-
-def _of_service(call: Call, snapshot: Snapshot, service: str) -> Route:
-    """The instances of one service; where the call names a model that they know, those that have it.
-
-    Where the snapshot leaves out models, a service is asked for nothing that could reach one of those.
-    """
-    operation = call.request.head.endpoint.operation
-    instances = snapshot.of_service(service)
-    if snapshot.models_narrowed and operation != SERVICE_PAGE:
-        return _at(instances, route_for(operation, call.model, snapshot))
-    named = None if call.model is None else snapshot.by_model.get((operation, call.model))
-    if named is not None:
-        return _at(instances, named)
-    return Route(
-        tuple(Target(instance, None) for instance in instances if instance.state is State.READY),
-        tuple(Target(instance, None) for instance in instances if instance.state is not State.READY),
-    )
-
-
-def _at(instances: tuple[Instance, ...], route: Route) -> Route:
-    urls = {instance.url for instance in instances}
-    return Route(
-        tuple(target for target in route.ready if target.instance.url in urls),
-        tuple(target for target in route.waiting if target.instance.url in urls),
-    )

@@ -21,6 +21,7 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 
 from nexus.gateway.registry.address import Address, AddressError, parse_address
 from nexus.gateway.registry.sources.dns import DnsName
+from nexus.policies.networks import LOOPBACK, Network, parse_network
 from nexus.store.address import BlobAddress, parse_database_url, parse_files_url
 
 _PREFIX: Final = "NEXUS_"
@@ -54,6 +55,10 @@ def _dns_name(value: Any) -> Any:
     except AddressError as error:
         raise ValueError(f"{value!r} is not of the form name:port") from error
     return DnsName(name, int(port))
+
+
+def _network(value: Any) -> Any:
+    return parse_network(value) if isinstance(value, str) else value
 
 
 def _sendable(value: SecretStr) -> SecretStr:
@@ -91,6 +96,7 @@ def _public(value: str) -> str:
 
 Addresses = Annotated[tuple[Annotated[Address, BeforeValidator(_address)], ...], NoDecode, BeforeValidator(_split)]
 DnsNames = Annotated[tuple[Annotated[DnsName, BeforeValidator(_dns_name)], ...], NoDecode, BeforeValidator(_split)]
+CidrList = Annotated[tuple[Annotated[Network, BeforeValidator(_network)], ...], NoDecode, BeforeValidator(_split)]
 Seconds = Annotated[float, Field(ge=0.05, le=3600, allow_inf_nan=False)]
 Secret = Annotated[SecretStr, AfterValidator(_sendable)]
 File = Annotated[Path, AfterValidator(_file)]
@@ -104,7 +110,8 @@ class Settings(BaseSettings):
 
     `config` is None where NEXUS_CONFIG was not given: then `nexus.yaml` is read if it is there. `public_url` is where
     clients reach the gateway, None where their requests tell; `advertised_url` where services reach it, None where
-    that is where it listens.
+    that is where it listens. `trusted_proxies` are those whose X-Forwarded-For counts; from `admin_allow` and
+    `metrics_allow` /v1/admin and /metrics are answered, unless nexus.yaml says otherwise. `hsts` is in seconds, 0: off.
     Read them with `load_settings`.
     """
 
@@ -124,6 +131,10 @@ class Settings(BaseSettings):
     config: File | None = None
     tls_cert: File | None = None
     tls_key: File | None = None
+    hsts: int = Field(default=0, ge=0, le=10 * 366 * 86400)
+    trusted_proxies: CidrList = ()
+    admin_allow: CidrList = LOOPBACK
+    metrics_allow: CidrList = LOOPBACK
     workers: int = 1
     max_request_bytes: int = Field(default=64 * 1024 * 1024, ge=1)
     max_file_bytes: int = Field(default=512 * 1024 * 1024, ge=1)
@@ -153,6 +164,8 @@ class Settings(BaseSettings):
         if (self.tls_cert is None) != (self.tls_key is None):
             missing, given = ("CERT", "KEY") if self.tls_cert is None else ("KEY", "CERT")
             raise ValueError(f"NEXUS_TLS_{missing}: it must be set where NEXUS_TLS_{given} is")
+        if self.hsts and self.tls_cert is None:
+            raise ValueError("NEXUS_HSTS: it is told over TLS alone: set NEXUS_TLS_CERT and NEXUS_TLS_KEY too")
         if (self.s3_access_key_id is None) != (self.s3_secret_access_key is None):
             raise ValueError("NEXUS_S3_ACCESS_KEY_ID: it and NEXUS_S3_SECRET_ACCESS_KEY must be set together")
         return self

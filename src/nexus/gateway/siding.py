@@ -36,7 +36,7 @@ class Siding:
     """`base_url` says how a client reaches the gateway, from the Host header that it sent.
 
     `files` puts uploaded files into a JSON body (body, token → body), `pictures` makes URLs of those in an answer
-    (body, token, base URL → body).
+    (body, token, job, base URL → body).
     """
 
     def __init__(self, desk: Desk, files: "Files", pictures: "Pictures", base_url: Callable[[bytes], str]) -> None:
@@ -73,9 +73,9 @@ class Siding:
         return await outside(asyncio.get_running_loop(), self._publish(call, body))
 
     async def _publish(self, call: Call, body: bytes) -> bytes:
-        head = call.request.head
+        request = call.request
         try:
-            return await self._pictures(body, head.token, self._base_url(head.host))
+            return await self._pictures(body, request.head.token, request.job, self._base_url(request.head.host))
         except StoreError as error:
             raise refusal(error) from error
 
@@ -97,7 +97,7 @@ class Files(Protocol):
 class Pictures(Protocol):
     """Makes URLs of what an answer holds in base64."""
 
-    async def __call__(self, body: bytes, token: str, base_url: str) -> bytes: ...
+    async def __call__(self, body: bytes, token: str, job: str | None, base_url: str) -> bytes: ...
 
 
 def _names_files(call: Call) -> bool:

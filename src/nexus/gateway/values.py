@@ -4,6 +4,7 @@ Times are seconds of the loop's monotonic clock, sizes bytes. The stages share t
 """
 
 from collections.abc import Mapping, Sequence
+from math import inf
 from typing import Protocol
 
 import msgspec
@@ -56,6 +57,11 @@ class Request(msgspec.Struct, frozen=True):
         """The row of the table that it is for."""
         return self.head.endpoint
 
+    @property
+    def job(self) -> str | None:
+        """The id of the job whose run this is; a run goes by that. None for a client's own call."""
+        return self.request_id if self.head.endpoint.job == "running" else None
+
 
 class Call(msgspec.Struct, frozen=True):
     """What is asked: `model` as the client wrote it (None where the operation needs none).
@@ -79,6 +85,11 @@ class Timeouts(msgspec.Struct, frozen=True):
     first_byte: float = 60.0
     idle: float = 30.0
     total: float = 600.0
+
+    @property
+    def reader(self) -> float:
+        """How long a client may take nothing of its answer: as long as that may take, if it is bounded."""
+        return self.total if self.total < inf else self.idle
 
 
 class Plan(msgspec.Struct, frozen=True):

@@ -22,7 +22,7 @@ class Policy:
     concurrency: int = 0
     models: Globs = field(default_factory=everything)
     operations: Globs = field(default_factory=everything)
-    ip_allow: Networks = field(default_factory=lambda: Networks(()))
+    ip_allow: Networks = ()
     max_request_bytes: int = 0
     parameters: Parameters = field(default_factory=Parameters)
 
@@ -34,7 +34,7 @@ class Policy:
     @cached_property
     def restricts(self) -> bool:
         """Whether it says anything of what may be asked for, and not only of how much and from where."""
-        how_much = replace(self, name="", rpm=0, tpm=0, concurrency=0, ip_allow=Networks(()))
+        how_much = replace(self, name="", rpm=0, tpm=0, concurrency=0, ip_allow=())
         return how_much != Policy("")
 
 

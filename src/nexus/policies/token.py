@@ -28,3 +28,8 @@ class Bearer(msgspec.Struct, frozen=True):
     policy: Policy | None = None
     account: Account = msgspec.field(default_factory=Account)
     lent: bool = False
+
+    @property
+    def is_bound_to_addresses(self) -> bool:
+        """Whether it matters where a request comes from; a service that asks in its caller's stead is elsewhere."""
+        return self.policy is not None and bool(self.policy.ip_allow) and not self.lent

@@ -5,12 +5,14 @@ import ipaddress
 import logging
 import random
 import socket
+import ssl
 from typing import Final
 from urllib.parse import urlsplit
 
 import httpx
 
 from nexus.sdk.environment import ServiceSettings
+from nexus.sdk.trust import trusting
 
 RETRY_SECONDS: Final = 2.0
 JITTER: Final = 0.2
@@ -21,15 +23,17 @@ _log: Final = logging.getLogger(__name__)
 class Announcer:
     """Keeps the service listed at the gateway of `settings`. A gateway that is away is logged once, and tried again."""
 
-    def __init__(self, gateway_url: str, secret: str, base_url: str) -> None:
+    def __init__(self, gateway_url: str, secret: str, base_url: str, trust: ssl.SSLContext | None = None) -> None:
+        """`trust`: whom it trusts over TLS, the usual authorities where it is None."""
         self._url = f"{gateway_url}/v1/registry"
         self._headers = {"authorization": f"Bearer {secret}"}
         self._body = {"base_url": base_url}
+        self._trust: ssl.SSLContext | bool = True if trust is None else trust
         self._trouble: str | None = "not announced yet"
 
     async def run(self) -> None:
         """Announce again and again, until cancelled."""
-        async with httpx.AsyncClient(timeout=_TIMEOUT, trust_env=False) as client:
+        async with httpx.AsyncClient(timeout=_TIMEOUT, verify=self._trust, trust_env=False) as client:
             while True:
                 pause = await self._beat(client)
                 await asyncio.sleep(pause * (1 - JITTER * random.random()))  # noqa: S311 - not a secret
@@ -37,7 +41,7 @@ class Announcer:
     async def leave(self) -> None:
         """Say farewell; a gateway that does not hear it will notice by itself."""
         try:
-            async with httpx.AsyncClient(timeout=_TIMEOUT, trust_env=False) as client:
+            async with httpx.AsyncClient(timeout=_TIMEOUT, verify=self._trust, trust_env=False) as client:
                 await client.request("DELETE", self._url, json=self._body, headers=self._headers)
         except httpx.HTTPError as error:
             _log.warning("the gateway was not told of the leaving", extra={"reason": repr(error)})
@@ -75,7 +79,8 @@ def announcer(settings: ServiceSettings, port: int) -> Announcer | None:
     if settings.gateway_url is None or settings.registration_secret is None:
         return None
     host = reachable_host(settings.host, settings.gateway_url)
-    return Announcer(settings.gateway_url, settings.registration_secret, f"http://{host}:{port}")
+    trust = trusting(settings.ca_cert)
+    return Announcer(settings.gateway_url, settings.registration_secret, f"http://{host}:{port}", trust)
 
 
 def reachable_host(host: str, gateway_url: str) -> str:

@@ -6,8 +6,10 @@ from typing import Any, Final
 
 import msgspec
 from pydantic import BaseModel
+from pydantic_core import PydanticSerializationError
 
 from nexus.contract import sse
+from nexus.contract.surrogates import mended
 from nexus.sdk.engine import Call, Content, Event
 from nexus.sdk.workers import Workers
 
@@ -63,10 +65,20 @@ def stream_type(first: Any, streaming: Any, response_types: tuple[str, ...]) -> 
 
 
 def encode_json(value: Any) -> bytes:
-    """JSON of a pydantic model, or of dicts and lists that may hold some."""
+    """JSON of a pydantic model, or of dicts and lists that may hold some; half characters in it become U+FFFD."""
+    try:
+        if isinstance(value, BaseModel):
+            return value.model_dump_json(by_alias=True).encode()
+        return msgspec.json.encode(value, enc_hook=_plain)
+    except (UnicodeEncodeError, PydanticSerializationError):
+        return msgspec.json.encode(mended(msgspec.to_builtins(value, enc_hook=_whole)))
+
+
+def _whole(value: Any) -> Any:
+    """A model as dicts and lists, its texts as they are: to JSON they cannot be turned."""
     if isinstance(value, BaseModel):
-        return value.model_dump_json(by_alias=True).encode()
-    return msgspec.json.encode(value, enc_hook=_plain)
+        return value.model_dump(by_alias=True)
+    raise TypeError(f"{type(value).__name__} is not JSON")
 
 
 def _plain(value: Any) -> Any:

@@ -5,6 +5,7 @@ import concurrent.futures
 import json
 import threading
 from collections.abc import AsyncIterator, Coroutine, Mapping
+from pathlib import Path
 from typing import Any, Final
 
 from nexus.contract.errors import (
@@ -18,6 +19,7 @@ from nexus.contract.errors import (
 )
 from nexus.contract.operations import BY_NAME
 from nexus.sdk.engine import Call
+from nexus.sdk.trust import trusting
 from nexus.sdk.upstream import FAILURES, AsyncClient, new_client, reason_of
 
 GATEWAY: Final = "x-nexus-gateway"
@@ -33,9 +35,10 @@ class Asker:
     A question runs on that loop and its asker waits in a thread, so that it can be broken off at any moment.
     """
 
-    def __init__(self, uses: tuple[str, ...], timeout_seconds: float) -> None:
+    def __init__(self, uses: tuple[str, ...], timeout_seconds: float, authority: Path | None = None) -> None:
         self._uses = uses
         self._timeout_seconds = timeout_seconds
+        self._authority = authority
         self._loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
         self._client: AsyncClient | None = None
@@ -92,7 +95,7 @@ class Asker:
 
     async def _sent(self, url: str, headers: Mapping[str, str], body: bytes) -> _Answer:
         if self._client is None:
-            self._client = new_client(_CONNECT_SECONDS)
+            self._client = new_client(_CONNECT_SECONDS, trust=trusting(self._authority))
         async with (
             asyncio.timeout(self._timeout_seconds),
             self._client.stream("POST", url, content=body, headers=headers) as response,

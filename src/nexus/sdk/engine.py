@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from nexus.contract.card import ModelState
+from nexus.contract.card import ModelState, Tool
 from nexus.contract.errors import INVALID_REQUEST, NO_READY_SERVICE, NOT_FOUND, OVERLOADED, ApiError
 from nexus.contract.forms import Request, read_form
 
@@ -55,12 +55,15 @@ class Found:
     """One model that the engine behind a service has (see `Engine.discover`).
 
     `ready`: it is in the engine's memory, or needs no load. `unloaded` and `loading`: it can be asked for all the same,
-    the first call or the engine itself loads it. `failed`: it cannot be asked for, by the `reason`.
+    the first call or the engine itself loads it. `failed`: it cannot be asked for, by the `reason`. `tools` are on the
+    card as long as it can be asked for; each `path` is one of the service's endpoints, each `input_schema` that of the
+    body of a POST to it.
     """
 
     model: Model
     state: ModelState = "ready"
     reason: str = ""
+    tools: tuple[Tool, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,5 +257,6 @@ __all__ = [
     "Found",
     "Model",
     "Progress",
+    "Tool",
     "Upload",
 ]

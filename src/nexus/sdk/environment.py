@@ -14,6 +14,7 @@ from typing import Any, Final, TypeVar
 
 from nexus.sdk.manifest import ConfigEntry, ServiceManifest
 from nexus.sdk.problems import SettingError
+from nexus.sdk.trust import trusting
 
 STANDARD: Final = (
     ConfigEntry(env="NEXUS_SERVICE_HOST", default="127.0.0.1", description="address to listen on"),
@@ -29,6 +30,7 @@ STANDARD: Final = (
     ConfigEntry(env="NEXUS_MODELS_DIR", description="a further folder of model manifest entries"),
     ConfigEntry(env="NEXUS_MODELS_CACHE", default=".nexus/models", description="where fetched models are kept"),
     ConfigEntry(env="NEXUS_GATEWAY_URL", description="gateway to announce this service to"),
+    ConfigEntry(env="NEXUS_CA_CERT", description="an authority that the gateway's certificate may be by"),
     ConfigEntry(env="NEXUS_REGISTRATION_SECRET", secret=True, description="the gateway's registration secret"),
     ConfigEntry(
         env="NEXUS_DRAIN_SECONDS",
@@ -56,6 +58,7 @@ class ServiceSettings:
     drain_seconds: float
     models_dir: Path | None = None
     gateway_url: str | None = None
+    ca_cert: Path | None = None
     registration_secret: str | None = field(default=None, repr=False)
     lifeline_fd: int | None = None
     config: Mapping[str, Any] = field(default_factory=dict, repr=False)
@@ -68,6 +71,9 @@ def read_settings(manifest: ServiceManifest, environ: Mapping[str, str] | None =
     gateway = value["NEXUS_GATEWAY_URL"]
     if gateway is not None and not gateway.startswith(("http://", "https://")):
         raise SettingError(f"NEXUS_GATEWAY_URL: {gateway!r} does not start with http:// or https://")
+    authority = Path(value["NEXUS_CA_CERT"]) if value["NEXUS_CA_CERT"] else None
+    if authority is not None:
+        trusting(authority)  # a mistake is told at the start, not by the first question
     return ServiceSettings(
         host=value["NEXUS_SERVICE_HOST"],
         port=value["NEXUS_SERVICE_PORT"],
@@ -75,6 +81,7 @@ def read_settings(manifest: ServiceManifest, environ: Mapping[str, str] | None =
         models_dir=Path(value["NEXUS_MODELS_DIR"]) if value["NEXUS_MODELS_DIR"] else None,
         models_cache=Path(value["NEXUS_MODELS_CACHE"]),
         gateway_url=gateway.rstrip("/") if gateway else None,
+        ca_cert=authority,
         registration_secret=value["NEXUS_REGISTRATION_SECRET"],
         drain_seconds=value["NEXUS_DRAIN_SECONDS"],
         lifeline_fd=value["NEXUS_LIFELINE_FD"],

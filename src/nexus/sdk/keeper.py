@@ -30,6 +30,7 @@ from nexus.sdk.wishes import Wish, Wishes, scan_wishes
 POLL_SECONDS: Final = 2.0
 RETRY_SECONDS: Final = 5.0
 Folders = Callable[[], tuple[Path, ...]]
+_VANISHED: Final = "the engine does not have it any more"
 _log: Final = logging.getLogger(__name__)
 
 
@@ -117,7 +118,8 @@ class Keeper:
             old, new = before.get(name), after.get(name)
             if old is not None and old is not new and old.told is not None and name not in changed:
                 old.gone.set()
-                old.turn("failed", "the engine does not have it any more")
+                old.turn("failed", _VANISHED)
+                self._start(self._let_go(old))
             elif old is not new:
                 self._start(self._replace(old, new))
 
@@ -191,7 +193,8 @@ class Keeper:
 
     async def _up(self, resident: Resident) -> None:
         async with resident.busy:
-            if resident.loaded or resident.gone.is_set() or (resident.told is not None and resident.state == "ready"):
+            there = resident.loaded and resident.state != "failed"
+            if there or resident.gone.is_set() or (resident.told is not None and resident.state == "ready"):
                 return
             resident.turn("loading")
             _log.info("a model is loading", extra={"model": resident.id})
@@ -225,10 +228,21 @@ class Keeper:
             if resident.idle:  # a call may have come before the lock was had
                 await self._give_up(resident, f"idle for {time.monotonic() - resident.since:.0f} s")
 
+    async def _let_go(self, resident: Resident) -> None:
+        """Unload a model that was loaded here and that the engine behind has no more, once its last call has ended."""
+        async with resident.busy:
+            if resident.loaded:
+                resident.turn("failed", _VANISHED)  # it may have become ready while the lock was waited for
+                await self._wait_for_calls(resident, None)
+                await self._unload(resident, _VANISHED)
+
     async def _give_up(self, resident: Resident, reason: str) -> None:
         """Unload what is loaded; the resident's lock is held, so that who asks for the model loads it anew."""
         resident.turn("unloaded")  # it may have become ready while the lock was waited for
-        await self._wait_for_calls(resident)
+        await self._wait_for_calls(resident, self._grace)
+        await self._unload(resident, reason)
+
+    async def _unload(self, resident: Resident, reason: str) -> None:
         resident.loaded = False
         try:
             await self._call_engine(self._engine.unload, resident)
@@ -257,10 +271,10 @@ class Keeper:
             else:
                 await asyncio.get_running_loop().run_in_executor(self._loader, method, resident.model)
 
-    async def _wait_for_calls(self, resident: Resident) -> None:
-        """Wait until no call runs on the model; those that still run after the grace are stopped."""
+    async def _wait_for_calls(self, resident: Resident, timeout: float | None) -> None:
+        """Wait until no call runs on the model; those that still run after the timeout (None: there is none) are
+        stopped."""
         error = ApiError(NO_READY_SERVICE, f"the model {resident.id!r} was unloaded", retry_after=2)
-        timeout: float | None = self._grace
         while tasks := [running.task for running in resident.calls if running.task is not None]:
             done, _ = await asyncio.wait(tasks, timeout=timeout)
             if not done:

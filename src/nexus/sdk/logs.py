@@ -8,6 +8,8 @@ from typing import Any, Final, TextIO
 
 import msgspec
 
+from nexus.contract.surrogates import mended
+
 request_id: Final[ContextVar[str | None]] = ContextVar("request_id", default=None)
 _OWN: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message", "taskName"}
 
@@ -29,7 +31,10 @@ class JsonFormatter(logging.Formatter):
             line["logger"] = record.name
         if record.exc_info and record.exc_info[0] is not None:
             line["traceback"] = "".join(traceback.format_exception(*record.exc_info))
-        return msgspec.json.encode(line, enc_hook=str).decode()
+        try:
+            return msgspec.json.encode(line, enc_hook=str).decode()
+        except UnicodeEncodeError:  # an engine's words
+            return msgspec.json.encode(mended(line), enc_hook=str).decode()
 
 
 def configure(stream: TextIO | None = None, level: int = logging.INFO) -> None:

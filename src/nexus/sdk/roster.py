@@ -88,7 +88,7 @@ class Resident:
         self.told = found
         if self.busy.locked() or self.turned > asked or (failed_here and found.state == "unloaded"):
             return
-        if found.state in ("unloaded", "failed"):
+        if found.state == "unloaded":  # one that has failed may be in memory all the same
             self.loaded = False
         if (self.state, self.reason) != (found.state, found.reason):
             self.turn(found.state, found.reason)
@@ -166,6 +166,12 @@ class Roster:
         """The models as the card tells them; the implicit model is not one of them."""
         models = [one for one in self.residents.values() if one.entry is not None or one.told is not None]
         return tuple(one.on_card(self.operations) for one in models)
+
+    def tools(self) -> Iterator[tuple[str, contract.Tool]]:
+        """The tools that the engine's models bring, each with its model's id, as long as that can be asked for."""
+        for one in self.residents.values():
+            if one.told is not None and one.can_answer:
+                yield from ((one.id, tool) for tool in one.told.tools)
 
     def _first(self, operation: str) -> Resident:
         able = [one for one in self.residents.values() if one.serves(operation)]

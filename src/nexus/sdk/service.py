@@ -24,6 +24,7 @@ from nexus.sdk.metrics import Levels, Metrics
 from nexus.sdk.models import manifest_folders, read_entries
 from nexus.sdk.problems import ServiceError
 from nexus.sdk.roster import Resident, Roster
+from nexus.sdk.tools import collect
 from nexus.sdk.workers import Workers
 
 STOP_SECONDS: Final = 2.0
@@ -80,7 +81,7 @@ class Service:
         self.admission = Admission(manifest.capabilities.max_concurrency, manifest.capabilities.max_queue)
         self.workers = Workers(manifest.capabilities.max_concurrency)
         self.calls = RunningCalls()
-        self.asker = Asker(manifest.service.uses, manifest.limits.timeout_seconds)
+        self.asker = Asker(manifest.service.uses, manifest.limits.timeout_seconds, settings.ca_cert)
         self.metrics = Metrics(self._levels)
         self.keeper: Keeper | None = None
         self.engine: Engine | None = None
@@ -188,7 +189,9 @@ class Service:
         if self.keeper is None:
             return self._promised
         base_url = self.engine.base_url if self.engine else None
-        return live_card(self._promised, self._bound, self.roster.on_card(), base_url)
+        models, told = self.roster.on_card(), self.keeper.told
+        brought = self.roster.tools()
+        return live_card(self._promised, self._bound, models, base_url, brought=brought, needs_models=told)
 
     def readiness(self) -> Readiness:
         """Ready: not draining, and at least one model can answer, be it that the first call loads it. Models that still
@@ -200,6 +203,8 @@ class Service:
         checks = {"engine": outage.message if outage else "ready" if self.keeper else "loading"}
         checks |= {f"model {one.id}": f"{one.state}: {one.reason}" if one.reason else one.state for one in residents}
         checks |= {f"model {name}": reason for name, reason in self.roster.refused.items()}
+        tools = collect(self._promised.tools, self.roster.tools(), self._promised.endpoints)
+        checks |= {f"tool {name}": reason for name, reason in tools.refused.items()}
         checks |= {f"entry {problem.file.name}": f"{problem.key}: {problem.reason}" for problem in self.roster.problems}
         status, reason = self._status()
         return Readiness(status, reason, checks)

@@ -5,6 +5,8 @@ When the call that waits here is cancelled, because its caller left, the connect
 
 import asyncio
 import json
+import re
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -16,6 +18,7 @@ from httpx import AsyncClient
 
 from nexus.contract import sse
 from nexus.contract.errors import NO_READY_SERVICE, UPSTREAM_ERROR, UPSTREAM_TIMEOUT, ApiError
+from nexus.contract.surrogates import mended
 from nexus.sdk import explaining
 
 __all__ = ["FAILURES", "AsyncClient", "EngineResponse", "SseEvent", "Upstream", "new_client", "reason_of"]
@@ -27,16 +30,23 @@ LARGEST_PIECE: Final = 8 * 1024 * 1024  # one line or event of a stream
 _LARGEST_REFUSAL: Final = 64 * 1024
 _IDENTITY: Final = {"accept-encoding": "identity"}  # an answer's size is then what comes over the wire
 _KEEP_SECONDS: Final = 3.0  # shorter than servers do, so that none closes a connection under a request
+_HALF: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 _NONE: Final[Mapping[str, str]] = MappingProxyType({})
 
 
-def new_client(connect: float, base_url: str = "", headers: Mapping[str, str] = _NONE) -> AsyncClient:
-    """A client that follows no redirect and no proxy of the environment; `connect` in seconds, no other time is up."""
+def new_client(
+    connect: float, base_url: str = "", headers: Mapping[str, str] = _NONE, trust: ssl.SSLContext | None = None
+) -> AsyncClient:
+    """A client that follows no redirect and no proxy of the environment; `connect` in seconds, no other time is up.
+
+    `trust` is whom it trusts over TLS, the usual authorities where it is None.
+    """
     return AsyncClient(
         base_url=base_url,
         headers={**_IDENTITY, **headers},
         timeout=httpx.Timeout(None, connect=connect),
         limits=httpx.Limits(max_connections=None, max_keepalive_connections=16, keepalive_expiry=_KEEP_SECONDS),
+        verify=True if trust is None else trust,
         trust_env=False,
     )
 
@@ -189,7 +199,11 @@ class Upstream:
 
     @asynccontextmanager
     async def _sent(self, method: str, path: str, **request: Any) -> AsyncIterator[EngineResponse]:
-        sending = self._client.send(self._client.build_request(method, path, **request), stream=True)
+        try:
+            built = self._client.build_request(method, path, **request)
+        except httpx.InvalidURL as error:  # the path may hold names that the engine gave
+            raise ApiError(UPSTREAM_ERROR, f"the engine named what no address can hold: {reason_of(error)}") from error
+        sending = self._client.send(built, stream=True)
         try:
             answer = await _bounded(sending, self._first_byte, "the engine did not begin to answer within")
         except ApiError as error:
@@ -239,7 +253,8 @@ def _json(body: bytes, response: EngineResponse, path: str) -> Any:
     if not body:
         return None
     try:
-        return json.loads(body)
+        value = json.loads(body)
+        return mended(value) if _HALF.search(body) else value
     except (ValueError, RecursionError) as error:
         media_type = response.headers.get("content-type") or "no type"
         raise ApiError(UPSTREAM_ERROR, f"the engine answered {path} with {media_type}, which is no JSON") from error

@@ -51,6 +51,14 @@ def test_a_mistake_is_one_line(folder: Path) -> None:
     assert typed("compose")[0] == 1
 
 
+def test_what_compose_cannot_do_is_one_line(folder: Path) -> None:
+    (folder / "site.toml").write_text("[gateway]\nreplicas = 2\n")
+    code, text = typed("compose")
+    assert code == 1
+    assert text.startswith("nexus: gateway.replicas: a Compose stack has one gateway")
+    assert text.count("\n") == 1
+
+
 def test_secrets_are_made_once_and_never_shown(folder: Path) -> None:
     code, text = typed("secrets", "keys")
     assert code == 0

@@ -46,6 +46,11 @@ def test_retry_after_is_whole_seconds_rounded_up(seconds: float, header: str) ->
     assert ApiError(OVERLOADED, "x", retry_after=seconds).headers() == {"retry-after": header}
 
 
+def test_half_characters_in_words_that_are_passed_on() -> None:
+    told = json.loads(ApiError(OVERLOADED, "\ud83d\ude00 \udfff", param="\ud800").body())["error"]
+    assert (told["message"], told["param"]) == ("\U0001f600 \ufffd", "\ufffd")
+
+
 def test_no_header_without_retry_after() -> None:
     assert ApiError(OVERLOADED, "x").headers() == {}
 

@@ -104,11 +104,29 @@ def test_heavy_services_weigh_little_where_processors_are_scarce(tmp_path: Path)
         ({"a": {"gpus": 2}}, "service.a.gpus"),
         ({"a": {"replicas": 3, "max_replicas": 2}}, "service.a.max_replicas"),
         ({"a": {"env": {"WORDS_KEY": "x"}}}, "service.a.env.WORDS_KEY: it is secret"),
+        ({"a": {"env": {"NEXUS_REGISTRATION_SECRET": "x"}}}, "service.a.env.NEXUS_REGISTRATION_SECRET: it is secret"),
     ],
 )
 def test_a_site_that_does_not_fit_is_refused(tmp_path: Path, service: dict[str, Any], words: str) -> None:
     with pytest.raises(SiteError, match=words):
         make_plan(site(service=service), [manifest(tmp_path / "a", PLAIN + ENGINE)], "1")
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"gateway": {"env": {"NEXUS_API_KEY": "x"}}}, r"gateway\.env\.NEXUS_API_KEY: it is secret"),
+        ({"site": {"profiles": ["bog"]}}, r"site\.profiles: no service has the profile bog; there are: big"),
+    ],
+)
+def test_a_secret_or_a_profile_that_is_not_there_is_refused(tmp_path: Path, values: dict[str, Any], words: str) -> None:
+    with pytest.raises(SiteError, match=words):
+        make_plan(site(**values), [manifest(tmp_path / "a", PLAIN + ENGINE)], "1")
+
+
+def test_a_weight_is_not_more_than_an_engine_takes(tmp_path: Path) -> None:
+    wanted = site(service={"a": {"cpu": 1000}})
+    assert make_plan(wanted, [manifest(tmp_path / "a")], "1").units[0].shares == 262144
 
 
 @pytest.mark.parametrize("name", ["gateway", "postgres", "a-engine"])

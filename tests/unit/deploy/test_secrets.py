@@ -19,7 +19,7 @@ def test_all_are_made_and_belong_together(tmp_path: Path) -> None:
     assert found["gateway/database_url"] == f"postgresql://nexus:{found['postgres/password']}@postgres:5432/nexus"
     assert found["valkey/valkey.conf"].endswith("requirepass s1")
     assert found["gateway/redis_url"] == "redis://:s1@valkey:6379/0"
-    assert found["gateway/api_key"] == "sk-nexus-s2"
+    assert found["gateway/api_key"] == found["prometheus/api_key"] == "sk-nexus-s2"
 
 
 def test_nobody_may_write_them_and_none_are_alike(tmp_path: Path) -> None:
@@ -34,9 +34,11 @@ def test_what_is_there_is_kept(tmp_path: Path) -> None:
     before = read(tmp_path)
     assert ensure_secrets(tmp_path) == ()
     (tmp_path / "gateway" / "api_key").unlink()
-    assert ensure_secrets(tmp_path) == (tmp_path / "gateway" / "api_key",)
+    assert ensure_secrets(tmp_path) == (tmp_path / "gateway" / "api_key", tmp_path / "prometheus" / "api_key")
     after = read(tmp_path)
-    assert after.pop("gateway/api_key") != before.pop("gateway/api_key")
+    assert after["prometheus/api_key"] == after["gateway/api_key"]
+    for name in ("gateway/api_key", "prometheus/api_key"):
+        assert after.pop(name) != before.pop(name)
     assert after == before
 
 

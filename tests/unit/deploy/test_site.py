@@ -33,6 +33,8 @@ def test_which_where_how_many_and_which_gpu(tmp_path: Path) -> None:
         ('[gateway]\nport = "x"\n', "gateway.port"),
         ('[service.a]\ngpu = "abacus"\n', "service.a.gpu"),
         ('[service.a]\nurl = "ftp://x"\n', "service.a.url"),
+        ("[service.a]\ncpu = inf\n", "service.a.cpu"),
+        ('[postgres]\nimage = ""\n', "postgres.image"),
         ("[service.a]\nenv = { lower = '1' }\n", "service.a.env.lower"),
         ('[service."../a"]\n', r"service\.\.\./a"),
         ('[cluster]\nmesh = "other"\n', "cluster.mesh"),

@@ -145,12 +145,17 @@ def test_without_a_key_it_makes_one_for_its_owner_alone(tmp_path: Path) -> None:
 
 
 def test_with_auth_off_nobody_needs_a_key(tmp_path: Path) -> None:
-    with ScriptedUpstream() as upstream, Gateway(tmp_path, [upstream.url], {"NEXUS_AUTH": "off"}) as gateway:
+    env = {"NEXUS_AUTH": "off", "NEXUS_PUBLIC_URL": "http://nexus.test"}  # the name in `host` is one of its own then
+    with ScriptedUpstream() as upstream, Gateway(tmp_path, [upstream.url], env) as gateway:
         gateway.wait_for_state(upstream.url, "ready")
         for token in (None, "sk-wrong", TOKEN):
             assert gateway.get("/v1/models", token=token).status == 200
             assert gateway.chat({"kind": "json", "body": {}}).status == 200
         assert gateway.post("/v1/chat/completions", {"model": "scripted"}, token=None).status == 200
+        for headers in ({"host": "evil.example"}, {"origin": "http://evil.example"}):
+            for path in ("/v1/chat/completions", "/v1/files"):
+                answer = gateway.post(path, {"model": "scripted"}, token=None, headers=headers)
+                assert (answer.status, answer.error["code"]) == (403, "permission_denied")
 
 
 def test_an_edit_of_its_configuration_is_read_and_a_bad_one_refused(tmp_path: Path) -> None:

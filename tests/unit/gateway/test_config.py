@@ -1,5 +1,7 @@
 import asyncio
 import os
+from ipaddress import IPv4Network, IPv6Network
+from math import inf
 from pathlib import Path
 
 import pytest
@@ -77,7 +79,17 @@ def test_an_empty_file_gives_the_defaults(text: str) -> None:
         ("aliases: {x: a, a: b, b: a}", "aliases.x: it leads in a circle: x → a → b → a"),
         ("aliases: {a: b, a: c}", "a: it is given twice (line 1)"),
         ("alises: {a: b}", "alises: there is no such key; did you mean aliases?"),
-        ("zzz: 1", "zzz: there is no such key among aliases, timeouts, jobs, policies, tokens"),
+        ("ip_allowlist: []", "ip_allowlist: it should be a valid dictionary, not []"),
+        ("ip_allowlist:", "ip_allowlist: "),
+        ("ip_allowlist: {/metrics: 10.0.0.0/8}", "ip_allowlist./metrics: it should be a valid list, not '10.0.0.0/8'"),
+        ("ip_allowlist: {/metrics: [10]}", "ip_allowlist./metrics.0: it should be a network such as 10.0.0.0/8"),
+        ("ip_allowlist: {/metrics: [10.0.0.0/8, x]}", "ip_allowlist./metrics.1: 'x' is neither an address nor"),
+        ("ip_allowlist: {/metrics: [10.1.0.0/8]}", "ip_allowlist./metrics.0: 10.1.0.0/8 has bits behind its prefix"),
+        ("ip_allowlist: {metrics: []}", "ip_allowlist.metrics: 'metrics' is not the beginning of a path"),
+        ("ip_allowlist: {/v1/admin/: []}", "ip_allowlist./v1/admin/: it covers what is below it as well"),
+        ("ip_allowlist: {5: []}", "ip_allowlist.5: "),
+        ("ip_allowlst: {}", "ip_allowlst: there is no such key; did you mean ip_allowlist?"),
+        ("zzz: 1", "zzz: there is no such key among aliases, timeouts, jobs, policies, tokens, ip_allowlist"),
         ("5: 1", "5: "),
         ("- a", "it should be a mapping"),
         ("just words", "it should be a mapping"),
@@ -100,7 +112,7 @@ def test_an_empty_file_gives_the_defaults(text: str) -> None:
         ("jobs: {max_attempts: 1.5}", "jobs.max_attempts: "),
         ("jobs: {max_queued: 2.5}", "jobs.max_queued: "),
         ("jobs: {timout: 5}", "jobs.timout: there is no such key; did you mean timeout?"),
-        *[(f"{key}: {{}}", f"{key}: this version does not act on it yet") for key in ("routes", "ip_allowlist")],
+        *[(f"{key}: {{}}", f"{key}: this version does not act on it yet") for key in ("routes",)],
     ],
 )
 def test_a_mistake_is_one_line_that_names_the_key(text: str, message: str) -> None:
@@ -225,6 +237,16 @@ def test_slow_work_has_longer_for_its_first_byte_unless_the_file_says_otherwise(
     assert parse_config("timeouts: {first_byte: 90}").timeouts_for("ocr", None).first_byte == 90
 
 
+@pytest.mark.parametrize("text", ["", "timeouts: {first_byte: 1, idle: 2, total: 3}"])
+def test_what_is_done_about_models_takes_as_long_as_they_are_large(text: str) -> None:
+    config = parse_config(text)
+    assert config.timeouts_for("models.pull", None) == Timeouts(first_byte=600, idle=600, total=inf)
+    assert config.timeouts_for("models.load", None).first_byte == 600
+    assert config.timeouts_for("models.delete", None) == config.timeouts
+    bounded = parse_config("timeouts: {operations: {models.pull: {total: 60}}}")
+    assert bounded.timeouts_for("models.pull", None) == Timeouts(first_byte=600, idle=600, total=60)
+
+
 @pytest.mark.parametrize(
     ("text", "first_byte"),
     [
@@ -240,3 +262,8 @@ def test_another_time_of_a_slow_operation_leaves_that_as_it_is(text: str, first_
     assert parse_config("timeouts: {operations: {chat.completions: {idle: 5}}}").timeouts_for(
         "chat.completions", None
     ) == Timeouts(idle=5)
+
+
+def test_the_allowlist_is_read_by_prefix_and_one_address_is_a_network_too() -> None:
+    config = parse_config('ip_allowlist: {/metrics: ["10.0.0.0/8", "::1"], /v1/admin: []}')
+    assert config.ip_allowlist == {"/metrics": (IPv4Network("10.0.0.0/8"), IPv6Network("::1/128")), "/v1/admin": ()}

@@ -14,6 +14,10 @@ PEEK = {"operation": "greeter.peek", "method": "GET", "path": "/v1/peek"}
 GREETER = make_instance("greeter", operations=(), endpoints=(GREET, PEEK))
 
 
+def page(path: str) -> Endpoint:
+    return Endpoint("service.page", "GET", path, service="greeter", itself=True)
+
+
 ON_THE_LANE = [operation for operation in OPERATIONS if operation.job != "always"]
 
 
@@ -56,9 +60,9 @@ def test_an_operation_from_a_card_is_served_with_its_own_method_and_any_body() -
     [
         (b"POST", b"/v1/services/greeter/v1/greet", Endpoint("greeter.greet", "POST", "/v1/greet", service="greeter")),
         (b"GET", b"/v1/services/greeter/v1/peek", Endpoint("greeter.peek", "GET", "/v1/peek", service="greeter")),
-        (b"GET", b"/v1/services/greeter/health", Endpoint("service.page", "GET", "/health", service="greeter")),
-        (b"GET", b"/v1/services/greeter/metrics", Endpoint("service.page", "GET", "/metrics", service="greeter")),
-        (b"GET", b"/v1/services/greeter/v1/models", Endpoint("service.page", "GET", "/v1/models", service="greeter")),
+        (b"GET", b"/v1/services/greeter/health", page("/health")),
+        (b"GET", b"/v1/services/greeter/metrics", page("/metrics")),
+        (b"GET", b"/v1/services/greeter/v1/models", page("/v1/models")),
         (b"POST", b"/v1/services/greeter/health", None),
         (b"GET", b"/v1/services/greeter/v1/greet", None),
         (b"GET", b"/v1/services/greeter/etc/passwd", None),
@@ -73,6 +77,56 @@ def test_a_services_own_endpoints_and_pages_are_under_its_name(
     method: bytes, path: bytes, expected: Endpoint | None
 ) -> None:
     assert find(method, path, build([GREETER], {})) == expected
+
+
+@pytest.mark.parametrize(
+    ("method", "rest", "operation", "model"),
+    [
+        ("POST", "m/load", "models.load", "m"),
+        ("POST", "hf.co/org/m:Q4_K_M/unload", "models.unload", "hf.co/org/m:Q4_K_M"),
+        ("POST", "org%2Fm/pull", "models.pull", "org/m"),
+        ("POST", "load/load", "models.load", "load"),
+        ("GET", "org/m", "models.show", "org/m"),
+        ("GET", "m/load", "models.show", "m/load"),
+        ("DELETE", "org/m", "models.delete", "org/m"),
+    ],
+)
+def test_every_service_has_the_verbs_on_models(method: str, rest: str, operation: str, model: str) -> None:
+    path = f"/v1/models/{rest}"
+    expected = Endpoint(operation, method, path, service="greeter", itself=True, model=model)
+    assert find(method.encode(), f"/v1/services/greeter{path}".encode(), build([GREETER], {})) == expected
+    assert find(method.encode(), f"/v1/services/nobody{path}".encode(), build([GREETER], {})) is None
+    assert find(method.encode(), path.encode(), build([GREETER], {})) is None
+
+
+@pytest.mark.parametrize(
+    ("method", "rest"),
+    [
+        ("POST", b"m"),
+        ("POST", b"load"),
+        ("POST", b"/load"),
+        ("POST", b"m/push"),
+        ("PUT", b"m"),
+        ("PATCH", b"m/load"),
+        ("HEAD", b"m"),
+        ("GET", b""),
+        ("DELETE", b"a//b"),
+        ("POST", b"../../admin/load"),
+        ("GET", b"%2e%2e/%2E%2E/metrics"),
+        ("GET", b"a%2F..%2Fb"),
+        ("GET", b"m\xff"),
+        ("DELETE", b"m" * 513),
+    ],
+)
+def test_what_is_no_verb_on_a_model_goes_nowhere(method: str, rest: bytes) -> None:
+    assert find(method.encode(), b"/v1/services/greeter/v1/models/" + rest, build([GREETER], {})) is None
+
+
+def test_a_card_may_have_such_a_path_as_its_own() -> None:
+    own = {"operation": "greeter.load", "method": "POST", "path": "/v1/models/m/load"}
+    snapshot = build([make_instance("greeter", operations=(), endpoints=(GREET, own))], {})
+    found = find(b"POST", b"/v1/services/greeter/v1/models/m/load", snapshot)
+    assert found == Endpoint("greeter.load", "POST", "/v1/models/m/load", service="greeter")
 
 
 def test_standard_operations_are_under_a_services_name_too() -> None:

@@ -263,7 +263,7 @@ class Aside:
             raise self.fault
         return body.replace(b'"file_id"', b'"image_url"')
 
-    async def pictures(self, body: bytes, token: str, base_url: str) -> bytes:
+    async def pictures(self, body: bytes, token: str, job: str | None, base_url: str) -> bytes:
         if self.fault:
             raise self.fault
         return b"with urls"

@@ -12,14 +12,14 @@ PNG = b"\x89PNG\r\n\x1a\n rest"
 
 
 @pytest.fixture
-def published() -> list[tuple[str, str, str, bytes]]:
+def published() -> list[tuple[str, str | None, str, str, bytes]]:
     return []
 
 
 @pytest.fixture
-def pictures(published: list[tuple[str, str, str, bytes]]) -> Pictures:
-    async def publish(token: str, media_type: str, filename: str, body: bytes) -> str:
-        published.append((token, media_type, filename, body))
+def pictures(published: list[tuple[str, str | None, str, str, bytes]]) -> Pictures:
+    async def publish(token: str, job: str | None, media_type: str, filename: str, body: bytes) -> str:
+        published.append((token, job, media_type, filename, body))
         return f"/v1/artifacts/{len(published)}"
 
     return Pictures(publish)
@@ -31,7 +31,7 @@ def item(body: bytes, **fields: Any) -> dict[str, Any]:
 
 async def test_each_picture_has_its_url_and_all_else_stays(pictures: Pictures, published: list[Any]) -> None:
     body = json.dumps({"created": 1, "data": [item(PNG, revised_prompt="p"), item(b"\xff\xd8\xff")], "usage": None})
-    answer = json.loads(await pictures(body.encode(), "ada", "http://gw"))
+    answer = json.loads(await pictures(body.encode(), "ada", "job_1", "http://gw"))
     assert answer == {
         "created": 1,
         "data": [
@@ -41,8 +41,8 @@ async def test_each_picture_has_its_url_and_all_else_stays(pictures: Pictures, p
         "usage": None,
     }
     assert published == [
-        ("ada", "image/png", "image-1.png", PNG),
-        ("ada", "image/jpeg", "image-2.jpg", b"\xff\xd8\xff"),
+        ("ada", "job_1", "image/png", "image-1.png", PNG),
+        ("ada", "job_1", "image/jpeg", "image-2.jpg", b"\xff\xd8\xff"),
     ]
 
 
@@ -53,16 +53,16 @@ async def test_each_picture_has_its_url_and_all_else_stays(pictures: Pictures, p
     ids=lambda body: body[:12],
 )  # fmt: skip
 async def test_a_body_that_holds_none_is_sent_as_it_came(pictures: Pictures, published: list[Any], body: bytes) -> None:
-    assert await pictures(body, "ada", "http://gw") is body
+    assert await pictures(body, "ada", None, "http://gw") is body
     assert published == []
 
 
 @pytest.mark.parametrize("encoded", ["not base64!", "AAA", "é", 7, None, ["AA=="]])
 async def test_what_is_no_base64_stays_beside_what_is(pictures: Pictures, published: list[Any], encoded: Any) -> None:
     body = json.dumps({"data": [{"b64_json": encoded}, item(PNG), {"url": "http://else"}]}).encode()
-    answer = json.loads(await pictures(body, "ada", "http://gw"))
+    answer = json.loads(await pictures(body, "ada", None, "http://gw"))
     assert answer["data"] == [{"b64_json": encoded}, {"url": "http://gw/v1/artifacts/1"}, {"url": "http://else"}]
-    assert [one[2] for one in published] == ["image-2.png"]
+    assert [one[1:4] for one in published] == [(None, "image/png", "image-2.png")]
 
 
 @pytest.mark.parametrize(

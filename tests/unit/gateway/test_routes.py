@@ -2,7 +2,7 @@
 
 import pytest
 
-from nexus.gateway.endpoints import SERVICE_PAGE, Endpoint
+from nexus.gateway.endpoints import Endpoint
 from nexus.gateway.registry.index import build
 from nexus.gateway.registry.snapshot import State
 from nexus.gateway.routes import route_of
@@ -37,7 +37,6 @@ def test_by_model() -> None:
         ("chat.completions", "who", [None], []),
         ("chat.completions", None, [None], ["m"]),
         ("of.its.own", None, [None], []),
-        (SERVICE_PAGE, None, [None], [None]),
     ],
 )
 def test_at_a_services_own_path(
@@ -47,3 +46,20 @@ def test_at_a_services_own_path(
     assert [target.model for target in route_of(call, SNAPSHOT).ready] == whole
     assert [target.model for target in route_of(call, VIEW).ready] == seen
     assert {target.instance.url for target in route_of(call, SNAPSHOT).ready} <= {"http://one"}
+
+
+@pytest.mark.parametrize(
+    ("operation", "model", "seen"),
+    [
+        ("service.page", None, ["http://one#itself"]),
+        ("models.load", "m", ["http://one#itself"]),
+        ("models.load", "n", []),
+        ("models.pull", "unheard-of", []),
+    ],
+)
+def test_pages_and_verbs_on_models_at_a_service(operation: str, model: str | None, seen: list[str]) -> None:
+    call = make_call(None, at=Endpoint(operation, "POST", "/v1/x", service="svc", itself=True, model=model))
+    assert route_of(call, SNAPSHOT).ready
+    assert [
+        target.instance.url for target in route_of(call, VIEW).ready if target.instance.state is State.READY
+    ] == seen

@@ -2,6 +2,7 @@ import os
 import stat
 import subprocess
 import sys
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from nexus.gateway.registry.address import Address
 from nexus.gateway.registry.sources.dns import DnsName
 from nexus.gateway.settings import SettingsError, ensure_api_key, later_variables, load_settings
+from nexus.policies.networks import LOOPBACK
 from nexus.store.address import BlobAddress
 
 
@@ -28,6 +30,9 @@ def test_the_defaults_are_those_of_the_contract() -> None:
     assert settings.api_key is None
     assert settings.auth == "required"
     assert settings.max_request_bytes == 67108864
+    assert settings.trusted_proxies == ()
+    assert settings.admin_allow == settings.metrics_allow == LOOPBACK
+    assert settings.hsts == 0
 
 
 def test_lists_and_numbers_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -40,6 +45,9 @@ def test_lists_and_numbers_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.services == (Address("http://one:8001"), Address("http://two:8002", "Bearer secret"))
     assert settings.discovery_dns == (DnsName("nexus-service", 8000), DnsName("other", 9000))
     assert (settings.port, settings.health_interval, settings.lifeline_fd) == (0, 0.5, 7)
+    monkeypatch.setenv("NEXUS_TRUSTED_PROXIES", " 10.0.0.0/8, fd00::/8,::ffff:192.0.2.1")
+    networks = (IPv4Network("10.0.0.0/8"), IPv6Network("fd00::/8"), IPv4Network("192.0.2.1/32"))
+    assert load_settings().trusted_proxies == networks
 
 
 def test_an_empty_variable_is_an_unset_one(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -52,6 +60,12 @@ def test_an_empty_variable_is_an_unset_one(monkeypatch: pytest.MonkeyPatch) -> N
     ("variable", "value"),
     [
         ("NEXUS_HOST", "not a host"),
+        ("NEXUS_TRUSTED_PROXIES", "proxy"),
+        ("NEXUS_TRUSTED_PROXIES", "10.0.0.0/8 10.1.0.0/16"),
+        ("NEXUS_ADMIN_ALLOW", "10.0.0.1/8"),
+        ("NEXUS_METRICS_ALLOW", "*"),
+        ("NEXUS_HSTS", "-1"),
+        ("NEXUS_HSTS", "31536000"),  # without a certificate
         ("NEXUS_PORT", "80800"),
         ("NEXUS_PORT", "http"),
         ("NEXUS_SERVICES", "tts:8000"),

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
 
 from nexus.contract.errors import NOT_FOUND, ApiError
@@ -46,8 +47,8 @@ class Parts:
         await self._step("files", body, token)
         return b"filled"
 
-    async def pictures(self, body: bytes, token: str, base_url: str) -> bytes:
-        await self._step("pictures", body, token, base_url)
+    async def pictures(self, body: bytes, token: str, job: str | None, base_url: str) -> bytes:
+        await self._step("pictures", body, token, job, base_url)
         return b"with urls"
 
     async def _step(self, *what: Any) -> None:
@@ -120,9 +121,15 @@ async def test_a_call_is_put_off_and_its_client_told(siding: Siding, caller: Cal
 
 async def test_urls_are_put_in_where_the_answer_is_one(siding: Siding, caller: Caller, parts: Parts) -> None:
     assert await caller.run(siding.publish(call(), 200, b"body")) == b"with urls"
-    assert parts.asked == [("pictures", b"body", "administrator", "http://nowhere")]
+    assert parts.asked == [("pictures", b"body", "administrator", None, "http://nowhere")]
     assert await Caller().run(siding.publish(call(), 400, b"an error")) == b"an error"
     assert len(parts.asked) == 1
+
+
+async def test_a_jobs_run_tells_which_job_the_pictures_are_of(siding: Siding, caller: Caller, parts: Parts) -> None:
+    at = msgspec.structs.replace(standard(BY_NAME["images.edits"]), job="running")
+    await caller.run(siding.publish(make_call(None, b"{}", at=at), 200, b"body"))
+    assert parts.asked == [("pictures", b"body", "administrator", "req-1", "http://nowhere")]
 
 
 def put_off(siding: Siding, caller: Caller) -> Any:

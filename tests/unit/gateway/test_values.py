@@ -1,5 +1,7 @@
 """The values cannot be changed on their way, and an outcome is the log line as it stands."""
 
+from math import inf
+
 import msgspec
 import pytest
 
@@ -43,3 +45,8 @@ def test_an_outcome_in_json_has_all_that_did() -> None:
     line = msgspec.json.decode(msgspec.json.encode(outcome))
     assert line["usage"]["prompt_tokens"] == 7
     assert (line["model"], line["stream"], line["ttft_ms"], line["error"]) == ("m", True, 0.0, "x")
+
+
+def test_a_reader_may_stay_away_as_long_as_an_answer_may_take_if_that_is_bounded() -> None:
+    assert Timeouts(idle=5, total=60).reader == 60
+    assert Timeouts(idle=5, total=inf).reader == 5

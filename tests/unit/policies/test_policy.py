@@ -1,7 +1,7 @@
 """A policy's defaults bound nothing."""
 
 from nexus.policies.globs import Globs
-from nexus.policies.networks import Networks
+from nexus.policies.networks import parse_network
 from nexus.policies.parameters import Parameters, Rules
 from nexus.policies.policy import Policy, nothing
 
@@ -25,7 +25,7 @@ def test_who_is_known_no_more_may_ask_for_nothing() -> None:
 
 
 def test_limits_alone_restrict_nothing_of_what_is_asked_for() -> None:
-    networks = Networks(["::1"])
+    networks = (parse_network("::1"),)
     assert not Policy("fast", rpm=1, tpm=1, concurrency=1, ip_allow=networks).restricts
     rules = Parameters(Rules(max_tokens=1))
     for policy in (

@@ -1,5 +1,6 @@
 """The four ways of writing a method become a value or an async iterator; values and items become bytes."""
 
+import json
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -53,6 +54,15 @@ def test_values_are_json_or_content() -> None:
     assert encode_json(Word(word="x")) == b'{"Word":"x"}'
     with pytest.raises(TypeError):
         encode_value(object())
+
+
+def test_half_characters_of_an_engines_do_not_break_an_answer() -> None:
+    halves = "\ud83d\ude00 and \ud800"
+    for value in ({"a": [halves]}, {"a": (Word(word=halves),)}, Word(word=halves)):
+        told = encode_json(value).decode()
+        assert "\U0001f600 and \ufffd" in told
+        assert json.loads(told)
+    assert encode_item({halves: 1}) == 'data: {"\U0001f600 and \ufffd":1}\n\n'.encode()
 
 
 def test_items_are_events_or_bytes() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -13,7 +14,7 @@ from nexus.contract.errors import NO_READY_SERVICE, UPSTREAM_ERROR, ApiError
 from nexus.sdk import discovery, keeper
 from nexus.sdk.conformance.run import run_checks
 from nexus.sdk.discovery import ask, sift
-from nexus.sdk.engine import Call, Engine, Found, Model
+from nexus.sdk.engine import Call, Engine, Found, Model, Tool
 
 MANIFEST = """
 [service]
@@ -56,6 +57,7 @@ class Behind(Engine):
             await asyncio.sleep(0.01)
         if model.id == "bad":
             raise ApiError(UPSTREAM_ERROR, "it does not fit")
+        type(self).has = [replace(one, state="ready") if one.model.id == model.id else one for one in self.has]
 
     async def unload(self, model: Model) -> None:
         self.log.append(f"unload {model.id}")
@@ -92,8 +94,8 @@ def engine() -> type[Behind]:
     return type("Fresh", (Behind,), {"has": [], "log": [], "go": threading.Event()})
 
 
-def found(name: str, state: Any = "ready", reason: str = "", **fields: Any) -> Found:
-    return Found(Model(name, **fields), state, reason)
+def found(name: str, state: Any = "ready", reason: str = "", tools: tuple[Tool, ...] = (), **fields: Any) -> Found:
+    return Found(Model(name, **fields), state, reason, tools)
 
 
 def models(running: Any) -> dict[str, str]:
@@ -119,7 +121,37 @@ def test_models_appear_and_vanish_without_a_restart(start, engine) -> None:
         7,
     )
     assert card.models[0].on_demand
+    assert card.capabilities.needs_models
     assert [one["id"] for one in running.get("/v1/models").json()["data"]] == ["b"]
+
+
+def tools(running: Any) -> dict[str, Tool]:
+    return {tool.name: tool for tool in read_card(running.get("/v1/metadata").content).tools}
+
+
+def test_tools_come_and_go_with_the_models_that_can_be_asked_for(start, engine) -> None:
+    manifest = MANIFEST + '[[tools]]\nname = "ask"\ndescription = "Ask anything"\noperation = "s.ask"\n'
+    schema = {"type": "object", "properties": {"model": {"const": "a"}}}
+    of_a = Tool(name="ask_a", description="Ask a", path="/v1/s/ask", input_schema=schema)
+    running = start(engine, manifest).until_ready()
+    assert tools(running).keys() == {"ask"}
+    twice = (Tool(name="ask", path="/v1/s/ask"), Tool(name="far", path="/v1/far"))
+    engine.has = [found("a", "unloaded", tools=(of_a,)), found("b", tools=(of_a, *twice))]
+    running.until(lambda: tools(running).keys() == {"ask", "ask_a"})
+    assert tools(running)["ask_a"].input_schema == schema
+    checks = running.get("/readyz").json()["checks"]
+    assert {name: words for name, words in checks.items() if name.startswith("tool ")} == {
+        "tool ask_a": "the model b brings it, and the model a has it already",
+        "tool ask": "the model b brings it, and the service has it already",
+        "tool far": "the model b has it call /v1/far, which the service has no POST to",
+    }
+    engine.has = [found("a", "failed", "broken", tools=(of_a,))]
+    running.until(lambda: tools(running).keys() == {"ask"})
+    assert not [name for name in running.get("/readyz").json()["checks"] if name.startswith("tool ")]
+    engine.has = [found("b", tools=(of_a,))]
+    running.until(lambda: tools(running).keys() == {"ask", "ask_a"})
+    engine.has = []
+    running.until(lambda: tools(running).keys() == {"ask"})
 
 
 def test_what_the_entries_say_of_a_model_goes_with_it(start, engine) -> None:
@@ -183,6 +215,50 @@ def test_a_call_on_a_model_that_vanishes_goes_on(start, engine) -> None:
     asking.join(10)
     assert answers[0].json() == {"model": "a"}
     assert engine.log == ["open", "asked"]
+
+
+def test_what_was_loaded_here_and_vanishes_is_unloaded_after_its_last_call(start, engine) -> None:
+    engine.has = [found("a", "unloaded"), found("b")]
+    running = start(engine, MANIFEST).until_ready()
+    answers: list[Any] = []
+    asking = threading.Thread(target=lambda: answers.append(running.post("/v1/s/ask", json={"model": "a"})))
+    asking.start()
+    running.until(lambda: "asked" in engine.log)
+    engine.has = []
+    running.until(lambda: models(running) == {})
+    time.sleep(0.1)
+    assert engine.log == ["open", "load a", "asked"]
+    engine.go.set()
+    asking.join(10)
+    running.until(lambda: engine.log[-1] == "unload a")
+    assert answers[0].json() == {"model": "a"}
+    assert engine.log == ["open", "load a", "asked", "unload a"]  # b was the engine's own affair
+
+
+def test_what_was_loaded_here_fails_and_then_vanishes_is_unloaded(start, engine) -> None:
+    engine.has = [found("a", "unloaded")]
+    running = start(engine, MANIFEST).until_ready()
+    running.post("/v1/models/a/load")
+    engine.has = [found("a", "failed", "half of its files")]
+    running.until(lambda: models(running) == {"a": "failed"})
+    assert engine.log == ["open", "load a"]
+    assert running.post("/v1/models/a/load").json() == {"id": "a", "state": "ready"}
+    engine.has = []
+    running.until(lambda: engine.log[-1] == "unload a")
+    assert engine.log == ["open", "load a", "load a", "unload a"]
+
+
+def test_what_vanishes_while_it_is_loaded_is_unloaded_then(start, engine) -> None:
+    engine.has = [found("slow", "unloaded")]
+    running = start(engine, MANIFEST).until_ready()
+    loading = threading.Thread(target=lambda: running.post("/v1/models/slow/load"))
+    loading.start()
+    running.until(lambda: "load slow" in engine.log)
+    engine.has = []
+    running.until(lambda: models(running) == {})
+    engine.go.set()
+    running.until(lambda: engine.log[-1] == "unload slow")
+    loading.join(10)
 
 
 def test_the_first_call_loads_what_is_unloaded_and_the_verbs_do_as_they_say(start, engine) -> None:

@@ -43,6 +43,12 @@ def test_a_line(stream: io.StringIO) -> None:
     assert "logger" not in line
 
 
+def test_half_characters_in_an_engines_words(stream: io.StringIO) -> None:
+    logging.getLogger("nexus.sdk.x").info("failed", extra={"reason": "\ud800", "path": object})
+    (line,) = lines(stream)
+    assert line["reason"] == "\ufffd"
+
+
 def test_a_fault_is_still_one_line(stream: io.StringIO) -> None:
     try:
         raise ValueError("two\nlines")

@@ -7,7 +7,7 @@ import pytest
 
 from nexus.contract.errors import UPSTREAM_ERROR, ApiError
 from nexus.sdk.calls import RunningCall
-from nexus.sdk.engine import Found, Model
+from nexus.sdk.engine import Found, Model, Tool
 from nexus.sdk.models import ModelEntry
 from nexus.sdk.roster import Resident, Roster
 from nexus.sdk.sources import unresolved
@@ -72,6 +72,17 @@ def test_the_implicit_model_is_not_on_the_card() -> None:
     assert [(model.id, model.state) for model in made.on_card()] == [("a", "failed")]
 
 
+def test_tools_are_those_of_models_that_can_be_asked_for() -> None:
+    made = roster(resident("a"))
+    for name, state in (("b", "ready"), ("c", "unloaded"), ("d", "loading"), ("e", "failed")):
+        told = Found(Model(name), state, tools=(Tool(name=f"use_{name}", path="/v1/x"),))  # type: ignore[arg-type]
+        made.residents[name] = Resident(told.model, None)
+        made.residents[name].follow(told, float("inf"))
+    assert [(model, tool.name) for model, tool in made.tools()] == [("b", "use_b"), ("c", "use_c"), ("d", "use_d")]
+    made.residents["b"].turn("failed", "it does not fit")
+    assert [model for model, _ in made.tools()] == ["c", "d"]
+
+
 async def test_a_lease_counts_its_call() -> None:
     one = resident("a")
     made = roster(one)
@@ -101,9 +112,11 @@ async def test_a_model_follows_what_the_engine_tells_of_it() -> None:
         "failed",
         "no memory",
         False,
-        False,
+        True,
         False,
     )
+    one.follow(told(Model("a"), "unloaded"), time.monotonic())
+    assert (one.state, one.loaded) == ("unloaded", False)
     one.follow(told(Model("a"), "loading"), time.monotonic())
     assert (one.state, one.reason, one.can_answer) == ("loading", "", True)
 

@@ -200,6 +200,14 @@ async def test_what_is_not_what_was_asked_for_is_a_502(server: Server, engine: U
     assert (await refused(engine.get_json("/away"))).message == "the engine answered with status 302"
 
 
+async def test_half_characters_are_mended_and_names_that_no_address_can_hold_a_502(
+    server: Server, engine: Upstream
+) -> None:
+    server.answers = {"/halves": (whole(b'{"a": "\\ud83d\\ude00", "b\\uDFFF": ["\\ud800"]}'), "")}
+    assert await engine.get_json("/halves") == {"a": "\U0001f600", "b\ufffd": ["\ufffd"]}
+    assert (await refused(engine.get_json("/a\x00b"))).code == "upstream_error"
+
+
 async def test_refusals_are_the_engines_own_in_every_way(server: Server, engine: Upstream) -> None:
     body = b'{"error":"model \'x\' not found"}'
     server.answers = {

@@ -89,14 +89,15 @@ def test_a_tiny_strength_still_makes_a_step(paint: Callable[..., np.ndarray], ba
 
 def test_only_what_the_mask_frees_is_inpainted(painter: Any, easel: Easel, base: Image.Image) -> None:
     from nexus_images.answers import whole_answer
-    from nexus_images.asked import Asked
-    from nexus_images.pictures import read_picture
+
+    from nexus.sdk.media.picture_files import read_given
+    from nexus.sdk.media.picture_requests import PicturesAsked
 
     mask = Image.new("L", base.size, 0)
     mask.paste(255, (0, 0, 40, 96))
-    asked = Asked((replace(ORDER, base=base, mask=mask),), ORDER.prompt, "png", None, "auto")
+    asked = PicturesAsked("edit", ORDER.prompt, (ORDER.seed,), base.size, images=(base,), mask=mask)
     answer = whole_answer(painter, asked, easel.call)
-    picture = np.asarray(read_picture(base64.b64decode(answer["data"][0]["b64_json"]), "image").opaque(), int)
+    picture = np.asarray(read_given(base64.b64decode(answer["data"][0]["b64_json"]), "image").opaque(), int)
     change = np.abs(picture - np.asarray(base, int))
     assert change[:, 40:].max() == 0
     assert change[:, :40].mean() > 1

@@ -66,6 +66,7 @@ class Simulator:
         self.sio = socketio.AsyncServer(async_mode="aiohttp", cors_allowed_origins="*")
         self.sio.on("connect", self.connected)
         self.sio.on("subscribe_queue", self.subscribed)
+        self.sockets: list[str] = []
         self.arrived = asyncio.Event()
         if file.exists():
             self.items = {int(name): item for name, item in json.loads(file.read_text()).items()}
@@ -83,6 +84,7 @@ class Simulator:
 
     async def subscribed(self, sid: str, data: Any) -> None:
         await self.sio.enter_room(sid, data["queue_id"])
+        self.sockets.append(sid)
 
     async def tell(self, event: str, item: dict[str, Any], **more: Any) -> None:
         told = {name: item[name] for name in ("item_id", "batch_id", "session_id", "queue_id", "origin", "destination")}
@@ -104,6 +106,8 @@ class Simulator:
                 continue
             item = waiting[0]
             await self.change(item, "in_progress")
+            if self.control.pop("hang_up", 0):
+                await self.sio.disconnect(self.sockets[-1])
             try:
                 if fail := self.control.pop("fail", None):
                     raise RuntimeError(fail)

@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 FOLDER = Path(__file__).parents[2]
+ENDS_SOON: Any = {"logit_bias": {"2": 6.0}, "seed": 1}  # 2 is the token that ends an answer
 HELLO: Any = [{"role": "user", "content": "Hello"}]
 
 
@@ -63,6 +64,17 @@ def test_chat_whole_and_streamed(client: openai.OpenAI) -> None:
     assert whole.usage
     assert chunks[-1].usage.completion_tokens == whole.usage.completion_tokens > 0
     assert chunks[-1].model == "tiny-one"
+
+
+def test_choices_and_a_schema_that_random_weights_do_not_keep_to(client: openai.OpenAI) -> None:
+    two = client.chat.completions.create(model="tiny-one", messages=HELLO, max_tokens=8, n=2, seed=3, temperature=1)
+    assert [choice.index for choice in two.choices] == [0, 1]
+    assert two.choices[0].message.content != two.choices[1].message.content
+    with pytest.raises(openai.InternalServerError, match="that the model wrote is not JSON") as caught:
+        client.chat.completions.create(
+            model="tiny-one", messages=HELLO, response_format={"type": "json_object"}, extra_body=ENDS_SOON
+        )
+    assert caught.value.status_code == 502
 
 
 def test_completions(client: openai.OpenAI) -> None:

@@ -243,7 +243,7 @@ class Simulator:
         return Lines(self._pulling(str(body["model"])))
 
     async def _pulling(self, given: str) -> AsyncIterator[dict[str, Any] | None]:
-        """`halfway` breaks off once, and goes on from there when it is asked for again."""
+        """`halfway` breaks off once, and goes on from there when it is asked for again; `unfinished` just ends."""
         yield {"status": "pulling manifest"}
         if "nosuch" in given:
             yield {"error": "pull model manifest: file does not exist"}
@@ -260,6 +260,8 @@ class Simulator:
             yield {**layer, "completed": completed}
             if "halfway" in given and completed == 200 and begun < 200:
                 yield None
+        if "unfinished" in given:
+            return
         yield {"status": "verifying sha256 digest"}
         yield {"status": "writing manifest"}
         self.models[name] = SimModel()

@@ -38,6 +38,11 @@ def contained(user: str, memory_mb: int, shares: int, *, tmpfs: Mapping[str, str
     }
 
 
+def literal(text: str) -> str:
+    """A value of a manifest or a site as Compose is to take it: it would put variables of the host for dollar signs."""
+    return text.replace("$", "$$")
+
+
 def build(target: str, **arguments: str) -> Part:
     """How an image of Nexus' own is built: the shared Dockerfile, its stage, and its arguments."""
     base = {"PYTHON_IMAGE": "${PYTHON_IMAGE:-python:3.11-slim-bookworm}"}

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from nexus.deploy.compose.container import FRONT, OUTSIDE, SERVICES, STORES, Part
 from nexus.deploy.compose.extras import prometheus, tls
-from nexus.deploy.compose.gateway import gateway, keys
+from nexus.deploy.compose.gateway import gateway, keys, secret_files
 from nexus.deploy.compose.services import engine, given, service
 from nexus.deploy.compose.stores import postgres, valkey
 from nexus.deploy.plan import Gpu, Plan
@@ -16,18 +16,27 @@ _SHUT_IN: Final = {
     "internal": True,
     "driver_opts": {"com.docker.network.bridge.inhibit_ipv4": "true"},  # so the host has no way in either
 }
+_STRANGERS: Final = {"driver_opts": {"com.docker.network.bridge.enable_icc": "false"}}
+"""The way out: containers on it do not reach one another."""
 
 
 def render(plan: Plan) -> str:
-    """The file that `docker compose` reads."""
+    """The file that `docker compose` reads. Raises SiteError."""
     parts = _parts(plan)
+    engines = [unit.engine.name for unit in plan.units if unit.engine]
+    secrets = {name: {"file": file} for name, file in secret_files(plan).items()}
     volumes = sorted({name for part in parts.values() for name in _named_volumes(part)})
     return dump(
         {
             "name": plan.site.site.name,
             "services": parts,
-            "networks": {FRONT: {}, SERVICES: _SHUT_IN, STORES: _SHUT_IN, OUTSIDE: {}},
+            "networks": {
+                FRONT: {},
+                **dict.fromkeys((SERVICES, STORES, *engines), _SHUT_IN),
+                OUTSIDE: _STRANGERS,
+            },
             "volumes": {name: {} for name in volumes},
+            **({"secrets": secrets} if secrets else {}),
         },
         COMMAND,
     )
@@ -46,7 +55,13 @@ def render_gpu(plan: Plan, kind: GpuKind) -> str:
 
 
 def _parts(plan: Plan) -> dict[str, Part]:
-    parts = {"keys": keys(plan), "postgres": postgres(plan), "valkey": valkey(plan), "gateway": gateway(plan)}
+    site = plan.site
+    parts = {
+        "keys": keys(plan),
+        **({} if site.postgres.external_secret else {"postgres": postgres(plan)}),
+        **({} if site.valkey.external_secret else {"valkey": valkey(plan)}),
+        "gateway": gateway(plan),
+    }
     for unit in plan.units:
         parts[unit.folder] = service(unit)
         if unit.engine:

@@ -6,21 +6,13 @@ from nexus.deploy.kubernetes.objects import DISCOVERY, KEYS, Object, environment
 from nexus.deploy.kubernetes.security import USER, container_security, pod_security
 from nexus.deploy.kubernetes.storage import TEMPORARY_PATH, claim, claimed, mount, secret_files, temporary
 from nexus.deploy.kubernetes.workloads import PORT, deployment, placement, resources, service_account
-from nexus.deploy.plan import SERVICE_PORT, Plan, Volume
+from nexus.deploy.plan import PRIVATE_NETWORKS, SERVICE_PORT, Plan, Volume
 from nexus.deploy.site import SiteError
 
 NAME: Final = "gateway"
 CONFIGURATION: Final = "nexus-config"
 """The ConfigMap that may hold a nexus.yaml; the gateway follows its changes."""
 
-SECRET_VARIABLES: Final = (
-    "NEXUS_API_KEY",
-    "NEXUS_DATABASE_URL",
-    "NEXUS_REDIS_URL",
-    "NEXUS_REGISTRATION_SECRET",
-    "NEXUS_S3_ACCESS_KEY_ID",
-    "NEXUS_S3_SECRET_ACCESS_KEY",
-)
 _FILES_URL: Final = "NEXUS_FILES_URL"
 _STATE: Final = "/var/lib/nexus"
 _FILES: Final = Volume("gateway-files", _STATE)
@@ -58,11 +50,8 @@ def copies(plan: Plan) -> int:
 
 
 def check(plan: Plan) -> None:
-    """Refuses what would not work, or would show a secret. Raises SiteError."""
+    """Refuses what would not work in a cluster. Raises SiteError."""
     gateway, cluster = plan.site.gateway, plan.site.cluster
-    for name in SECRET_VARIABLES:
-        if name in gateway.env:
-            raise SiteError(f"gateway.env.{name}: it is secret; it belongs into a Secret, not into the site file")
     if _FILES_URL in gateway.env and not in_bucket(plan):
         raise SiteError(f"gateway.env.{_FILES_URL}: in a cluster it is s3://bucket/prefix, or left out for a volume")
     if copies(plan) > 1 and not in_bucket(plan) and cluster.files_access != "ReadWriteMany":
@@ -131,6 +120,7 @@ def _values(plan: Plan) -> dict[str, str]:
         **({} if in_bucket(plan) else {_FILES_URL: f"file://{_STATE}/files"}),
         "NEXUS_DISCOVERY_DNS": f"{DISCOVERY}:{SERVICE_PORT}",
         "NEXUS_ADVERTISED_URL": f"http://$(POD_IP):{gateway.port}",
+        **({"NEXUS_METRICS_ALLOW": PRIVATE_NETWORKS} if plan.site.cluster.metrics else {}),
         **({"NEXUS_PUBLIC_URL": public} if public else {}),
         **({"NEXUS_SERVICES": ",".join(plan.elsewhere)} if plan.elsewhere else {}),
         **gateway.env,

@@ -66,7 +66,7 @@ def _istio(plan: Plan) -> list[Object]:
     front = {
         "selector": {"matchLabels": selecting(plan, "gateway")},
         "mtls": {"mode": "STRICT"},
-        "portLevelMtls": {plan.site.gateway.port: {"mode": "PERMISSIVE"}},
+        "portLevelMtls": {str(plan.site.gateway.port): {"mode": "PERMISSIVE"}},
     }
     return [*strict, thing(api, kind, metadata(plan, "gateway", "mesh"), spec=front)]
 

@@ -41,6 +41,7 @@ def _commands(plan: Plan) -> Iterator[str]:
         yield _secret(plan, site.cluster.s3_secret, *files)
     for unit in plan.units:
         if unit.secrets:
+            yield f"# if {unit.folder} is to have any of these; leave out the others:"
             yield _secret(plan, f"{unit.folder}-secrets", *(f"--from-file={name}=FILE" for name in unit.secrets))
     if site.cluster.tls_secret:
         yield f"kubectl --namespace {home(plan)} create secret tls {site.cluster.tls_secret} --cert=FILE --key=FILE"

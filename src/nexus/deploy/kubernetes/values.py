@@ -6,8 +6,8 @@ from nexus.deploy.kubernetes.gateway import check
 from nexus.deploy.kubernetes.objects import cpu, present
 from nexus.deploy.kubernetes.render import COMMAND, check_names, in_cluster
 from nexus.deploy.kubernetes.stores import POSTGRES_IMAGE, VALKEY_IMAGE
-from nexus.deploy.kubernetes.workloads import DRAIN, GPU_RESOURCE, drain_seconds
-from nexus.deploy.plan import Engine, Gpu, Plan, Unit, Volume
+from nexus.deploy.kubernetes.workloads import GPU_RESOURCE, drain_seconds
+from nexus.deploy.plan import DRAIN, Engine, Gpu, Plan, Unit, Volume
 from nexus.deploy.site import StorePart
 from nexus.deploy.text import dump
 

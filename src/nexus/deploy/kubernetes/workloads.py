@@ -32,13 +32,10 @@ from nexus.deploy.kubernetes.storage import (
     temporary,
     volumes_of,
 )
-from nexus.deploy.plan import SERVICE_PORT, Engine, Gpu, Plan, Unit
-from nexus.deploy.site import SiteError
+from nexus.deploy.plan import DRAIN, SERVICE_PORT, Engine, Gpu, Plan, Unit, wanted_drain
 
 PORT: Final = "http"
-DRAIN: Final = "NEXUS_DRAIN_SECONDS"
-_DRAIN_SECONDS: Final = "30"
-_LONGEST_DRAIN: Final = 3600
+_DRAIN_SECONDS: Final = 30.0
 _AFTER_DRAIN: Final = 15
 """Seconds for what comes after a drain: stopping what is left, unloading, writing the last lines."""
 
@@ -183,14 +180,7 @@ def resources(cores: float, memory_mb: int, gpu: Gpu | None = None) -> Object:
 
 def drain_seconds(unit: Unit) -> float:
     """How long a service's running calls may go on at its end. Raises SiteError."""
-    text = unit.env.get(DRAIN, _DRAIN_SECONDS)
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = -1
-    if not 0 <= seconds <= _LONGEST_DRAIN:
-        raise SiteError(f"service.{unit.folder}.env.{DRAIN}: {text!r} is not a number of seconds up to 3600")
-    return seconds
+    return wanted_drain(unit, _DRAIN_SECONDS)
 
 
 def grace(unit: Unit) -> int:

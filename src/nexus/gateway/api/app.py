@@ -7,7 +7,7 @@ from nexus.gateway.api.artifacts import artifact_routes
 from nexus.gateway.api.audit import audit_routes
 from nexus.gateway.api.files import file_routes
 from nexus.gateway.api.jobs import job_routes
-from nexus.gateway.api.middleware import Authenticated, Recorded, bearer_of
+from nexus.gateway.api.middleware import Authenticated, Guarded, Recorded, bearer_of
 from nexus.gateway.api.models import model_routes
 from nexus.gateway.api.parts import ApiParts
 from nexus.gateway.api.registry import registry_routes
@@ -37,6 +37,7 @@ def create_api(parts: ApiParts) -> FastAPI:
         app.include_router(routes(parts))
     install_envelopes(app, parts.log)
     app.add_middleware(Authenticated, parts=parts)
+    app.add_middleware(Guarded, guard=parts.guard)
     app.add_middleware(Recorded, parts=parts)  # the last one added is the outermost
     return app
 

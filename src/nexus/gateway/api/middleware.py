@@ -1,6 +1,5 @@
-"""Around every control-plane request: its id, one record, the token, and the envelope for what nobody foresaw."""
+"""Around every control-plane request: its id, one record, guard and token, and the envelope for what nobody foresaw."""
 
-import ipaddress
 import time
 import traceback
 from typing import Final
@@ -9,9 +8,11 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from nexus.contract.errors import INTERNAL_ERROR, INVALID_REQUEST, PERMISSION_DENIED, ApiError
+from nexus.gateway.allowlist import METRICS
 from nexus.gateway.api.parts import ApiParts
 from nexus.gateway.artifacts import PREFIX as ARTIFACTS
-from nexus.gateway.edge.auth import ADMINISTRATOR
+from nexus.gateway.edge.auth import ADMINISTRATOR, check_address
+from nexus.gateway.edge.guard import Guard
 from nexus.gateway.edge.identity import request_id
 from nexus.policies.token import Bearer
 
@@ -74,6 +75,24 @@ class Recorded:
             )
 
 
+class Guarded:
+    """Refuses what may not knock at all, before any token is looked at."""
+
+    def __init__(self, app: ASGIApp, guard: Guard) -> None:
+        self._app = app
+        self._guard = guard
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            headers = scope["headers"]
+            try:
+                self._guard.check(scope["path"], scope["client"], headers, dict(headers))
+            except ApiError as error:
+                await send_error(send, error)
+                return
+        await self._app(scope, receive, send)
+
+
 class Authenticated:
     """Lets a request pass that carries a known token, or that needs none. Routes ask `caller` whose it is."""
 
@@ -84,8 +103,8 @@ class Authenticated:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and not self._is_open(scope):
             try:
-                address = scope["client"][0] if scope["client"] else ""
-                bearer = self._parts.check_token(_header(scope, b"authorization"), address)
+                bearer = self._parts.check_token(_header(scope, b"authorization"))
+                check_address(bearer, self._parts.guard.source(scope["client"], scope["headers"]))
             except ApiError as error:
                 await send_error(send, error)
                 return
@@ -96,7 +115,8 @@ class Authenticated:
     def _is_open(self, scope: Scope) -> bool:
         if scope["path"] in _OPEN or scope["path"].startswith(ARTIFACTS):
             return True
-        return scope["path"] == "/metrics" and _is_local(scope)
+        headers = scope["headers"]
+        return scope["path"] == METRICS and self._parts.guard.is_local(scope["client"], headers, dict(headers))
 
 
 def bearer_of(request: Request) -> Bearer:
@@ -146,13 +166,3 @@ async def send_error(send: Send, error: ApiError) -> None:
 
 def _header(scope: Scope, name: bytes) -> bytes | None:
     return next((value for key, value in scope["headers"] if key == name), None)
-
-
-def _is_local(scope: Scope) -> bool:
-    """Whether the caller is on this machine; behind a proxy on this machine, everyone would seem to be."""
-    if _header(scope, b"x-forwarded-for") is not None or _header(scope, b"forwarded") is not None:
-        return False
-    try:
-        return scope["client"] is not None and ipaddress.ip_address(scope["client"][0]).is_loopback
-    except ValueError:
-        return False

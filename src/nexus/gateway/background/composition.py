@@ -78,8 +78,14 @@ def create_background(
 
     desk = Desk(store, Places(path.views.of, rules, time.time), bell, stop)
     pictures = Pictures(
-        lambda token, media_type, filename, body: publish(
-            store, token=token, media_type=media_type, body=body, filename=filename
+        lambda token, job, media_type, filename, body: publish(
+            store,
+            token=token,
+            media_type=media_type,
+            body=body,
+            filename=filename,
+            job=job,
+            job_kept=rules().keep,
         )
     )
     siding = Siding(desk, References(store, ADMINISTRATOR), pictures, base_url(settings))

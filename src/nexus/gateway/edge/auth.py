@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from nexus.contract.errors import INVALID_API_KEY, OVERLOADED, PERMISSION_DENIED, STORAGE_UNAVAILABLE, ApiError
 from nexus.policies.account import Account
+from nexus.policies.networks import Address, within
 from nexus.policies.policy import Policy, nothing
 from nexus.policies.token import Bearer, Token
 
@@ -105,24 +106,16 @@ class Keyring:
         """Who goes by `name`, for work that is done later; one who is known no more may ask for nothing."""
         return self._bearers.get(name) or Bearer(name, nothing())
 
-    def check(self, authorization: bytes | None, address: str | None = None) -> Bearer:
-        """Who comes with this value of the `authorization` header. Raises ApiError (401; 403 for a wrong address; 503).
-
-        `address` None: it does not matter where from. A service that asks in its caller's stead comes from elsewhere.
-        """
+    def check(self, authorization: bytes | None) -> Bearer:
+        """Who comes with this value of the `authorization` header. Raises ApiError (401; 503 where it is too early)."""
         bearer = self._known(authorization)
         if bearer is None:
             raise self._refusal(authorization)
-        policy = bearer.policy
-        if policy is None or not policy.ip_allow or bearer.lent or address is None:
-            return bearer
-        if not policy.ip_allow.holds(address):
-            raise ApiError(PERMISSION_DENIED, f"The token {bearer.name!r} may not be used from this address.")
         return bearer
 
-    def check_owner(self, authorization: bytes | None, address: str | None = None) -> Bearer:
+    def check_owner(self, authorization: bytes | None) -> Bearer:
         """As `check`, for what a caller keeps to itself: files and jobs. Raises ApiError (403) for a lent token."""
-        bearer = self.check(authorization, address)
+        bearer = self.check(authorization)
         if bearer.lent:
             raise ApiError(PERMISSION_DENIED, "A token on loan may ask for operations, and for nothing else.")
         return bearer
@@ -147,6 +140,15 @@ class Keyring:
             message = "The tokens of the database have not been read yet."
             return ApiError(OVERLOADED, message, code=STORAGE_UNAVAILABLE, retry_after=_UNREAD_SECONDS)
         return ApiError(INVALID_API_KEY, "The API key is not a known one.")
+
+
+def check_address(bearer: Bearer, source: Address | None) -> None:
+    """Raises ApiError (403) where the policy does not let its token be used from there."""
+    policy = bearer.policy
+    if policy is None or not bearer.is_bound_to_addresses:
+        return
+    if source is None or not within(source, policy.ip_allow):
+        raise ApiError(PERMISSION_DENIED, f"The token {bearer.name!r} may not be used from this address.")
 
 
 def _key(authorization: bytes | None) -> bytes:

@@ -1,4 +1,4 @@
-"""What all connections of one gateway share: limits, keys, the story to tell and the set of open connections."""
+"""What all connections of one gateway share: limits, keys, guard, the story to tell and the set of open connections."""
 
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
@@ -6,6 +6,7 @@ from typing import Any
 
 from nexus.gateway.drive import Signal
 from nexus.gateway.edge.auth import Keyring
+from nexus.gateway.edge.guard import Guard
 from nexus.gateway.endpoints import Endpoint
 from nexus.gateway.values import Client, Outcome, Request
 
@@ -35,6 +36,7 @@ class Edge:
 
     limits: Limits
     keyring: Keyring
+    guard: Guard
     find: Callable[[bytes, bytes], Endpoint | None]
     story: Story
     record: Callable[[Outcome], None]

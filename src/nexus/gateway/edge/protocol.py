@@ -220,6 +220,8 @@ class EdgeProtocol(RequestReader):
         elif active.response_started:
             self.transport.close()
         else:
+            active.disconnected = True  # its application may begin to answer only now, and there is one answer
+            active.message_event.set()
             self._write_error_and_close(error)
 
     def _write_error_and_close(self, error: ApiError) -> None:

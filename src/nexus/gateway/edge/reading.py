@@ -11,6 +11,7 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from nexus.contract.errors import INTERNAL_ERROR, INVALID_REQUEST, METHOD_NOT_ALLOWED, REQUEST_TOO_LARGE, ApiError
+from nexus.gateway.edge.auth import check_address
 from nexus.gateway.edge.context import Edge
 from nexus.gateway.edge.exchange import NEVER, Exchange
 from nexus.gateway.edge.head import head_too_large, inspect_head, without_nominated
@@ -207,7 +208,8 @@ class RequestReader(HttpToolsProtocol):
         bearer: Bearer | None = None
         if refusal is None:
             try:
-                bearer = self._caller(fields.get(b"authorization"))
+                self._let_knock(path, endpoint, headers, fields)
+                bearer = self._caller(fields.get(b"authorization"), headers)
                 _check_method(method, endpoint)
             except ApiError as error:
                 refusal = error
@@ -228,14 +230,22 @@ class RequestReader(HttpToolsProtocol):
             and self.parser.should_keep_alive()
         )
 
-    def _caller(self, authorization: bytes | None) -> Bearer:
+    def _let_knock(self, path: bytes, endpoint: Endpoint, headers: Headers, fields: dict[bytes, bytes]) -> None:
+        """Ask the guard; what a service is asked under its own name is also what it is asked. Raises ApiError (403)."""
+        self.edge.guard.check(path.decode("latin-1"), self.client, headers, fields)
+        if endpoint.service is not None and not endpoint.itself:
+            self.edge.guard.check(endpoint.path, self.client, headers, fields)
+
+    def _caller(self, authorization: bytes | None, headers: Headers) -> Bearer:
         """Who calls, looked up anew only where it says another key than before. Raises ApiError (401, 403)."""
         keys = self.edge.keyring.version
         if self._bearer is None or authorization != self._authorization or keys != self._keys:
             self._bearer = None
             self._keys = keys
-            self._bearer = self.edge.keyring.check(authorization, self.client[0] if self.client else "")
+            self._bearer = self.edge.keyring.check(authorization)
             self._authorization = authorization
+        if self._bearer.is_bound_to_addresses:
+            check_address(self._bearer, self.edge.guard.source(self.client, headers))
         return self._bearer
 
     def _exchange(

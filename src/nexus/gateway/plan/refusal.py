@@ -4,7 +4,7 @@ from difflib import get_close_matches
 from typing import Final
 
 from nexus.contract.errors import MODEL_NOT_FOUND, NO_READY_SERVICE, ApiError
-from nexus.gateway.registry.snapshot import Route, Snapshot
+from nexus.gateway.registry.snapshot import Route, Snapshot, State
 from nexus.gateway.values import Call
 
 RETRY_SECONDS: Final = 2.0
@@ -39,7 +39,9 @@ def _listing(operation: str, names: tuple[str, ...]) -> str:
 
 def _not_ready(name: str, route: Route) -> ApiError:
     instance = route.waiting[0].instance
-    why = instance.reason or instance.state.value
+    why = instance.reason or (
+        "no model that can answer is there" if instance.state is State.READY else instance.state.value
+    )
     return _unavailable(f"{name!r} is not ready yet: {instance.service} says {why!r}.")
 
 

@@ -42,6 +42,7 @@ def listed(listing: Listing) -> Instance:
         card=listing.card,
         data_url=listing.url,
         authorization=listing.authorization,
+        own_authorization=listing.authorization,
         reason="not asked yet",
     )
 
@@ -49,7 +50,8 @@ def listed(listing: Listing) -> Instance:
 def relisted(previous: Instance, before: Listing, now: Listing) -> Instance:
     """The instance after its source named it anew: a provisional card that was not yet outdone is replaced."""
     card = now.card if previous.card is before.card else previous.card
-    return replace(previous, source=now.source, card=card, authorization=now.authorization)
+    own = now.authorization
+    return replace(previous, source=now.source, card=card, authorization=own, own_authorization=own)
 
 
 def decide(previous: Instance, finding: Finding, listing: Listing) -> Instance:

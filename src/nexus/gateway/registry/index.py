@@ -135,8 +135,10 @@ def _enter(names: _Names, instance: Instance, operation: str) -> None:
     lives = instance.state is State.READY
     models = models_for(instance, operation)
     if not models:
-        candidate = _Candidate(Target(instance, None), lives)
-        names.services.setdefault(instance.service, []).append(candidate)
+        needs_one = instance.card is not None and instance.card.capabilities.needs_models
+        candidate = _Candidate(Target(instance, None), lives and not needs_one)
+        if not needs_one:
+            names.services.setdefault(instance.service, []).append(candidate)
         names.any.append(candidate)
         return
     candidates = [_Candidate(Target(instance, model.id), lives and _can_answer(model)) for model in models]

@@ -1,11 +1,14 @@
 """The gateway's whole, immutable view of all instances; replaced, never edited."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
+from typing import Final
 
 from nexus.contract.card import Card
+
+_ITSELF: Final = "#itself"
 
 
 class State(StrEnum):
@@ -25,7 +28,8 @@ class Instance:
     `url` is the base URL under which it was listed (no trailing slash) and identifies it; `data_url` is where
     requests go (`backend.base_url` of its card, else `url`). `card` is None until one was read; in the state
     `starting` it may be provisional: what the stack's manifest says the service will be. `reason` says why an
-    instance is not ready, in one line. `authorization` is the header value that it wants, if any.
+    instance is not ready, in one line. `authorization` is the header value that it wants, if any, where requests go;
+    `own_authorization` the one that it wants at `url`.
     """
 
     url: str
@@ -35,16 +39,25 @@ class Instance:
     reason: str = ""
     data_url: str = ""
     authorization: str | None = None
+    own_authorization: str | None = None
 
     @cached_property
     def service(self) -> str:
         """The service's name; for an instance whose card was never read, the host and port it is listed under."""
-        return self.card.service.name if self.card else self.url.partition("://")[2]
+        return self.card.service.name if self.card else self._listed.partition("://")[2]
 
     @cached_property
     def data_path(self) -> str:
         """The base URL that requests go to."""
         return self.data_url or self.url
+
+    @cached_property
+    def itself(self) -> "Instance":
+        """The instance as it is asked for its own pages and models' verbs: never at the engine behind it.
+
+        Its URL is another's, so that these are not counted among the calls that it has room for.
+        """
+        return replace(self, url=self.url + _ITSELF, data_url=self.url, authorization=self.own_authorization)
 
     @cached_property
     def asks(self) -> bool:
@@ -54,7 +67,11 @@ class Instance:
     @cached_property
     def label(self) -> str:
         """The instance's own name for itself; its URL where it gives none."""
-        return (self.card.instance if self.card else "") or self.url
+        return (self.card.instance if self.card else "") or self._listed
+
+    @property
+    def _listed(self) -> str:
+        return self.url.removesuffix(_ITSELF)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,9 @@
 
 from typing import Final
 
+import msgspec
+
+from nexus.contract.errors import UPSTREAM_ERROR
 from nexus.contract.sse import DONE, whole_events
 from nexus.contract.usage import Usage, read_usage
 
@@ -57,6 +60,21 @@ class EventGate:
     def done(self) -> bool:
         """True if the last event that passed was `data: [DONE]`."""
         return self._last.rstrip().endswith(DONE)
+
+    @property
+    def failure(self) -> str:
+        """The code of the error that the last event told, empty if it told none: then the service has said itself why
+        nothing more comes."""
+        line = self._last.rstrip().rpartition(b"\n")[2]
+        try:
+            value = msgspec.json.decode(line.removeprefix(b"data:"))
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return ""
+        error = value.get("error") if isinstance(value, dict) else None
+        if not isinstance(error, dict):
+            return ""
+        code = error.get("code")
+        return code if isinstance(code, str) and code else UPSTREAM_ERROR.code
 
     def _read_usage(self, data: bytes) -> None:
         for line in data.splitlines():

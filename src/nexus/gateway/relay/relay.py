@@ -97,7 +97,8 @@ async def _relay_events(call: Call, plan: Plan, reply: Reply, client: Client, re
             result.bytes_out += len(rest)
         if not gate.whole:
             raise ApiError(UPSTREAM_ERROR, "it ended in the middle of an event")
-        if call.request.head.endpoint.done_marker and not gate.done:
+        result.error = gate.failure
+        if call.request.head.endpoint.done_marker and not gate.done and not result.error:
             raise ApiError(UPSTREAM_ERROR, "it ended without saying that it was done")
     except (ApiError, EventTooLargeError) as cause:
         kind = cause.kind if isinstance(cause, ApiError) else UPSTREAM_ERROR
@@ -123,7 +124,7 @@ async def _follow(answer: Answer, pass_on: Callable[[bytes], None], plan: Plan, 
             return
         if client.write_paused:
             answer.pause()
-            client.expect_within(plan.timeouts.total, "find a reader for its answer")
+            client.expect_within(plan.timeouts.reader, "find a reader for its answer")
             try:
                 await client.drain()
             finally:

@@ -7,10 +7,10 @@ from typing import Annotated, Any, Final
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
 from nexus.gateway.admit.guards.parameters import LENGTHS
+from nexus.gateway.allowlist import Cidr
 from nexus.gateway.shapes.base import Count, Name, Shape
 from nexus.gateway.shapes.document import Keys
 from nexus.policies.globs import Globs
-from nexus.policies.networks import Networks
 from nexus.policies.parameters import Overrides, Parameters, Rules
 from nexus.policies.policy import Policy
 from nexus.policies.token import Token
@@ -24,11 +24,6 @@ _ON: Final = "this version does not act on it yet"
 
 def _all() -> list[str]:
     return ["*"]
-
-
-def _network(value: str) -> str:
-    Networks((value,))  # raises ValueError
-    return value
 
 
 def _only(*allowed: object) -> BeforeValidator:
@@ -87,7 +82,7 @@ class PolicyShape(Shape):
     models: _Globs = Field(default_factory=_all)
     operations: _Globs = Field(default_factory=_all)
     tools: Annotated[Any, _only(["*"])] = Field(default_factory=_all)
-    ip_allow: list[Annotated[str, AfterValidator(_network)]] = Field(default_factory=list)
+    ip_allow: list[Cidr] = Field(default_factory=list)
     priority: Annotated[Any, _only("interactive")] = "interactive"
     max_request_bytes: Count = 0
     parameters: ParametersShape = ParametersShape()
@@ -120,7 +115,7 @@ def policies_of(shapes: Mapping[str, PolicyShape]) -> dict[str, Policy]:
             shape.concurrency,
             Globs(shape.models),
             Globs(shape.operations),
-            Networks(shape.ip_allow),
+            tuple(shape.ip_allow),
             shape.max_request_bytes,
             _parameters(shape.parameters),
         )

@@ -12,10 +12,10 @@ from nexus.stack.doctor.room import needs
 from nexus.stack.doctor.values import Finding, Host, ok, warning
 
 _MB: Final = 1024 * 1024
-_COMPOSE: Final = (2, 24)  # the first that knows `!reset` and `!override` in override files
+_COMPOSE: Final = (2, 20)  # both as docs/containers.md says
 _ENGINE: Final = (20, 10)
 _ROOM_MB: Final = 10_000  # the images of the default stack and what building them leaves
-_HOW: Final = "install Docker's engine (20.10 or newer) with its Compose plugin (2.24 or newer)"
+_HOW: Final = "install Docker's engine (20.10 or newer) with its Compose plugin (2.20 or newer)"
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from nexus.gateway.background.composition import base_url
 from nexus.gateway.background.desk import Desk, Places
 from nexus.gateway.config import Config
 from nexus.gateway.edge.auth import Keyring, digest
+from nexus.gateway.front import create_guard
 from nexus.gateway.registry.index import build
 from nexus.gateway.registry.resolver import Resolver
 from nexus.gateway.registry.snapshot import Instance, State
@@ -115,6 +116,7 @@ async def start_gateway(environment: pytest.MonkeyPatch) -> AsyncIterator[Callab
             metrics_text=metrics_text,
             in_flight=len,  # a number that a test can tell from the URL
             check_token=keyring.check_owner,
+            guard=create_guard(settings, Config()),
             record=record,
             log=log,
             instance="gateway-1",
@@ -131,7 +133,9 @@ async def start_gateway(environment: pytest.MonkeyPatch) -> AsyncIterator[Callab
         app = create_api(parts)
         if routes:
             routes(app)
-        server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, lifespan="off", ws="none"))
+        server = uvicorn.Server(
+            uvicorn.Config(app, port=0, log_config=None, lifespan="off", ws="none", proxy_headers=False)
+        )
         task = asyncio.create_task(server.serve())
         async with asyncio.timeout(10):
             while not server.started:

@@ -20,9 +20,62 @@ async def test_with_authentication_off_everyone_is_let_in(environment, start_gat
 
 async def test_this_machine_may_read_the_metrics_unless_it_is_a_proxy(gateway) -> None:
     assert (await gateway.client.get("/metrics", headers={"authorization": ""})).status_code == 200
-    for name in ("x-forwarded-for", "forwarded"):
-        answer = await gateway.client.get("/metrics", headers={"authorization": "", name: "203.0.113.9"})
-        assert answer.status_code == 401
+    for name in ("x-forwarded-for", "forwarded", "x-real-ip"):
+        answer = await gateway.client.get("/metrics", headers={name: "127.0.0.1"})
+        assert (answer.status_code, answer.json()["error"]["code"]) == (403, "permission_denied")
+
+
+async def test_a_name_made_to_lead_here_does_not_read_the_metrics_without_a_token(gateway) -> None:
+    for host, status in (
+        ("localhost:1", 200),
+        ("[::1]:8800", 200),
+        ("evil.example", 401),
+        ("127.0.0.1.evil.example", 401),
+    ):
+        answer = await gateway.client.get("/metrics", headers={"authorization": "", "host": host})
+        assert answer.status_code == status
+    assert (await gateway.client.get("/metrics", headers={"host": "evil.example"})).status_code == 200
+
+
+async def test_what_is_closed_is_closed_to_an_address_with_a_good_token_too(environment, start_gateway) -> None:
+    environment.setenv("NEXUS_METRICS_ALLOW", "192.0.2.0/24")
+    environment.setenv("NEXUS_ADMIN_ALLOW", "192.0.2.1")
+    gateway = await start_gateway()
+    for path in ("/metrics", "/v1/admin", "/v1/admin/tokens", "/v1/%61dmin/tokens"):
+        answer = await gateway.client.get(path, headers={"x-request-id": "mine"})
+        assert (answer.status_code, answer.json()["error"]["code"]) == (403, "permission_denied")
+        assert "127.0.0.1" in answer.json()["error"]["message"]
+        assert answer.headers["x-request-id"] == "mine"
+        assert gateway.records[-1]["status"] == 403
+    assert (await gateway.client.get("/v1/administer")).status_code == 404
+    assert (await gateway.client.get("/v1/models")).status_code == 200
+
+
+async def test_a_trusted_proxy_says_whose_request_it_is(environment, start_gateway) -> None:
+    environment.setenv("NEXUS_TRUSTED_PROXIES", "127.0.0.0/8")
+    environment.setenv("NEXUS_METRICS_ALLOW", "192.0.2.0/24,127.0.0.1")
+    gateway = await start_gateway()
+    cases = [
+        ("192.0.2.7", "", 401),  # from elsewhere, a token is needed
+        ("192.0.2.7", "Bearer sk-test", 200),
+        ("192.0.2.7, 127.0.0.9", "Bearer sk-test", 200),
+        ("192.0.2.7, 203.0.113.9", "Bearer sk-test", 403),
+        ("127.0.0.1, 203.0.113.9", "Bearer sk-test", 403),
+        ("127.0.0.1, unknown", "Bearer sk-test", 403),
+        ("127.0.0.1", "", 200),
+    ]
+    for value, token, status in cases:
+        headers = {"authorization": token, "x-forwarded-for": value}
+        assert (await gateway.client.get("/metrics", headers=headers)).status_code == status, value
+
+
+async def test_without_authentication_no_web_page_is_let_in(environment, start_gateway) -> None:
+    environment.setenv("NEXUS_AUTH", "off")
+    gateway = await start_gateway()
+    for headers in ({"host": "evil.example"}, {"origin": "http://evil.example"}, {"sec-fetch-site": "cross-site"}):
+        answer = await gateway.client.get("/v1/models", headers=headers)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (403, "permission_denied")
+    assert (await gateway.client.get("/v1/models")).status_code == 200
 
 
 async def test_a_sane_request_id_is_kept_and_another_replaced(gateway) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ import pytest
 from nexus.contract.operations import BY_NAME
 from nexus.gateway.admit.gate import Gate
 from nexus.gateway.admit.slots import Slots
+from nexus.gateway.artifacts import JOB_SECONDS
 from nexus.gateway.background.composition import Background, RequestPath, base_url, create_background
 from nexus.gateway.config import ConfigFile
 from nexus.gateway.dispatch.send import Dispatcher
@@ -36,6 +38,7 @@ class Gateway:
     background: Background
     inference: Inference
     recorded: list[Outcome]
+    store: Store
 
     def ask(self, operation: str, body: dict[str, Any], prefer: bytes = b"respond-async, wait=60") -> Caller:
         head = Head(
@@ -59,7 +62,7 @@ async def gateway(
     monkeypatch.setenv("NEXUS_DATABASE_URL", f"sqlite:///{tmp_path}/nexus.db")
     monkeypatch.setenv("NEXUS_FILES_URL", str(tmp_path / "files"))
     settings = load_settings()
-    (tmp_path / "nexus.yaml").write_text("jobs: {timeout: 0.2}\n")
+    (tmp_path / "nexus.yaml").write_text("jobs: {timeout: 0.2, keep: 7200}\n")
     configuration = ConfigFile(tmp_path / "nexus.yaml", lambda *_, **__: None)
     configuration.load()
     operations = ("images.generations", "music.generations")
@@ -73,7 +76,7 @@ async def gateway(
     background = create_background(path, store, configuration, settings, Bearer)
     inference = path.story(configuration.timeouts_for, background.siding)
     running = asyncio.create_task(background.runner.run())
-    yield Gateway(background, inference, recorded)
+    yield Gateway(background, inference, recorded, store)
     running.cancel()
     with suppress(asyncio.CancelledError):
         await running
@@ -115,6 +118,13 @@ async def test_pictures_of_a_job_have_urls_at_the_gateway_that_its_client_knows(
     ((item,),) = [json.loads(caller.body)["data"]]
     assert item["url"].startswith("http://gw.test:8800/v1/artifacts/")
     assert item["url"].endswith("/image-1.png")
+    made = await (await gateway.store.opened()).files.find(item["url"].split("/")[-2], "artifact")
+    assert made is not None
+    assert made.job == gateway.recorded[0].request_id
+    assert made.expires_at == pytest.approx(time.time() + 7200 + JOB_SECONDS, abs=60)
+    job = await gateway.background.desk.find(made.job, "ada")
+    await gateway.background.desk.forget(job)
+    assert await (await gateway.store.opened()).files.find(made.id, "artifact") is None
 
 
 async def test_calling_off_at_the_desk_ends_the_run(gateway: Gateway, peer: Peer) -> None:

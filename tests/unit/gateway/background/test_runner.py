@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -294,12 +295,16 @@ async def test_who_waits_too_long_is_told_so_and_what_is_over_is_cleared_away(
     failed = await office.until(job, is_in(State.FAILED))
     assert failed.error["code"] == "job_expired"
     assert failed.expires_at is not None
+    made = KeptFile("made", "artifact", "administrator", "a.png", "image/png", 1.0, job=job.id)
+    await office.opened.files.keep(made, b"png")
+    assert await office.opened.files.find("made", "artifact") == replace(made, bytes=3)
     office.clock.now = failed.expires_at + 1
     async with asyncio.timeout(10):
         while await office.ledger.get(job.id) is not None:
             office.bell.ring()
             await asyncio.sleep(0.01)
-    assert await office.names() == []
+    assert await office.opened.files.find("made", "artifact") is None
+    assert await office.names() == [made.key]  # the sweep's, in its time
 
 
 async def test_closing_hands_back_what_runs_and_leaves_nobody_at_the_storage(office, music, peer: Peer) -> None:

@@ -10,9 +10,11 @@ import pytest
 import uvicorn
 from uvicorn.server import ServerState
 
+from nexus.gateway.allowlist import CLOSED, Allowlist
 from nexus.gateway.drive import Signal
 from nexus.gateway.edge.auth import Keyring, digest
 from nexus.gateway.edge.context import Edge, Limits
+from nexus.gateway.edge.guard import Guard
 from nexus.gateway.edge.protocol import EdgeProtocol
 from nexus.gateway.edge.sweeper import Sweeper
 from nexus.gateway.endpoints import find
@@ -51,6 +53,7 @@ class Served:
     told: list[Request]
     recorded: list[Outcome]
     keyring: Keyring
+    guard: Guard
     opened: list[Connection] = field(default_factory=list)
 
     async def connect(self) -> Connection:
@@ -65,7 +68,7 @@ async def serve() -> AsyncIterator[Callable[..., Any]]:
     running: list[tuple[asyncio.Server, Sweeper, Served]] = []
     loop = asyncio.get_running_loop()
 
-    async def start(story: Story = echo, **limits: Any) -> Served:
+    async def start(story: Story = echo, guard: Guard | None = None, **limits: Any) -> Served:
         told: list[Request] = []
         recorded: list[Outcome] = []
 
@@ -75,6 +78,7 @@ async def serve() -> AsyncIterator[Callable[..., Any]]:
 
         keyring = Keyring([Token(digest(TOKEN), "administrator"), Token(digest("sk-ada"), "ada")])
         edge = Edge(
+            guard=guard or Guard(Allowlist(CLOSED)),
             limits=Limits(**limits),
             keyring=keyring,
             find=lambda method, path: find(method, path, Snapshot()),
@@ -89,7 +93,7 @@ async def serve() -> AsyncIterator[Callable[..., Any]]:
         server = await loop.create_server(factory, "127.0.0.1", 0)
         sweeper = Sweeper(edge, loop)
         sweeper.start()
-        served = Served(server.sockets[0].getsockname()[1], told, recorded, keyring)
+        served = Served(server.sockets[0].getsockname()[1], told, recorded, keyring, edge.guard)
         running.append((server, sweeper, served))
         return served
 

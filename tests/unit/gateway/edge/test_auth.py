@@ -7,8 +7,8 @@ import time
 import pytest
 
 from nexus.contract.errors import ApiError
-from nexus.gateway.edge.auth import ANONYMOUS, MADE, Keyring, digest, new_token
-from nexus.policies.networks import Networks
+from nexus.gateway.edge.auth import ANONYMOUS, MADE, Keyring, check_address, digest, new_token
+from nexus.policies.networks import parse_host, parse_network
 from nexus.policies.policy import Policy
 from nexus.policies.token import Token
 
@@ -104,7 +104,7 @@ def test_a_lent_token_asks_for_operations_and_sees_nothing_of_its_callers(requir
         assert keyring.check_owner(None).name == ANONYMOUS
 
 
-HOME = Policy("home", ip_allow=Networks(["10.0.0.0/8"]))
+HOME = Policy("home", ip_allow=(parse_network("10.0.0.0/8"),))
 
 
 class Clock:
@@ -165,22 +165,25 @@ def test_a_loan_has_its_lenders_policy_and_account_as_they_are_now() -> None:
     keyring = Keyring([ONE])
     header = f"Bearer {keyring.lend('one')}".encode()
     keyring.hold([Token(ONE.digest, "one", HOME)])
-    lent = keyring.check(header, "192.168.0.1")
+    lent = keyring.check(header)
     assert (lent.name, lent.policy, lent.lent) == ("one", HOME, True)
-    assert lent.account is keyring.check(b"Bearer sk-one", "10.0.0.1").account
+    assert lent.account is keyring.check(b"Bearer sk-one").account
     keyring.hold([])
     with pytest.raises(ApiError):
         keyring.check(header)
 
 
-@pytest.mark.parametrize("check", ["check", "check_owner"])
-def test_an_address_that_is_not_meant_is_403(check: str) -> None:
-    keyring = Keyring([Token(ONE.digest, "one", HOME)])
-    assert getattr(keyring, check)(b"Bearer sk-one", "10.1.2.3").name == "one"
-    for address in ("11.0.0.1", ""):
+def test_an_address_that_is_not_meant_is_403_and_so_is_one_that_nobody_knows() -> None:
+    keyring = Keyring([Token(ONE.digest, "one", HOME), TWO])
+    bearer = keyring.check(b"Bearer sk-one")
+    check_address(bearer, parse_host("10.1.2.3"))
+    for address in (parse_host("11.0.0.1"), None):
         with pytest.raises(ApiError) as caught:
-            getattr(keyring, check)(b"Bearer sk-one", address)
+            check_address(bearer, address)
         assert (caught.value.status, caught.value.code) == (403, "permission_denied")
+    check_address(keyring.check(b"Bearer sk-two"), None)
+    lent = keyring.check(f"Bearer {keyring.lend('one')}".encode())
+    check_address(lent, parse_host("11.0.0.1"))  # the service is not where its caller is
 
 
 def test_where_no_token_is_required_everyone_has_the_policy_of_anonymous() -> None:

@@ -1,6 +1,7 @@
 """The server side: what becomes the lane's, what is FastAPI's, and what is refused; in order, within bounds."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -358,3 +359,15 @@ async def test_the_body_of_a_refused_upgrade_is_not_the_next_request(serve: Serv
     assert (await connection.answer()).status == 400
     connection.finish_sending()
     assert await connection.rest() == b""
+
+
+async def test_fastapi_does_not_answer_what_was_refused_before_it_began(
+    serve: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The body breaks in the very read that brings the head: the application's task has not run yet."""
+    connection = await (await serve(linger_seconds=0.2)).connect()
+    with caplog.at_level(logging.ERROR):
+        connection.send(b"POST /early HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nno size\r\n")
+        assert (await connection.answer()).status == 400
+        assert await connection.rest() == b""
+    assert caplog.records == []

@@ -7,9 +7,11 @@ from dataclasses import replace
 import pytest
 
 from nexus.contract.errors import ApiError
+from nexus.gateway.allowlist import Allowlist
 from nexus.gateway.edge import sweeper as sweeper_module
 from nexus.gateway.edge.auth import Keyring, digest
 from nexus.gateway.edge.context import Edge, Limits
+from nexus.gateway.edge.guard import Guard
 from nexus.gateway.edge.sweeper import Sweeper
 from nexus.gateway.values import Client, Outcome, Request
 from nexus.policies.token import Token
@@ -36,7 +38,7 @@ def edge() -> Edge:
 
     def record(outcome: Outcome) -> None: ...
 
-    return Edge(Limits(), Keyring(), lambda method, path: None, story, record)
+    return Edge(Limits(), Keyring(), Guard(Allowlist({})), lambda method, path: None, story, record)
 
 
 async def test_every_connection_is_looked_at_again_and_again(edge: Edge, monkeypatch: pytest.MonkeyPatch) -> None:

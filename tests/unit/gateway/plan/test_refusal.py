@@ -42,6 +42,7 @@ def test_a_known_model_that_is_not_ready_is_503_with_the_reason(state: State, re
 def test_a_model_that_still_loads_at_a_ready_service_is_503_too() -> None:
     error = refused("m", make_instance(models=(model("m", state="loading"),)))
     assert error.code == "no_ready_service"
+    assert error.message == "'m' is not ready yet: svc says 'no model that can answer is there'."
 
 
 def test_without_a_model_the_operation_is_named() -> None:

@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nexus.contract.errors import ApiError
-from nexus.gateway.endpoints import Endpoint
 from nexus.gateway.plan.targets import MAX_ATTEMPTS, least_busy, plan
 from nexus.gateway.registry.index import build
 from nexus.gateway.registry.snapshot import Instance, Route, State
@@ -108,33 +107,6 @@ def test_where_nobody_can_be_asked_the_refusal_is_raised(call: Call, given: list
     with pytest.raises(ApiError) as caught:
         planned(call, *given)
     assert caught.value.status == status
-
-
-OWN = Endpoint("chat.completions", "POST", "/v1/chat/completions", service="two")
-PAGE = Endpoint("service.page", "GET", "/health", service="two")
-
-
-def test_a_services_own_route_asks_that_service_alone() -> None:
-    given = [make_instance("one"), make_instance("two"), make_instance("three")]
-    assert planned(make_call("m", at=OWN), *given) == [("two", "m")]
-    assert planned(make_call(None, at=PAGE), *given) == [("two", None)]
-
-
-def test_a_services_own_route_takes_models_that_nobody_knows() -> None:
-    assert planned(make_call("secret", at=OWN), make_instance("one"), make_instance("two")) == [("two", None)]
-
-
-def test_a_services_own_route_asks_the_instances_that_have_the_model() -> None:
-    with_it = make_instance("two", url="http://b.test:8000", models=("m", "n"))
-    assert planned(make_call("n", at=OWN), make_instance("two"), with_it) == [("b", "n")]
-
-
-def test_a_services_own_route_with_nobody_ready_is_503() -> None:
-    given = [make_instance("one"), make_instance("two", state=State.STARTING, reason="it loads")]
-    for at, requested in ((OWN, "m"), (PAGE, None), (OWN, "unknown")):
-        with pytest.raises(ApiError, match="two says 'it loads'") as caught:
-            planned(make_call(requested, at=at), *given)
-        assert caught.value.status == 503
 
 
 def test_a_route_is_all_that_can_answer_whether_it_is_ready_or_not() -> None:

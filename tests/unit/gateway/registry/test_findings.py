@@ -88,6 +88,9 @@ def test_credentials_go_to_the_listed_host_only() -> None:
     near = decide(listed(listing), Answered(with_base_url("http://tts:9000"), ready=True), listing)
     far = decide(listed(listing), Answered(with_base_url("http://elsewhere:9000"), ready=True), listing)
     assert (near.authorization, far.authorization) == ("Bearer t", None)
+    assert near.own_authorization == far.own_authorization == "Bearer t"  # what the service itself is asked with
+    renewed = relisted(far, listing, replace(listing, authorization="Bearer new"))
+    assert renewed.own_authorization == "Bearer new"
 
 
 def test_a_refused_request_makes_it_unreachable() -> None:

@@ -104,6 +104,18 @@ def test_copies_of_a_service_share_a_route_and_one_instance_is_in_it_once() -> N
     ]
 
 
+def test_one_that_needs_models_and_has_none_is_not_asked_while_others_can_be() -> None:
+    def engine(name: str, *models: dict[str, Any]) -> Instance:
+        return instance(name, capabilities={"operations": [CHAT, EMBED], "needs_models": True}, models=models)
+
+    empty, talks = engine("empty"), engine("talks", {"id": "m", "operations": [CHAT]})
+    snapshot = build([empty, talks], {})
+    assert snapshot.by_operation[CHAT] == Route((Target(talks, "m"),), (Target(empty, None),))
+    assert snapshot.by_operation[EMBED] == Route((), (Target(empty, None), Target(talks, None)))
+    assert (CHAT, "empty") not in snapshot.by_model
+    assert snapshot.names[EMBED] == ()
+
+
 def test_an_operation_that_none_of_the_models_answers_goes_to_the_service() -> None:
     mixed = instance(
         "mixed", capabilities={"operations": [CHAT, "moderations"]}, models=[{"id": "m", "operations": [CHAT]}]

@@ -1,5 +1,7 @@
 """What an instance and a target say of themselves."""
 
+from dataclasses import replace
+
 import pytest
 
 from nexus.gateway.registry.snapshot import Instance, Snapshot, State, Target
@@ -20,6 +22,17 @@ def test_one_whose_card_was_never_read_asks_nobody_and_goes_by_its_address() -> 
 def test_an_instance_goes_by_its_cards_names() -> None:
     instance = make_instance("svc", instance="svc-7", data_url="http://engine:1")
     assert (instance.service, instance.label, instance.data_path) == ("svc", "svc-7", "http://engine:1")
+
+
+def test_an_instance_itself_is_never_the_engine_behind_it() -> None:
+    instance = replace(make_instance("svc", instance="", data_url="http://engine:1"), own_authorization="Basic x")
+    own = instance.itself
+    assert (own.data_path, own.authorization) == ("http://svc.test:8000", "Basic x")
+    assert own.url != instance.url  # its calls are counted apart
+    assert (own.service, own.label, own.state, own.card) == ("svc", instance.label, instance.state, instance.card)
+    nameless = Instance("http://box:8000", "static", State.STARTING)
+    assert (nameless.itself.service, nameless.itself.label) == ("box:8000", "http://box:8000")
+    assert nameless.itself.data_path == "http://box:8000"
 
 
 @pytest.mark.parametrize(

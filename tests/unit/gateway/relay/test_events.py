@@ -109,6 +109,24 @@ def test_what_only_looks_like_usage_is_none() -> None:
     assert gate.usage is None
 
 
+@pytest.mark.parametrize(
+    ("last", "code"),
+    [
+        (b'data: {"error":{"message":"x","code":"overloaded"}}\n\n', "overloaded"),
+        (b'data: {"error":{"message":"x","code":null}}\n\n', "upstream_error"),
+        (b'event: error\ndata: {"error":{"code":7}}\n\n', "upstream_error"),
+        (b'data: {"error":{"code":"a"}}\n\ndata: {"id":1,"error":null}\n\n', ""),
+        (b'data: {"error":"x"}\n\n', ""),
+        (b"data: [1]\n\n", ""),
+        (b'data: {"a":' * 100_000 + b"\n\n", ""),
+        (b"data: [DONE]\n\n", ""),
+    ],
+)
+def test_an_error_in_the_last_event_is_known(last: bytes, code: str) -> None:
+    gate, _ = passed(last)
+    assert gate.failure == code
+
+
 def test_an_event_past_all_reason_is_refused() -> None:
     gate = EventGate()
     half = HELD_LIMIT // 2

@@ -248,6 +248,17 @@ async def test_a_stream_that_ends_too_early_ends_with_an_error_event(
     assert error["message"].startswith(f"The stream was cut: {told}")
 
 
+async def test_an_error_that_the_service_told_in_its_stream_is_the_only_one(begin: Begin) -> None:
+    relaying = await begin()
+    told = (
+        b'data: 1\n\ndata: {"error":{"message":"data: out","type":"server_error","param":null,"code":"overloaded"}}\n\n'
+    )
+    relaying.side.events(told)
+    relaying.side.close()
+    caller = await relaying.ended()
+    assert (caller.body, caller.end, relaying.result.error) == (told, "finished", "overloaded")
+
+
 async def test_operations_without_a_marker_end_when_they_end(begin: Begin) -> None:
     relaying = await begin(make_call(at=endpoint("messages")))
     relaying.side.events(b"event: message_stop\ndata: {}\n\n")

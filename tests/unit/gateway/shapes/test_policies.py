@@ -10,11 +10,12 @@ import pytest
 from nexus.gateway.config import parse_config
 from nexus.gateway.shapes.document import ConfigError
 from nexus.policies.globs import Globs
-from nexus.policies.networks import Networks
+from nexus.policies.networks import parse_network
 from nexus.policies.parameters import Overrides, Parameters, Rules
 from nexus.policies.policy import Policy
 from nexus.policies.token import Token
 
+NETWORKS = (parse_network("10.0.0.0/8"), parse_network("::1"))
 DIGEST = hashlib.sha256(b"sk-one").hexdigest()
 CONTRACT = """
 policies:
@@ -58,7 +59,17 @@ tokens:
         Rules(5, {"temperature": 0, "stop": ["x"]}, ("tools",), "W"),
         (Overrides(Globs(["b*"]), max_tokens=0), Overrides(Globs(["c"]), force={}, forbid=(), system_prefix="")),
     )
-    policy = Policy("p", 1, 2, 3, Globs(["a*"]), Globs(["chat.*"]), Networks(["10.0.0.0/8", "::1"]), 4, parameters)
+    policy = Policy(
+        "p",
+        1,
+        2,
+        3,
+        Globs(["a*"]),
+        Globs(["chat.*"]),
+        NETWORKS,
+        4,
+        parameters,
+    )
     assert config.policies == {"p": policy}
     expires = datetime(2031, 1, 2, tzinfo=UTC).timestamp()
     assert config.tokens == (Token(bytes.fromhex(DIGEST), "ci", policy, expires),)
@@ -99,8 +110,8 @@ WRONG_COUNTS = ("-1", "1.5", "'5'", "true", "null", "many", "[1]")
         ("null", " it should be a valid dictionary"),
         ("{tools: [search]}", "tools: this version does not act on it yet; leave it at ['*'] or take it out"),
         ("{priority: batch}", "priority: this version does not act on it yet"),
-        ("{ip_allow: [10.0.0.1/8]}", "ip_allow.0: 10.0.0.1/8 has host bits set"),
-        ("{ip_allow: [home]}", "ip_allow.0: 'home' does not appear to be an IPv4 or IPv6 network"),
+        ("{ip_allow: [10.0.0.1/8]}", "ip_allow.0: 10.0.0.1/8 has bits behind its prefix"),
+        ("{ip_allow: [home]}", "ip_allow.0: 'home' is neither an address nor a network"),
         ("{ip_allow: [5]}", "ip_allow.0: "),
         ("{ip_allow: 10.0.0.0/8}", "ip_allow: "),
         ("{parameters: {forbid: tools}}", "parameters.forbid: "),

@@ -63,7 +63,7 @@ def test_compose_that_is_missing_or_old(compose: Said | None) -> None:
     assert levels(Docker(info(), compose, 50_000)) == ["ok", "warning"]
 
 
-@pytest.mark.parametrize("version", ["2.24.0", "v2.40.3-desktop.1", "5.6.1"])
+@pytest.mark.parametrize("version", ["2.20.0", "v2.40.3-desktop.1", "5.6.1"])
 def test_compose_that_will_do(version: str) -> None:
     assert levels(Docker(info(), Said(0, version))) == ["ok", "ok"]
 
