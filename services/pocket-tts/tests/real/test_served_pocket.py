@@ -11,6 +11,7 @@ import httpx
 import openai
 import pytest
 
+from nexus.sdk.conformance.run import run_checks
 from tests.recordings import encoded, tone
 
 FOLDER = Path(__file__).parents[2]
@@ -39,6 +40,11 @@ def url(serve: Any, tiny_file: Path, tmp_path_factory: pytest.TempPathFactory) -
 def client(url: str) -> Iterator[openai.OpenAI]:
     with openai.OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0) as client:
         yield client
+
+
+def test_the_contract_is_kept(url: str) -> None:
+    results = run_checks(url)
+    assert [f"{one.check.name}: {one.reason}" for one in results if one.status == "fail"] == []
 
 
 @pytest.mark.parametrize("format", ["mp3", "opus", "aac", "flac", "wav"])
