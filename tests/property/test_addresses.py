@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from nexus.gateway.allowlist import Allowlist
 from nexus.gateway.edge.addresses import parse_hop, source_of
-from nexus.gateway.networks import Address, parse_host, parse_network, within
+from nexus.policies.networks import Address, parse_host, parse_network, within
 
 TRUSTED = tuple(map(parse_network, ("10.0.0.0/8", "fd00::/8")))
 hosts = st.ip_addresses().map(lambda address: parse_host(str(address)) or address)

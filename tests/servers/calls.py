@@ -9,6 +9,7 @@ from nexus.gateway.edge.lines import forwarded
 from nexus.gateway.endpoints import STANDARD, Endpoint
 from nexus.gateway.registry.snapshot import Instance, State, Target
 from nexus.gateway.values import Call, Head, Request
+from nexus.policies.token import Bearer
 from tests.servers.cards import card
 
 CHAT = STANDARD[b"/v1/chat/completions"]
@@ -27,10 +28,11 @@ def make_request(
     at: Endpoint = CHAT,
     headers: Sequence[tuple[bytes, bytes]] = (),
     query: bytes = b"",
+    bearer: Bearer | None = None,
 ) -> Request:
     """A whole request; `headers` as given, without those that a real one would have besides."""
     target = f"{at.path}?{query.decode('latin-1')}" if query else at.path
-    head = Head(at, target, forwarded(headers), content_type, "administrator")
+    head = Head(at, target, forwarded(headers), content_type, bearer or Bearer("administrator"))
     return Request(head, body, "req-1", 0.0)
 
 

@@ -3,8 +3,8 @@
 import typer
 
 from nexus.gateway.app import run
-from nexus.gateway.config import ConfigError
 from nexus.gateway.settings import SettingsError, load_settings
+from nexus.gateway.shapes.document import ConfigError
 
 
 def gateway() -> None:

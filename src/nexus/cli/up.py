@@ -6,8 +6,9 @@ from pathlib import Path
 
 import typer
 
-from nexus.gateway.config import CONFIG_FILE, ConfigError, read_config
+from nexus.gateway.config import CONFIG_FILE, read_config
 from nexus.gateway.settings import SettingsError, load_settings
+from nexus.gateway.shapes.document import ConfigError
 from nexus.stack.config import StackError, find_stack
 from nexus.stack.distribution import running_sdk
 from nexus.stack.plan import gateway_environment, make_plan, refuse_taken_port, state_folder

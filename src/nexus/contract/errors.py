@@ -4,6 +4,7 @@ The envelope is OpenAI's: `{"error": {"message", "type", "param", "code"}}`. `co
 `type` the family that official clients print; the HTTP status decides which exception class they raise.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -78,6 +79,7 @@ class ApiError(Exception):
 
     `retry_after` is in seconds and becomes the `retry-after` header; `param` names the offending part of
     the request; `code` may be more precise than the kind's own word; `allow` names the methods that a 405 path takes.
+    `more` are further headers of the answer.
     """
 
     def __init__(
@@ -89,6 +91,7 @@ class ApiError(Exception):
         code: str | None = None,
         retry_after: float | None = None,
         allow: str | None = None,
+        more: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(message)
         self.kind = kind
@@ -97,6 +100,7 @@ class ApiError(Exception):
         self.code = code or kind.code
         self.retry_after = retry_after
         self.allow = allow
+        self.more = more or {}
 
     @property
     def status(self) -> int:
@@ -114,8 +118,8 @@ class ApiError(Exception):
             return msgspec.json.encode(mended(self.envelope()))
 
     def headers(self) -> dict[str, str]:
-        """The response headers that belong to this error: `allow`; `retry-after` in whole seconds, rounded up."""
-        headers = {} if self.allow is None else {"allow": self.allow}
+        """The response headers that belong to this error; `retry-after` is in whole seconds, rounded up."""
+        headers = dict(self.more) if self.allow is None else {**self.more, "allow": self.allow}
         if self.retry_after is not None:
             headers["retry-after"] = str(max(1, int(-(-self.retry_after // 1))))
         return headers

@@ -5,7 +5,7 @@ from typing import Annotated, Final, Self
 
 from pydantic import AfterValidator, Field, PlainValidator
 
-from nexus.gateway.networks import LOOPBACK, Network, Networks, parse_network
+from nexus.policies.networks import LOOPBACK, Network, Networks, parse_network
 
 ADMIN: Final = "/v1/admin"
 METRICS: Final = "/metrics"

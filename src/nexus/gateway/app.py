@@ -19,6 +19,7 @@ import uvicorn
 import uvloop
 from fastapi import FastAPI
 
+from nexus.gateway.admit.gate import Gate
 from nexus.gateway.admit.slots import Slots
 from nexus.gateway.api.app import create_api
 from nexus.gateway.api.parts import ApiParts
@@ -26,7 +27,7 @@ from nexus.gateway.background.composition import RequestPath, base_url, create_b
 from nexus.gateway.background.runner import Runner
 from nexus.gateway.config import CONFIG_FILE, Config, ConfigFile
 from nexus.gateway.dispatch.send import Dispatcher
-from nexus.gateway.edge.auth import ADMINISTRATOR, Keyring, digest
+from nexus.gateway.edge.auth import ADMINISTRATOR, ANONYMOUS, Keyring, digest
 from nexus.gateway.edge.certificates import CertificateFiles
 from nexus.gateway.edge.context import Edge, Limits
 from nexus.gateway.edge.loans import Lender
@@ -43,6 +44,8 @@ from nexus.gateway.registry.watcher import Registry
 from nexus.gateway.settings import Settings, SettingsError, ensure_api_key, later_variables
 from nexus.gateway.storage import Store, opening
 from nexus.gateway.upstream.upstreams import Upstreams
+from nexus.gateway.views import Views
+from nexus.policies.token import Token
 from nexus.process import lifeline
 
 STATE: Final = Path(".nexus")
@@ -146,17 +149,20 @@ def _compose(
     upstreams = Upstreams(asyncio.get_running_loop())
     metrics = Metrics(upstreams.loads, lambda: background.tally.queue)
     recorder = Recorder(metrics, lines)
-    keyring = Keyring({digest(key): ADMINISTRATOR}, required=settings.auth == "required")
+    keyring = Keyring(required=settings.auth == "required")
+    hold_tokens(keyring, configuration.config, key)
     guard = create_guard(settings, configuration.config)
+    views = Views(lambda: registry.snapshot)
+    gate = Gate(Slots(), views)
     path = RequestPath(
-        snapshot=lambda: registry.snapshot,
+        views=views,
         in_flight=upstreams.in_flight,
-        slots=Slots(),
+        gate=gate,
         dispatcher=Dispatcher(upstreams, registry.report_refused, Lender(keyring, own_url).lend),
         record=recorder.record,
     )
     store = Store(opening(settings), log)
-    background = create_background(path, store, configuration, settings)
+    background = create_background(path, store, configuration, settings, keyring.bearer)
     edge = Edge(
         limits=_limits(settings),
         keyring=keyring,
@@ -168,7 +174,7 @@ def _compose(
 
     def configure(config: Config) -> None:
         guard.allowlist = allowlist(settings, config)
-        keyring.void()
+        hold_tokens(keyring, config, key)
         registry.apply_config(config)
 
     async def metrics_text() -> bytes:
@@ -191,6 +197,8 @@ def _compose(
             started=time(),
             store=store,
             desk=background.desk,
+            gate=gate,
+            views=views,
             base_url=base_url(settings),
         )
     )
@@ -222,6 +230,12 @@ async def _running(gateway: _Gateway) -> AsyncIterator[None]:
         await gateway.registry.close()
         gateway.upstreams.close()
         await gateway.store.close()
+
+
+def hold_tokens(keyring: Keyring, config: Config, key: str) -> None:
+    """Let in the tokens of the file, and the administrator's `key`, which no policy bounds but one of its own."""
+    administrator = Token(digest(key), ADMINISTRATOR, config.policies.get(ADMINISTRATOR))
+    keyring.hold((*config.tokens, administrator), config.policies.get(ANONYMOUS))
 
 
 def _limits(settings: Settings) -> Limits:

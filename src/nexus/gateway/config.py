@@ -1,38 +1,45 @@
-"""nexus.yaml: aliases, timeouts and who may reach what, checked key by key, and read again when the file changes."""
+"""nexus.yaml: what it says, checked key by key, and read again when the file changes."""
 
 import asyncio
-import difflib
-import reprlib
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from math import inf
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Final
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from nexus.contract.operations import OPERATIONS
 from nexus.gateway.allowlist import AllowlistShape, read_rules
 from nexus.gateway.log import Log
-from nexus.gateway.networks import Networks
+from nexus.gateway.shapes.base import Name, Shape
+from nexus.gateway.shapes.document import ConfigError, Keys, mistake, read_document, told
+from nexus.gateway.shapes.policies import (
+    POLICY_KEYS,
+    PolicyName,
+    PolicyShape,
+    TokenMistakeError,
+    TokenShape,
+    policies_of,
+    tokens_of,
+)
+from nexus.gateway.shapes.times import TIMES_KEYS, AllTimes, Jobs, Times
 from nexus.gateway.values import Timeouts
 from nexus.jobs.rules import JobRules
+from nexus.policies.networks import Networks
+from nexus.policies.policy import Policy
+from nexus.policies.token import Token
 
 _LATER: Final = ("fallbacks", "retries", "stream_recovery")
 """Keys of the contract that this version does not act on yet: without them service is worse, but nobody is let in."""
 
-_REFUSED: Final = ("routes", "policies", "tokens")
+_REFUSED: Final = ("routes",)
 """Keys that restrict who may do what: to pass over one would let through what somebody meant to keep out."""
 
 CONFIG_FILE: Final = "nexus.yaml"
 
 _LARGEST: Final = 1024 * 1024
 """As many bytes of the file are read."""
-
-
-class ConfigError(ValueError):
-    """The file cannot be used; the message is one line that says which key and why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +88,8 @@ class Config:
     operations: Mapping[str, Overrides] = field(default_factory=lambda: {**VERBS, **SLOW})
     models: Mapping[str, Overrides] = field(default_factory=dict)
     jobs: JobRules = field(default_factory=JobRules)
+    policies: Mapping[str, Policy] = field(default_factory=dict)
+    tokens: tuple[Token, ...] = ()
     ip_allowlist: Mapping[str, Networks] = field(default_factory=dict)
     later: tuple[str, ...] = ()
 
@@ -99,80 +108,21 @@ class Config:
         return Timeouts(timeouts.connect, self.jobs.timeout, max(timeouts.idle, self.jobs.timeout), self.jobs.timeout)
 
 
-# The file's shape
-
-_Name = Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=r"^[^\s\x00-\x1f\x7f]+$")]
-_Seconds = Annotated[float, Field(gt=0, le=86400, allow_inf_nan=False)]
-
-
-class _Shape(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
-
-
-class _Times(_Shape):
-    connect: _Seconds = None  # type: ignore[assignment]  # None is what was not written; nobody can write it
-    first_byte: _Seconds = None  # type: ignore[assignment]
-    idle: _Seconds = None  # type: ignore[assignment]
-    total: _Seconds = None  # type: ignore[assignment]
-
-    def overrides(self) -> Overrides:
-        return Overrides(self.connect, self.first_byte, self.idle, self.total)
+class _File(Shape):
+    aliases: dict[Name, Name] = Field(default_factory=dict)
+    timeouts: AllTimes = AllTimes()
+    jobs: Jobs = Jobs()
+    policies: dict[PolicyName, PolicyShape] = Field(default_factory=dict)
+    tokens: list[TokenShape] = Field(default_factory=list)
+    ip_allowlist: AllowlistShape = Field(default_factory=dict)
 
 
-class _AllTimes(_Times):
-    operations: dict[_Name, _Times] = {}
-    models: dict[_Name, _Times] = {}
-
-
-class _Jobs(_Shape):
-    """See `jobs.rules.JobRules`."""
-
-    timeout: _Seconds = JobRules.timeout
-    keep: Annotated[float, Field(gt=0, le=31_536_000, allow_inf_nan=False)] = JobRules.keep
-    max_wait: Annotated[float, Field(gt=0, le=31_536_000, allow_inf_nan=False)] = JobRules.max_wait
-    max_attempts: Annotated[int, Field(ge=1, le=100)] = JobRules.max_attempts
-    max_queued: Annotated[int, Field(ge=1, le=1_000_000)] = JobRules.max_queued
-
-
-class _File(_Shape):
-    aliases: dict[_Name, _Name] = {}
-    timeouts: _AllTimes = _AllTimes()
-    jobs: _Jobs = _Jobs()
-    ip_allowlist: AllowlistShape = {}
-
-
-_ADAPTER: Final = TypeAdapter(_File)
-_KNOWN: Final[Mapping[tuple[str, ...], tuple[str, ...]]] = {
-    (): tuple(_File.model_fields),
-    ("timeouts",): tuple(_AllTimes.model_fields),
-    ("jobs",): tuple(_Jobs.model_fields),
-}
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML that is refused where a key is written twice: silently, the last one would win."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode):
-                if key.value in seen:
-                    raise ConfigError(f"{key.value}: it is given twice (line {key.start_mark.line + 1})")
-                seen.add(key.value)
-        return super().construct_mapping(node, deep)
+_KEYS: Final[Keys] = {(): _File, **TIMES_KEYS, **POLICY_KEYS}
 
 
 def parse_config(text: str) -> Config:
     """The configuration that a file's text gives. Raises ConfigError."""
-    try:
-        document = yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader
-    except yaml.MarkedYAMLError as error:
-        where = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
-        raise ConfigError(f"it is not YAML: {where}{error.problem}") from error
-    except ConfigError:
-        raise
-    except Exception as error:  # PyYAML lets through whatever a scalar that fits no type does to its constructors
-        raise ConfigError(f"it is not YAML: {' '.join(str(error).split())}") from error
+    document = read_document(text)
     if document is None:
         return Config()
     if not isinstance(document, dict):
@@ -181,23 +131,34 @@ def parse_config(text: str) -> Config:
         if key in _REFUSED:
             raise ConfigError(f"{key}: this version does not act on it yet; take it out")
     try:
-        file = _ADAPTER.validate_python({key: value for key, value in document.items() if key not in _LATER})
+        file = TypeAdapter(_File).validate_python({key: one for key, one in document.items() if key not in _LATER})
+        policies = policies_of(file.policies)
+        tokens = tokens_of(file.tokens, policies)
     except ValidationError as error:
-        raise ConfigError(_told(error)) from error
+        raise told(error, text, _KEYS) from error
+    except TokenMistakeError as error:
+        path = ("tokens", str(error.index), error.key)
+        raise mistake(".".join(path), str(error), text, path) from error
     times = file.timeouts
     usual: Mapping[str, Overrides] = {**VERBS, **SLOW} if times.first_byte is None else VERBS
     return Config(
         aliases=_resolved(file.aliases),
-        timeouts=times.overrides().over(Timeouts()),
+        timeouts=_overrides(times).over(Timeouts()),
         operations={
             **usual,
-            **{name: _unless_said(own.overrides(), usual.get(name)) for name, own in times.operations.items()},
+            **{name: _unless_said(_overrides(own), usual.get(name)) for name, own in times.operations.items()},
         },
-        models={name: own.overrides() for name, own in times.models.items()},
+        models={name: _overrides(own) for name, own in times.models.items()},
         jobs=JobRules(**file.jobs.model_dump()),
+        policies=policies,
+        tokens=tokens,
         ip_allowlist=read_rules(file.ip_allowlist),
         later=tuple(key for key in _LATER if key in document),
     )
+
+
+def _overrides(times: Times) -> Overrides:
+    return Overrides(times.connect, times.first_byte, times.idle, times.total)
 
 
 def _unless_said(own: Overrides, usual: Overrides | None) -> Overrides:
@@ -205,21 +166,6 @@ def _unless_said(own: Overrides, usual: Overrides | None) -> Overrides:
     if usual is None:
         return own
     return replace(usual, **{name: value for name, value in asdict(own).items() if value is not None})
-
-
-def _told(error: ValidationError) -> str:
-    first = error.errors(include_url=False)[0]
-    path = tuple(str(part) for part in first["loc"] if part != "[key]")
-    where = ".".join(path)
-    if first["type"] == "extra_forbidden":
-        known = _KNOWN.get(path[:-1], tuple(_Times.model_fields))
-        near = difflib.get_close_matches(path[-1], known, 1)
-        return f"{where}: there is no such key" + (
-            f"; did you mean {near[0]}?" if near else f" among {', '.join(known)}"
-        )
-    if first["type"] == "value_error":
-        return f"{where}: {first['msg'].removeprefix('Value error, ')}"
-    return f"{where}: {first['msg'].replace('Input should', 'it should')}, not {reprlib.repr(first['input'])}"
 
 
 def _resolved(aliases: Mapping[str, str]) -> dict[str, str]:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from time import perf_counter, time
 
 from nexus.contract.errors import INTERNAL_ERROR, ApiError
-from nexus.gateway.admit.slots import Permit, Slots
+from nexus.gateway.admit.gate import Gate, Permit
 from nexus.gateway.dispatch.send import Dispatcher, Lease
 from nexus.gateway.edge.wire import error_head
 from nexus.gateway.intake.body import read
@@ -15,27 +15,31 @@ from nexus.gateway.relay.relay import relay
 from nexus.gateway.relay.result import Relayed
 from nexus.gateway.siding import Siding
 from nexus.gateway.values import Call, Client, ClientGoneError, Outcome, Plan, Reply, Request, Timeouts
+from nexus.policies.policy import Policy
 
 CLIENT_CLOSED = 499  # nginx's word for a request whose client left; it is seen in logs and metrics alone
 
 
 class Inference:
-    """Serves requests of the lane. What it holds is handed in; what it reads of others it reads afresh each time."""
+    """Serves requests of the lane. What it holds is handed in; what it reads of others it reads afresh each time.
+
+    `view` gives the snapshot as a policy lets it be seen.
+    """
 
     def __init__(
         self,
-        snapshot: Callable[[], Snapshot],
+        view: Callable[[Policy | None], Snapshot],
         timeouts: Callable[[str, str | None], Timeouts],
         in_flight: Callable[[str], int],
-        slots: Slots,
+        gate: Gate,
         dispatcher: Dispatcher,
         record: Callable[[Outcome], None],
         siding: Siding | None = None,
     ) -> None:
-        self._snapshot = snapshot
+        self._view = view
         self._timeouts = timeouts
         self._in_flight = in_flight
-        self._slots = slots
+        self._gate = gate
         self._dispatcher = dispatcher
         self._record = record
         self._siding = siding
@@ -52,7 +56,7 @@ class Inference:
         result = Relayed()
         try:
             call = read(request)
-            permit = self._slots.admit(call)
+            call, permit, result.limits = self._gate.admit(call)
             if self._siding is not None and self._siding.wanted(call):
                 call = await self._siding.prepare(call)
                 if call.job_after is not None:
@@ -60,7 +64,8 @@ class Inference:
                     return
             self._turn += 1
             timeouts = self._timeouts(request.head.endpoint.operation, call.model)
-            course = plan(call, self._snapshot(), self._in_flight, self._turn, timeouts)
+            snapshot = self._view(request.head.bearer.policy)
+            course = plan(call, snapshot, self._in_flight, self._turn, timeouts)
             reply = await self._dispatcher.send(call, course, client, lease)
             if call.wants_urls and self._siding is not None:
                 await self._publish(self._siding, call, course, reply, client, lease, result)
@@ -74,10 +79,10 @@ class Inference:
             result.status, result.error = INTERNAL_ERROR.status, INTERNAL_ERROR.code
             raise
         finally:
+            if permit is not None:
+                permit.release(result)
             outcome = _outcome(request, call, lease, result)
             lease.release()
-            if permit is not None:
-                permit.release()
             self._record(outcome)
 
     async def _publish(
@@ -121,7 +126,7 @@ def _outcome(request: Request, call: Call | None, lease: Lease, result: Relayed)
 
 def _answer(error: ApiError, request: Request, lease: Lease, client: Client, result: Relayed) -> None:
     """Tell the client what went wrong before its answer began, and whom the gateway had asked."""
-    head = error_head(error, request.request_id)
+    head = error_head(error, request.request_id) + result.limits
     if lease.target is not None:
         head += f"x-nexus-service: {lease.target.instance.service}\r\nx-nexus-attempts: {lease.attempts}\r\n".encode()
     body = error.body()

@@ -19,9 +19,9 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
-from nexus.gateway.networks import LOOPBACK, Network, parse_network
 from nexus.gateway.registry.address import Address, AddressError, parse_address
 from nexus.gateway.registry.sources.dns import DnsName
+from nexus.policies.networks import LOOPBACK, Network, parse_network
 from nexus.store.address import BlobAddress, parse_database_url, parse_files_url
 
 _PREFIX: Final = "NEXUS_"

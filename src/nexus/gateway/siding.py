@@ -64,7 +64,7 @@ class Siding:
         result.status, result.bytes_out = status, len(body)
         lines = b"".join([b"%b: %b\r\n" % header for header in headers])
         identity = b"x-request-id: %b\r\n" % call.request.request_id.encode()
-        client.send_whole(status, lines + identity, body)
+        client.send_whole(status, lines + result.limits + identity, body)
 
     async def publish(self, call: Call, status: int, body: bytes) -> bytes:
         """The body of an answer with URLs for what it holds in base64; one that holds nothing stays as it is."""

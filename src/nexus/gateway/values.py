@@ -13,6 +13,7 @@ from nexus.contract.usage import Usage
 from nexus.gateway.endpoints import Endpoint
 from nexus.gateway.registry.snapshot import Target
 from nexus.gateway.upstream.connection import Answer
+from nexus.policies.token import Bearer
 
 Headers = Sequence[tuple[bytes, bytes]]
 
@@ -32,10 +33,15 @@ class Head(msgspec.Struct, frozen=True):
     target: str
     lines: bytes
     content_type: bytes
-    token: str
+    bearer: Bearer
     request_id: str | None = None
     prefer: bytes = b""
     host: bytes = b""
+
+    @property
+    def token(self) -> str:
+        """The name that its caller goes by."""
+        return self.bearer.name
 
 
 class Request(msgspec.Struct, frozen=True):

@@ -5,7 +5,16 @@ import json
 import pytest
 
 from nexus.contract import errors
-from nexus.contract.errors import INTERNAL_ERROR, INVALID_REQUEST, KINDS, OVERLOADED, ApiError, kind_of_status
+from nexus.contract.errors import (
+    INTERNAL_ERROR,
+    INVALID_REQUEST,
+    KINDS,
+    METHOD_NOT_ALLOWED,
+    OVERLOADED,
+    RATE_LIMIT_EXCEEDED,
+    ApiError,
+    kind_of_status,
+)
 
 
 def test_the_envelope_is_openais() -> None:
@@ -59,3 +68,12 @@ def test_codes_are_unique_and_kinds_complete() -> None:
 )  # fmt: skip
 def test_kind_of_status(status: int, code: str) -> None:
     assert kind_of_status(status).code == code
+
+
+def test_an_error_may_have_headers_of_its_own() -> None:
+    error = ApiError(RATE_LIMIT_EXCEEDED, "too many", retry_after=1.2, more={"x-left": "0"})
+    assert error.headers() == {"x-left": "0", "retry-after": "2"}
+    assert ApiError(METHOD_NOT_ALLOWED, "no", allow="GET", more={"x-left": "0"}).headers() == {
+        "x-left": "0",
+        "allow": "GET",
+    }

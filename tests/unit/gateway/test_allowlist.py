@@ -1,7 +1,7 @@
 import pytest
 
 from nexus.gateway.allowlist import CLOSED, Allowlist
-from nexus.gateway.networks import LOOPBACK, parse_network
+from nexus.policies.networks import LOOPBACK, parse_network
 
 TEN = (parse_network("10.0.0.0/8"),)
 

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from nexus.gateway.app import run
-from nexus.gateway.config import ConfigError
 from nexus.gateway.settings import SettingsError, load_settings
+from nexus.gateway.shapes.document import ConfigError
 from tests.servers.gateway import TOKEN, Gateway, chat_body
 from tests.servers.raw import RawClient, fetch, request, wait_until
 from tests.servers.scripted import ScriptedUpstream
@@ -57,7 +57,9 @@ def test_a_bad_configuration_is_told_before_anything_is_bound(
 ) -> None:
     (tmp_path / "nexus.yaml").write_text("aliasses: {}\n")
     environment("NEXUS_PORT", "1")  # would be told if it were tried
-    with pytest.raises(ConfigError, match=r"^nexus\.yaml: aliasses: there is no such key; did you mean aliases\?$"):
+    with pytest.raises(
+        ConfigError, match=r"^nexus\.yaml: aliasses: there is no such key; did you mean aliases\? \(line 1\)$"
+    ):
         run(load_settings())
 
 

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from nexus.gateway.admit.gate import Gate
 from nexus.gateway.admit.slots import Slots
 from nexus.gateway.dispatch.send import Dispatcher, Lease
 from nexus.gateway.inference import Inference
@@ -15,6 +16,7 @@ from nexus.gateway.siding import Siding
 from nexus.gateway.storage import refusal
 from nexus.gateway.upstream.upstreams import Upstreams
 from nexus.gateway.values import Call, Headers, Outcome, Request, Timeouts
+from nexus.gateway.views import Views
 from nexus.jobs.values import Job, Order, State
 from nexus.store.errors import DatabaseError
 from tests.servers.caller import Caller
@@ -29,16 +31,17 @@ class Lane:
         self.upstreams = upstreams
         self.snapshot = snapshot
         self.slots = Slots(limit)
+        self.views = Views(lambda: self.snapshot)
         self.timeouts = Timeouts()
         self.fault: Exception | None = None
         self.refused: list[str] = []
         self.recorded: list[Outcome] = []
         self.asked: list[tuple[str, str | None]] = []
         self.inference = Inference(
-            snapshot=lambda: self.snapshot,
+            view=self.views.of,
             timeouts=self._timeouts,
             in_flight=upstreams.in_flight,
-            slots=self.slots,
+            gate=Gate(self.slots, self.views),
             dispatcher=Dispatcher(upstreams, lambda url, reason: self.refused.append(url)),
             record=self.recorded.append,
             siding=siding,

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from nexus.gateway.networks import LOOPBACK
 from nexus.gateway.registry.address import Address
 from nexus.gateway.registry.sources.dns import DnsName
 from nexus.gateway.settings import SettingsError, ensure_api_key, later_variables, load_settings
+from nexus.policies.networks import LOOPBACK
 from nexus.store.address import BlobAddress
 
 

@@ -3,6 +3,7 @@
 from typing import Final
 
 from nexus.contract.errors import OVERLOADED, ApiError
+from nexus.gateway.admit.spent import Spent
 from nexus.gateway.values import Call
 
 CALLS_AT_ONCE: Final = 10_000
@@ -37,6 +38,6 @@ class Permit:
 
     count = 0
 
-    def release(self) -> None:
+    def release(self, _: Spent) -> None:
         """Give it back: exactly once a call, which is the story's law."""
         self.count -= 1

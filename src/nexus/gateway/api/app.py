@@ -1,12 +1,12 @@
 """The control plane as one ASGI application."""
 
-from fastapi import APIRouter, FastAPI, Response
+from fastapi import APIRouter, FastAPI, Request, Response
 
 from nexus.gateway.api.answers import install_envelopes
 from nexus.gateway.api.artifacts import artifact_routes
 from nexus.gateway.api.files import file_routes
 from nexus.gateway.api.jobs import job_routes
-from nexus.gateway.api.middleware import Authenticated, Guarded, Recorded
+from nexus.gateway.api.middleware import Authenticated, Guarded, Recorded, bearer_of
 from nexus.gateway.api.models import model_routes
 from nexus.gateway.api.parts import ApiParts
 from nexus.gateway.api.registry import registry_routes
@@ -43,9 +43,9 @@ def metadata_routes(parts: ApiParts) -> APIRouter:
     router = APIRouter()
 
     @router.get("/v1/metadata")
-    async def metadata() -> Response:
+    async def metadata(request: Request) -> Response:
         card = union_card(
-            parts.registry.snapshot,
+            parts.views.of(bearer_of(request).policy),
             parts.config().aliases,
             instance=parts.instance,
             max_request_bytes=parts.settings.max_request_bytes,

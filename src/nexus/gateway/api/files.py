@@ -11,14 +11,18 @@ from starlette.datastructures import UploadFile
 from nexus.contract.errors import INVALID_REQUEST, NOT_FOUND, ApiError
 from nexus.gateway.api.answers import json_answer, page_of
 from nexus.gateway.api.content import file_answer
-from nexus.gateway.api.middleware import caller, whose
+from nexus.gateway.api.middleware import bearer_of, caller, whose
 from nexus.gateway.api.parts import ApiParts
 from nexus.gateway.api.uploads import Upload, uploaded
 from nexus.gateway.names import sane_filename, sane_media_type
 from nexus.gateway.storage import Opened
+from nexus.policies.policy import Policy
 from nexus.store.rows import KeptFile
 
 FILES: Final = "/v1/files"
+FILE_UPLOADS: Final = "files"
+"""The operation that a policy must allow for files to be uploaded."""
+
 _PIECE: Final = 1024 * 1024
 
 
@@ -35,8 +39,10 @@ def file_routes(parts: ApiParts) -> APIRouter:
 
     @router.post(FILES)
     async def create_file(request: Request) -> Response:
+        bearer = bearer_of(request)
+        parts.gate.count(bearer, FILE_UPLOADS)
         opened = await parts.store.opened()  # before the body is read: there may be nowhere to keep it
-        async with uploaded(request, parts.settings.max_file_bytes) as upload:
+        async with uploaded(request, _largest(bearer.policy, parts.settings.max_file_bytes)) as upload:
             file = _new(caller(request), upload)
             kept = await opened.files.keep(file, _pieces(upload.file))
         return json_answer(_shown(kept))
@@ -75,6 +81,11 @@ def file_routes(parts: ApiParts) -> APIRouter:
         return json_answer({"id": file.id, "object": "file", "deleted": True})
 
     return router
+
+
+def _largest(policy: Policy | None, most: int) -> int:
+    """How many bytes a file may have."""
+    return min(most, policy.max_request_bytes or most) if policy else most
 
 
 def _new(token: str, upload: Upload) -> KeptFile:

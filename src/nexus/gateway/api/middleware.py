@@ -11,9 +11,10 @@ from nexus.contract.errors import INTERNAL_ERROR, INVALID_REQUEST, ApiError
 from nexus.gateway.allowlist import METRICS
 from nexus.gateway.api.parts import ApiParts
 from nexus.gateway.artifacts import PREFIX as ARTIFACTS
-from nexus.gateway.edge.auth import ADMINISTRATOR
+from nexus.gateway.edge.auth import ADMINISTRATOR, check_address
 from nexus.gateway.edge.guard import Guard
 from nexus.gateway.edge.identity import request_id
+from nexus.policies.token import Bearer
 
 _OPEN: Final = frozenset({"/health", "/readyz", "/v1/registry"})
 """Paths without the clients' token: probes have none, and /v1/registry has a secret of its own.
@@ -102,7 +103,9 @@ class Authenticated:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and not self._is_open(scope):
             try:
-                scope["state"]["token"] = self._parts.check_token(_header(scope, b"authorization"))
+                bearer = self._parts.check_token(_header(scope, b"authorization"))
+                check_address(bearer, self._parts.guard.source(scope["client"], scope["headers"]))
+                scope["state"]["bearer"] = bearer
             except ApiError as error:
                 await send_error(send, error)
                 return
@@ -115,10 +118,15 @@ class Authenticated:
         return scope["path"] == METRICS and self._parts.guard.is_local(scope["client"], headers, dict(headers))
 
 
+def bearer_of(request: Request) -> Bearer:
+    """Who makes a request."""
+    bearer: Bearer = request.state.bearer
+    return bearer
+
+
 def caller(request: Request) -> str:
     """The name of the token that a request came with."""
-    name: str = request.state.token
-    return name
+    return bearer_of(request).name
 
 
 def whose(request: Request) -> str | None:

@@ -2,30 +2,38 @@
 
 from typing import Any
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 
-from nexus.contract.errors import MODEL_NOT_FOUND, ApiError
+from nexus.contract.errors import MODEL_NOT_FOUND, PERMISSION_DENIED, ApiError
 from nexus.gateway.api.answers import json_answer
 from nexus.gateway.api.catalogue import Entry, catalogue
+from nexus.gateway.api.middleware import bearer_of
 from nexus.gateway.api.near import did_you_mean
 from nexus.gateway.api.parts import ApiParts
+from nexus.policies.policy import Policy
 
 
 def model_routes(parts: ApiParts) -> APIRouter:
     """The list and the single model. What OpenAI's shape has no place for is under `nexus`."""
     router = APIRouter()
 
-    def entries() -> dict[str, Entry]:
-        return catalogue(parts.registry.snapshot, parts.config().aliases)
+    def entries(policy: Policy | None) -> dict[str, Entry]:
+        return catalogue(parts.views.of(policy), parts.config().aliases)
 
     @router.get("/v1/models")
-    async def list_models() -> Response:
-        return json_answer({"object": "list", "data": [_shown(entry, parts) for entry in entries().values()]})
+    async def list_models(request: Request) -> Response:
+        known = entries(bearer_of(request).policy)
+        return json_answer({"object": "list", "data": [_shown(entry, parts) for entry in known.values()]})
 
     @router.get("/v1/models/{model_id:path}")
-    async def get_model(model_id: str) -> Response:
-        known = entries()
+    async def get_model(request: Request, model_id: str) -> Response:
+        known = entries(bearer_of(request).policy)
         if model_id not in known:
+            if model_id in entries(None):
+                name = bearer_of(request).name
+                raise ApiError(
+                    PERMISSION_DENIED, f"The token {name!r} may not use the model {model_id!r}.", param="model"
+                )
             raise ApiError(
                 MODEL_NOT_FOUND,
                 f"The model {model_id!r} does not exist.{did_you_mean(model_id, known)}",

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from nexus.gateway.admit.gate import Gate
 from nexus.gateway.background.desk import Desk
 from nexus.gateway.config import Config
 from nexus.gateway.edge.guard import Guard
@@ -12,6 +13,8 @@ from nexus.gateway.registry.sources.announce import AnnounceSource
 from nexus.gateway.registry.watcher import Registry
 from nexus.gateway.settings import Settings
 from nexus.gateway.storage import Store
+from nexus.gateway.views import Views
+from nexus.policies.token import Bearer
 
 
 class RecordRequest(Protocol):
@@ -25,10 +28,11 @@ class ApiParts:
     """The parts, each as narrow as it can be.
 
     `announce` is None where services may not announce themselves. `in_flight` gives the calls now at an
-    instance, by its URL. `check_token` gives the token's name for an `authorization` header, or raises ApiError.
-    `instance` is this gateway's own instance id, `started` when it started in seconds since the epoch.
-    `guard` knows who may ask at all. `store` is where files are kept, `desk` who knows of jobs. `base_url` tells, from
-    the Host header that a client sent, how it reaches the gateway.
+    instance, by its URL. `check_token` tells who comes with an `authorization` header, or raises ApiError. `guard`
+    knows who may ask at all, `gate` lets in what is asked for, `views` are what callers may see of the registry.
+    `instance` is this gateway's own instance id, `started` when it started in seconds since the epoch. `store` is
+    where files are kept, `desk` who knows of jobs. `base_url` tells, from the Host header that a client sent, how it
+    reaches the gateway.
     """
 
     registry: Registry
@@ -37,7 +41,7 @@ class ApiParts:
     config: Callable[[], Config]
     metrics_text: Callable[[], Awaitable[bytes]]
     in_flight: Callable[[str], int]
-    check_token: Callable[[bytes | None], str]
+    check_token: Callable[[bytes | None], Bearer]
     guard: Guard
     record: RecordRequest
     log: Log
@@ -45,4 +49,6 @@ class ApiParts:
     started: float
     store: Store
     desk: Desk
+    gate: Gate
+    views: Views
     base_url: Callable[[bytes], str]

@@ -3,11 +3,12 @@
 from typing import Any
 
 import msgspec
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 
 from nexus.contract.errors import NOT_FOUND, ApiError
 from nexus.gateway.api.answers import json_answer
 from nexus.gateway.api.catalogue import ANSWERING
+from nexus.gateway.api.middleware import bearer_of
 from nexus.gateway.api.near import did_you_mean
 from nexus.gateway.api.parts import ApiParts
 from nexus.gateway.registry.snapshot import Instance, State
@@ -18,8 +19,8 @@ def service_routes(parts: ApiParts) -> APIRouter:
     router = APIRouter()
 
     @router.get("/v1/services")
-    async def list_services() -> Response:
-        instances = parts.registry.snapshot.instances
+    async def list_services(request: Request) -> Response:
+        instances = parts.views.of(bearer_of(request).policy).instances
         return json_answer(
             {
                 "object": "list",
@@ -29,8 +30,8 @@ def service_routes(parts: ApiParts) -> APIRouter:
         )
 
     @router.get("/v1/services/{name}")
-    async def get_service(name: str) -> Response:
-        groups = _grouped(parts.registry.snapshot.instances)
+    async def get_service(request: Request, name: str) -> Response:
+        groups = _grouped(parts.views.of(bearer_of(request).policy).instances)
         if name not in groups:
             raise ApiError(NOT_FOUND, f"There is no service {name!r}.{did_you_mean(name, groups)}", param="name")
         return json_answer(_service(name, groups[name], parts))

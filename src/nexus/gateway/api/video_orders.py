@@ -20,6 +20,7 @@ from nexus.gateway.intake.body import decoded, read
 from nexus.gateway.intake.multipart import read_fields
 from nexus.gateway.values import Call, Head
 from nexus.gateway.values import Request as LaneRequest
+from nexus.policies.token import Bearer
 
 OPERATION: Final = "videos"
 _FILES: Final = ("input_reference", "remix_video")  # in a form the first is a file, and the second not there
@@ -27,14 +28,14 @@ _TEXTS: Final = tuple(name.encode() for name in VideosRequest.model_fields if na
 _decoder: Final = msgspec.json.Decoder(Any)
 
 
-def read_call(request: Request, body: bytes, content_type: str, token: str) -> Call:
+def read_call(request: Request, body: bytes, content_type: str, bearer: Bearer) -> Call:
     """The call that a request for a video makes. Raises ApiError (400, 415)."""
     head = Head(
         standard(BY_NAME[OPERATION]),
         BY_NAME[OPERATION].path,
         b"",
         content_type.encode("latin-1"),
-        token,
+        bearer,
         host=request.headers.get("host", "").encode("latin-1"),
     )
     return read(LaneRequest(head, body, identity_of(request), perf_counter()))

@@ -1,5 +1,6 @@
 """/v1/videos in OpenAI's shape: a view of the jobs whose operation is `videos`. It has four statuses and no others."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Body, Query, Request, Response
@@ -7,12 +8,13 @@ from fastapi import APIRouter, Body, Query, Request, Response
 from nexus.contract.errors import INVALID_REQUEST, NOT_FOUND, ApiError
 from nexus.gateway.api.answers import json_answer, page_of
 from nexus.gateway.api.jobs import POLL_AFTER_MS, stored_answer
-from nexus.gateway.api.middleware import caller, whose
+from nexus.gateway.api.middleware import bearer_of, whose
 from nexus.gateway.api.parts import ApiParts
 from nexus.gateway.api.video_orders import OPERATION, checked, details_of, fields_of, read_call, remix_body
 from nexus.gateway.background.desk import Desk
 from nexus.gateway.background.view import percent, seconds
-from nexus.gateway.plan.targets import route_for
+from nexus.gateway.relay.result import Relayed
+from nexus.gateway.routes import route_for
 from nexus.gateway.values import Call
 from nexus.jobs.values import Job, Result, State
 from nexus.jobs.values import Query as JobQuery
@@ -31,11 +33,10 @@ def video_routes(parts: ApiParts) -> APIRouter:
     @router.post("/v1/videos")
     async def create_video(request: Request) -> Response:
         content_type = request.headers.get("content-type", "")
-        call = read_call(request, await request.body(), content_type, caller(request))
+        call = read_call(request, await request.body(), content_type, bearer_of(request))
         video = checked(fields_of(call.request.body, content_type))
         details = details_of(video, _model(parts, call))
-        job = await desk.accept(call, parts.base_url(call.request.head.host), details, _PREFIX)
-        return _answer(job)
+        return await _accepted(parts, call, details)
 
     @router.get("/v1/videos")
     async def list_videos(
@@ -68,9 +69,9 @@ def video_routes(parts: ApiParts) -> APIRouter:
         opened = await parts.store.opened()
         asked = fields_of(await opened.blobs.get(source.order.key), source.order.content_type)
         body = remix_body(asked, prompt, film.media_type, await opened.blobs.get(film.key))
-        call = read_call(request, body, _JSON, caller(request))
+        call = read_call(request, body, _JSON, bearer_of(request))
         details = details_of(checked(fields_of(body, _JSON)), _model(parts, call), source.id)
-        return _answer(await desk.accept(call, parts.base_url(call.request.head.host), details, _PREFIX))
+        return await _accepted(parts, call, details)
 
     @router.delete("/v1/videos/{identity}")
     async def delete_video(request: Request, identity: str) -> Response:
@@ -106,6 +107,16 @@ def video_view(job: Job) -> dict[str, Any]:
     }
 
 
+async def _accepted(parts: ApiParts, call: Call, details: Mapping[str, Any]) -> Response:
+    """Take the call as a job, where its caller may ask for it, and tell of that."""
+    call, permit, _ = parts.gate.admit(call)
+    try:
+        job = await parts.desk.accept(call, parts.base_url(call.request.head.host), details, _PREFIX)
+    finally:
+        permit.release(Relayed())
+    return _answer(job)
+
+
 def _answer(job: Job) -> Response:
     answer = json_answer(video_view(job))
     if not job.ended:
@@ -135,5 +146,5 @@ def _part(job: Job, variant: str) -> Result | None:
 
 def _model(parts: ApiParts, call: Call) -> str | None:
     """The model that will answer, where the call names none."""
-    route = route_for(OPERATION, call.model, parts.registry.snapshot)
+    route = route_for(OPERATION, call.model, parts.views.of(call.request.head.bearer.policy))
     return next((target.model for target in (*route.ready, *route.waiting) if target.model), call.model)

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from nexus.gateway.admit.slots import Slots
+from nexus.gateway.admit.gate import Gate
 from nexus.gateway.artifacts import publish
 from nexus.gateway.background.bell import Bell
 from nexus.gateway.background.desk import Desk, Places
@@ -18,31 +18,32 @@ from nexus.gateway.pictures import Pictures
 from nexus.gateway.references import References
 from nexus.gateway.registry.fetch import Fetcher
 from nexus.gateway.registry.resolver import Resolver
-from nexus.gateway.registry.snapshot import Snapshot
 from nexus.gateway.settings import Settings
 from nexus.gateway.siding import Siding
 from nexus.gateway.storage import Store
 from nexus.gateway.values import Outcome, Timeouts
+from nexus.gateway.views import Views
 from nexus.jobs.rules import JobRules
+from nexus.policies.token import Bearer
 
 
 @dataclass(frozen=True, slots=True)
 class RequestPath:
     """The parts of the request path that clients' calls and jobs' runs both go through."""
 
-    snapshot: Callable[[], Snapshot]
+    views: Views
     in_flight: Callable[[str], int]
-    slots: Slots
+    gate: Gate
     dispatcher: Dispatcher
     record: Callable[[Outcome], None]
 
     def story(self, timeouts: Callable[[str, str | None], Timeouts], siding: Siding) -> Inference:
         """The story told over these parts; `timeouts` are those for an operation and a model."""
         return Inference(
-            snapshot=self.snapshot,
+            view=self.views.of,
             timeouts=timeouts,
             in_flight=self.in_flight,
-            slots=self.slots,
+            gate=self.gate,
             dispatcher=self.dispatcher,
             record=self.record,
             siding=siding,
@@ -60,8 +61,10 @@ class Background:
     tally: Tally
 
 
-def create_background(path: RequestPath, store: Store, configuration: ConfigFile, settings: Settings) -> Background:
-    """The parts, joined; `runner.run()` brings them to life."""
+def create_background(
+    path: RequestPath, store: Store, configuration: ConfigFile, settings: Settings, bearer: Callable[[str], Bearer]
+) -> Background:
+    """The parts, joined; `bearer` tells who goes by a name now. `runner.run()` brings them to life."""
     bell = Bell()
 
     def rules() -> JobRules:
@@ -73,7 +76,7 @@ def create_background(path: RequestPath, store: Store, configuration: ConfigFile
     def stop(identity: str) -> None:
         runner.stop(identity)  # made last, as its stories may want the desk
 
-    desk = Desk(store, Places(path.snapshot, rules, time.time), bell, stop)
+    desk = Desk(store, Places(path.views.of, rules, time.time), bell, stop)
     pictures = Pictures(
         lambda token, job, media_type, filename, body: publish(
             store,
@@ -87,7 +90,7 @@ def create_background(path: RequestPath, store: Store, configuration: ConfigFile
     )
     siding = Siding(desk, References(store, ADMINISTRATOR), pictures, base_url(settings))
     story = path.story(timeouts, siding).serve
-    runner = Runner(store, path.snapshot, path.in_flight, rules, story, Fetcher(Resolver()), bell)
+    runner = Runner(store, path.views.whole, path.in_flight, rules, story, bearer, Fetcher(Resolver()), bell)
     return Background(desk, runner, siding, Tally(store, runner.running))
 
 

@@ -20,13 +20,14 @@ from nexus.contract.errors import (
 from nexus.gateway.background.bell import Bell
 from nexus.gateway.background.view import job_view
 from nexus.gateway.plan.refusal import refusal
-from nexus.gateway.plan.targets import route_for
 from nexus.gateway.registry.snapshot import Snapshot, Target
+from nexus.gateway.routes import route_for
 from nexus.gateway.storage import Opened, Store
 from nexus.gateway.values import Call, Headers
 from nexus.jobs import estimate
 from nexus.jobs.rules import JobRules
 from nexus.jobs.values import Job, Order, Query, State
+from nexus.policies.policy import Policy
 
 _JSON: Final = (b"content-type", b"application/json")
 LOOK_SECONDS: Final = 0.5  # how often a job is looked at that another gateway may be running
@@ -34,9 +35,9 @@ LOOK_SECONDS: Final = 0.5  # how often a job is looked at that another gateway m
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """What `Desk` reads of the rest of the gateway, afresh each time."""
+    """What `Desk` reads of the rest of the gateway, afresh each time; `view` is what a policy lets be seen."""
 
-    snapshot: Callable[[], Snapshot]
+    view: Callable[[Policy | None], Snapshot]
     rules: Callable[[], JobRules]
     now: Callable[[], float]
 
@@ -168,11 +169,11 @@ class Desk:
         await forget(await self._store.opened(), job.id)
 
     def _capacity(self, job: Job) -> int:
-        ready = route_for(job.order.operation, job.order.model, self._places.snapshot()).ready
+        ready = route_for(job.order.operation, job.order.model, self._places.view(None)).ready
         return sum(places_at(target) for target in ready)
 
     def _refuse_impossible(self, call: Call) -> None:
-        snapshot = self._places.snapshot()
+        snapshot = self._places.view(call.request.head.bearer.policy)
         route = route_for(call.request.endpoint.operation, call.model, snapshot)
         if not route.ready and not route.waiting:
             error = refusal(call, route, snapshot)

@@ -22,6 +22,7 @@ from nexus.gateway.values import Client, ClientGoneError, Head, Request
 from nexus.jobs.outcome import again
 from nexus.jobs.rules import JobRules
 from nexus.jobs.values import Claim, Job, Result
+from nexus.policies.token import Bearer
 from nexus.store.errors import BlobError, BlobMissingError, BlobsFullError, StoreError
 
 WATCH_SECONDS: Final = 0.5
@@ -51,9 +52,9 @@ class Run:
         """What is run."""
         return self._claim.job.order.operation
 
-    def begin(self, endpoint: Endpoint, body: bytes) -> None:
-        """Send the call; it counts among those in flight at its instance once it is no longer `is_unsent`."""
-        request = _request(self._claim.job, endpoint, body)
+    def begin(self, endpoint: Endpoint, body: bytes, bearer: Bearer) -> None:
+        """Send the call, as its `bearer`; it counts at its instance once it is no longer `is_unsent`."""
+        request = _request(self._claim.job, endpoint, body, bearer)
         self._scribe.tell(self._story(request, self._scribe, self._lease))
 
     def stop(self) -> None:
@@ -155,13 +156,13 @@ class Run:
         await _kept_at(lambda: ledger.fail(claim, error, until, where))
 
 
-def _request(job: Job, endpoint: Endpoint, body: bytes) -> Request:
+def _request(job: Job, endpoint: Endpoint, body: bytes, bearer: Bearer) -> Request:
     """The request that the job puts off, as if it came now, under the job's id."""
     order = job.order
     host = order.base_url.partition("://")[2].encode()
     content_type = order.content_type.encode("latin-1")
     lines = b"content-type: %b\r\n" % content_type if content_type else b""
-    head = Head(endpoint, order.path, lines, content_type, order.token, host=host)
+    head = Head(endpoint, order.path, lines, content_type, bearer, host=host)
     return Request(head, body, order.id, time.perf_counter())
 
 

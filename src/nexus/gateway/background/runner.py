@@ -17,13 +17,14 @@ from nexus.gateway.background.desk import forget, places_at
 from nexus.gateway.background.progress import Watcher
 from nexus.gateway.background.run import CLAIM_SECONDS, Run, Story, body_of
 from nexus.gateway.endpoints import Endpoint, standard
-from nexus.gateway.plan.targets import route_for
 from nexus.gateway.registry.fetch import Fetcher
 from nexus.gateway.registry.snapshot import Snapshot
+from nexus.gateway.routes import route_for
 from nexus.gateway.storage import Opened, Store
 from nexus.jobs.outcome import LATER_SECONDS
 from nexus.jobs.rules import JobRules
 from nexus.jobs.values import Claim, Job
+from nexus.policies.token import Bearer
 from nexus.store.errors import StoreError
 
 LOOK_SECONDS: Final = 1.0
@@ -37,7 +38,7 @@ _WAITED: Final = ApiError(NO_READY_SERVICE, "Nobody could begin this job in time
 
 
 class Runner:
-    """One a gateway. `run` goes on until it is cancelled; `close` hands back what runs."""
+    """One a gateway. `run` goes on until it is cancelled; `close` hands back what runs. `bearer`: who has a name."""
 
     def __init__(
         self,
@@ -46,6 +47,7 @@ class Runner:
         in_flight: Callable[[str], int],
         rules: Callable[[], JobRules],
         story: Story,
+        bearer: Callable[[str], Bearer],
         fetcher: Fetcher,
         bell: Bell,
     ) -> None:
@@ -54,6 +56,7 @@ class Runner:
         self._in_flight = in_flight
         self._rules = rules
         self._story = story
+        self._bearer = bearer
         self._fetcher = fetcher
         self._bell = bell
         self._owner = f"gateway-{secrets.token_hex(8)}"
@@ -123,7 +126,7 @@ class Runner:
             await opened.ledger.fail(claim, error.envelope()["error"], time.time() + self._rules().keep, ("", ""))
             return
         run = Run(claim, opened, self._story, Watcher(self._fetcher.get), self._rules())
-        run.begin(endpoint_of(claim.job), body)
+        run.begin(endpoint_of(claim.job), body, self._bearer(claim.job.order.token))
         self._runs[claim.job.id] = run
         task = asyncio.create_task(self._carry_out(run, claim.job.id))
         self._tasks.add(task)

@@ -8,7 +8,7 @@ was forwarded in another way, makes the address unknown, and an unknown address 
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from nexus.gateway.networks import Address, Network, Networks, parse_host, within
+from nexus.policies.networks import Address, Network, Networks, parse_host, within
 
 FORWARDED_FOR: Final = b"x-forwarded-for"
 _FORWARDING: Final = frozenset((FORWARDED_FOR, b"forwarded", b"x-real-ip"))

@@ -6,7 +6,7 @@ from nexus.contract.errors import PERMISSION_DENIED, ApiError
 from nexus.gateway.allowlist import Allowlist
 from nexus.gateway.edge.addresses import source_of
 from nexus.gateway.edge.pages import Names
-from nexus.gateway.networks import Address, Networks, parse_host, within
+from nexus.policies.networks import Address, Networks, parse_host, within
 
 Peer = Sequence[object] | None
 """The other end of a connection as the socket tells it: (host, port, …)."""

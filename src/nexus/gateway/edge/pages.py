@@ -10,7 +10,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from nexus.contract.errors import PERMISSION_DENIED, ApiError
-from nexus.gateway.networks import parse_host
+from nexus.policies.networks import parse_host
 
 
 class Names:

@@ -11,6 +11,7 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from nexus.contract.errors import INTERNAL_ERROR, INVALID_REQUEST, METHOD_NOT_ALLOWED, REQUEST_TOO_LARGE, ApiError
+from nexus.gateway.edge.auth import check_address
 from nexus.gateway.edge.context import Edge
 from nexus.gateway.edge.exchange import NEVER, Exchange
 from nexus.gateway.edge.head import head_too_large, inspect_head, without_nominated
@@ -19,6 +20,7 @@ from nexus.gateway.edge.lines import forwarded
 from nexus.gateway.endpoints import STANDARD, Endpoint
 from nexus.gateway.recall import Known, remember
 from nexus.gateway.values import Head, Headers
+from nexus.policies.token import Bearer
 
 _HELD: Final = 262_144  # bytes that are kept while too many requests wait already
 _UPLOADS: Final = b"/v1/files"
@@ -49,7 +51,7 @@ class RequestReader(HttpToolsProtocol):
         self._held: bytearray | None = None  # what comes is kept for later: too many requests wait for their turn
         self._parts: list[bytes] | None = None  # where the body goes that comes now, if to the lane
         self._authorization: bytes | None = None  # the last one that was let in on this connection, if one was,
-        self._token: str | None = None  # and whose it is,
+        self._bearer: Bearer | None = None  # and whose it is,
         self._keys = 0  # by the keyring of that version
 
     def enter(self, exchange: Exchange, fields: dict[bytes, bytes], refusal: ApiError | None) -> None:
@@ -203,15 +205,15 @@ class RequestReader(HttpToolsProtocol):
         if endpoint is None:
             self._to_application(headers)
             return
-        token = ""
+        bearer: Bearer | None = None
         if refusal is None:
             try:
                 self._let_knock(path, endpoint, headers, fields)
-                token = self._caller(fields.get(b"authorization"))
+                bearer = self._caller(fields.get(b"authorization"), headers)
                 _check_method(method, endpoint)
             except ApiError as error:
                 refusal = error
-        exchange = self._exchange(endpoint, query, fields, headers, token)
+        exchange = self._exchange(endpoint, query, fields, headers, bearer or Bearer(""))
         exchange.head_only = method == b"HEAD"
         self.enter(exchange, fields, refusal)
 
@@ -234,18 +236,20 @@ class RequestReader(HttpToolsProtocol):
         if endpoint.service is not None and not endpoint.itself:
             self.edge.guard.check(endpoint.path, self.client, headers, fields)
 
-    def _caller(self, authorization: bytes | None) -> str:
-        """The caller's name, looked up anew only where it says another key than before. Raises ApiError (401)."""
+    def _caller(self, authorization: bytes | None, headers: Headers) -> Bearer:
+        """Who calls, looked up anew only where it says another key than before. Raises ApiError (401, 403)."""
         keys = self.edge.keyring.version
-        if self._token is None or authorization != self._authorization or keys != self._keys:
-            self._token = None
+        if self._bearer is None or authorization != self._authorization or keys != self._keys:
+            self._bearer = None
             self._keys = keys
-            self._token = self.edge.keyring.check(authorization)
+            self._bearer = self.edge.keyring.check(authorization)
             self._authorization = authorization
-        return self._token
+        if self._bearer.is_bound_to_addresses:
+            check_address(self._bearer, self.edge.guard.source(self.client, headers))
+        return self._bearer
 
     def _exchange(
-        self, endpoint: Endpoint, query: bytes, fields: dict[bytes, bytes], headers: Headers, token: str
+        self, endpoint: Endpoint, query: bytes, fields: dict[bytes, bytes], headers: Headers, bearer: Bearer
     ) -> Exchange:
         connection = fields.get(b"connection")
         head = Head(
@@ -253,7 +257,7 @@ class RequestReader(HttpToolsProtocol):
             f"{endpoint.path}?{query.decode('latin-1')}" if query else endpoint.path,
             forwarded(headers if connection is None else without_nominated(headers, connection)),
             fields.get(b"content-type", b""),
-            token,
+            bearer,
             sane_id(fields.get(b"x-request-id")),
             b", ".join([value for name, value in headers if name == b"prefer"]) if b"prefer" in fields else b"",
             fields.get(b"host", b""),

@@ -9,7 +9,7 @@ INTERVAL: Final = 0.1  # seconds: how late a deadline may be noticed
 
 
 class Sweeper:
-    """Looks at every open connection ten times a second."""
+    """Looks at every open connection, and for tokens that expire, ten times a second."""
 
     def __init__(self, edge: Edge, loop: asyncio.AbstractEventLoop) -> None:
         self._edge = edge
@@ -26,6 +26,7 @@ class Sweeper:
 
     def _sweep(self) -> None:
         self._timer = self._loop.call_later(INTERVAL, self._sweep)
+        self._edge.keyring.expire()
         now = self._loop.time()
         for connection in tuple(self._edge.connections):
             connection.sweep(now)

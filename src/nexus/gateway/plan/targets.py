@@ -4,34 +4,22 @@ from collections.abc import Callable
 from typing import Final
 
 from nexus.gateway.plan.refusal import refusal
-from nexus.gateway.plan.services import of_service
-from nexus.gateway.registry.snapshot import Route, Snapshot, Target
+from nexus.gateway.registry.snapshot import Snapshot, Target
+from nexus.gateway.routes import route_of
 from nexus.gateway.values import Call, Plan, Timeouts
 
 MAX_ATTEMPTS: Final = 3
-_NO_ROUTE: Final = Route()
 
 
 def plan(call: Call, snapshot: Snapshot, in_flight: Callable[[str], int], turn: int, timeouts: Timeouts) -> Plan:
     """The plan for `call`; `turn`, a running number, decides among equally busy targets. Raises ApiError (404, 503)."""
-    endpoint = call.request.head.endpoint
-    if endpoint.service is not None:
-        route = of_service(call, endpoint.service, snapshot)
-    else:
-        route = route_for(endpoint.operation, call.model, snapshot)
+    route = route_of(call, snapshot)
     ready = route.ready
     if not ready:
         raise refusal(call, route, snapshot)
     if len(ready) > 1:
         ready = least_busy(ready, in_flight, turn)[:MAX_ATTEMPTS]
     return Plan(ready, timeouts)
-
-
-def route_for(operation: str, model: str | None, snapshot: Snapshot) -> Route:
-    """All that can answer an operation for a model's name, or for none."""
-    if model is not None:
-        return snapshot.by_model.get((operation, model), _NO_ROUTE)
-    return snapshot.by_operation.get(operation, _NO_ROUTE)
 
 
 def least_busy(targets: tuple[Target, ...], in_flight: Callable[[str], int], turn: int) -> tuple[Target, ...]:

@@ -76,7 +76,7 @@ class Metrics:
         if outcome.ttft_ms is not None and outcome.stream:
             route.first_byte.observe(outcome.ttft_ms)
         usage = outcome.usage
-        if usage is not None:
+        if usage is not None and not usage.estimated:
             route.prompt_tokens += usage.prompt_tokens
             route.completion_tokens += usage.completion_tokens
         if outcome.attempts > 1:

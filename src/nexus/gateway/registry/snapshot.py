@@ -120,7 +120,8 @@ class Snapshot:
     and, for a service without models, its own name. `by_operation` holds the route for requests that name no
     model. `endpoints` maps (method, path) to the endpoints that are not in `contract.operations`.
     `names` are the names known for an operation (for near misses). `settled` is False until every listed
-    instance has been asked once: before that, an unknown model may only be unknown yet.
+    instance has been asked once: before that, an unknown model may only be unknown yet. `models_narrowed`: it is a
+    token's view, in which models are left out.
     """
 
     instances: tuple[Instance, ...] = ()
@@ -130,6 +131,7 @@ class Snapshot:
     names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     settled: bool = True
     version: int = 0
+    models_narrowed: bool = False
 
     def of_service(self, name: str) -> tuple[Instance, ...]:
         """All instances of one service, in the order in which they are listed."""

@@ -18,12 +18,13 @@ class EventTooLargeError(Exception):
 class EventGate:
     """Lets whole events through as they come, byte for byte. What is held when a stream breaks off is never sent."""
 
-    __slots__ = ("_held", "_last", "usage")
+    __slots__ = ("_held", "_last", "events", "usage")
 
     def __init__(self) -> None:
         self._held = b""
         self._last = b""
         self.usage: Usage | None = None
+        self.events = 0
 
     def pass_on(self, data: bytes) -> bytes:
         """The bytes that may go on now. Raises EventTooLargeError."""
@@ -38,6 +39,7 @@ class EventGate:
                 raise EventTooLargeError(f"an event is larger than {HELD_LIMIT} bytes")
         if data:
             self._last = data
+            self.events += data.count(b"\n\n")
             if b'"usage"' in data:
                 self._read_usage(data)
         return data

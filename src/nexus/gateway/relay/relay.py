@@ -38,16 +38,18 @@ def _send_whole(call: Call, reply: Reply, client: Client, result: Relayed) -> No
     answer = reply.answer
     head = answer.head
     body = answer.take()
-    client.send_whole(head.status, _head(head.forwarded, call, reply), body)
+    client.send_whole(head.status, _head(head.forwarded, call, reply, result), body)
     result.bytes_out = len(body)
     if head.is_json and b'"usage"' in body:
         result.usage = read_usage(body)
 
 
-def _head(lines: bytes, call: Call, reply: Reply) -> bytes:
-    """The lines of an answer's head: the service's, and who gave it, as which model, at which attempt."""
-    return b"%bx-request-id: %b\r\n%bx-nexus-attempts: %d\r\n" % (
+def _head(lines: bytes, call: Call, reply: Reply, result: Relayed) -> bytes:
+    """The lines of an answer's head: the service's, and what is left to the caller, who gave it, as which model,
+    at which attempt."""
+    return b"%b%bx-request-id: %b\r\n%bx-nexus-attempts: %d\r\n" % (
         lines,
+        result.limits,
         call.request.request_id.encode(),
         reply.target.head,
         reply.attempts,
@@ -56,7 +58,7 @@ def _head(lines: bytes, call: Call, reply: Reply) -> bytes:
 
 async def _relay_bytes(call: Call, plan: Plan, reply: Reply, client: Client, result: Relayed) -> None:
     head = reply.answer.head
-    client.send_head(head.status, _head(head.forwarded, call, reply), reply.answer.length)
+    client.send_head(head.status, _head(head.forwarded, call, reply, result), reply.answer.length)
     seen: list[bytes] = []
 
     def pass_on(data: bytes) -> None:
@@ -79,7 +81,7 @@ async def _relay_bytes(call: Call, plan: Plan, reply: Reply, client: Client, res
 async def _relay_events(call: Call, plan: Plan, reply: Reply, client: Client, result: Relayed) -> None:
     gate = EventGate()
     head = reply.answer.head
-    client.send_head(head.status, _head(head.forwarded, call, reply), None)
+    client.send_head(head.status, _head(head.forwarded, call, reply, result), None)
 
     def pass_on(data: bytes) -> None:
         whole = gate.pass_on(data)
@@ -106,7 +108,8 @@ async def _relay_events(call: Call, plan: Plan, reply: Reply, client: Client, re
         client.finish_and_close()
     else:
         client.finish()
-    result.usage = gate.usage
+    finally:
+        result.usage, result.events = gate.usage, gate.events
 
 
 async def _follow(answer: Answer, pass_on: Callable[[bytes], None], plan: Plan, client: Client) -> None:
@@ -146,6 +149,6 @@ async def _relay_error(call: Call, plan: Plan, reply: Reply, client: Client, res
         error = errors.translate(answer.head.status, body, reply.target.instance.service)
         result.status, result.error, body = error.status, error.code, error.body()
         kept = b"".join([line for name, line in answer.head.lines() if name == b"retry-after"])
-    head = _head(b"content-type: application/json\r\n" + kept, call, reply)
+    head = _head(b"content-type: application/json\r\n" + kept, call, reply, result)
     client.send_whole(result.status, head, body)
     result.bytes_out = len(body)

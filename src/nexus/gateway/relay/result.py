@@ -6,10 +6,15 @@ from nexus.contract.usage import Usage
 
 
 class Relayed(msgspec.Struct):
-    """Filled in while the answer passes; `error` is the code of what went wrong, `first_byte` a loop time."""
+    """Filled in while the answer passes; `error` is the code of what went wrong, `first_byte` a loop time.
+
+    `events` are those of a stream. `limits` are header lines, each with its CR LF, that say what is left to the caller.
+    """
 
     status: int = 500
     bytes_out: int = 0
+    events: int = 0
     usage: Usage | None = None
     error: str = ""
     first_byte: float | None = None
+    limits: bytes = b""

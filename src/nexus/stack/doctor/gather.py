@@ -8,8 +8,9 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Final
 
-from nexus.gateway.config import CONFIG_FILE, ConfigError, read_config
+from nexus.gateway.config import CONFIG_FILE, read_config
 from nexus.gateway.settings import Settings, SettingsError, load_settings
+from nexus.gateway.shapes.document import ConfigError
 from nexus.sdk.manifest import ServiceManifest, read_manifest
 from nexus.sdk.models import manifest_folders, scan_entries
 from nexus.sdk.problems import ManifestError

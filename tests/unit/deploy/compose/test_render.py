@@ -10,8 +10,8 @@ import yaml
 from nexus.deploy.compose.render import render, render_gpu
 from nexus.deploy.plan import Plan, make_plan
 from nexus.deploy.site import Site, SiteError
-from nexus.gateway.networks import within
 from nexus.gateway.settings import load_settings
+from nexus.policies.networks import within
 from nexus.sdk.manifest import read_manifest
 from tests.unit.deploy.test_plan import ENGINE, PLAIN, manifest
 

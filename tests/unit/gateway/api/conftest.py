@@ -13,6 +13,8 @@ import pytest
 import uvicorn
 
 from nexus.contract.card import Card
+from nexus.gateway.admit.gate import Gate
+from nexus.gateway.admit.slots import Slots
 from nexus.gateway.api.app import create_api
 from nexus.gateway.api.parts import ApiParts
 from nexus.gateway.background.bell import Bell
@@ -28,7 +30,9 @@ from nexus.gateway.registry.sources.announce import AnnounceSource
 from nexus.gateway.registry.watcher import Registry
 from nexus.gateway.settings import load_settings
 from nexus.gateway.storage import Store, opening
+from nexus.gateway.views import Views
 from nexus.jobs.rules import JobRules
+from nexus.policies.token import Token
 
 TOKEN = "sk-test"
 OTHERS = {"sk-ada": "ada", "sk-bob": "bob"}
@@ -97,11 +101,14 @@ async def start_gateway(environment: pytest.MonkeyPatch) -> AsyncIterator[Callab
             return b"nexus_up 1\n"
 
         names = {TOKEN: ADMINISTRATOR, **OTHERS}
-        keyring = Keyring({digest(token): name for token, name in names.items()}, required=settings.auth == "required")
+        keyring = Keyring(
+            [Token(digest(token), name) for token, name in names.items()], required=settings.auth == "required"
+        )
         announce = AnnounceSource(15, time.monotonic)
         registry = Registry((announce,), resolver=Resolver(), discovery_interval=5, health_interval=2, log=log)
         routes = changes.pop("routes", None)
         store = Store(opening(settings), log)
+        views = Views(lambda: registry.snapshot)
         parts = ApiParts(
             registry=registry,
             announce=announce,
@@ -116,7 +123,9 @@ async def start_gateway(environment: pytest.MonkeyPatch) -> AsyncIterator[Callab
             instance="gateway-1",
             started=1700000000.5,
             store=store,
-            desk=Desk(store, Places(lambda: registry.snapshot, JobRules, time.time), Bell(), lambda _: None),
+            desk=Desk(store, Places(views.of, JobRules, time.time), Bell(), lambda _: None),
+            gate=Gate(Slots(), views),
+            views=views,
             base_url=base_url(settings),
         )
         parts = replace(parts, **changes)

@@ -13,6 +13,7 @@ from nexus.gateway.background import desk as desk_module
 from nexus.gateway.background.desk import folder
 from nexus.gateway.endpoints import standard
 from nexus.jobs.values import Claim, Job, Result
+from nexus.policies.token import Bearer
 from nexus.store.errors import DatabaseError
 from tests.servers.calls import make_call
 
@@ -29,7 +30,7 @@ def music(gateway, instance) -> None:
 
 async def entered(gateway, operation: str = "music.generations", token: str = "ada", model: str | None = None) -> Job:
     call = make_call(model, b"{}", at=standard(BY_NAME[operation]))
-    request = replace(call.request, head=replace(call.request.head, token=token))
+    request = replace(call.request, head=replace(call.request.head, bearer=Bearer(token)))
     job: Job = await gateway.parts.desk.accept(replace(call, request=request), "http://gw")
     return job
 

@@ -9,6 +9,7 @@ from starlette.requests import Request
 
 from nexus.contract.errors import ApiError
 from nexus.gateway.api.video_orders import checked, details_of, fields_of, read_call, remix_body
+from nexus.policies.token import Bearer
 
 FORM = "multipart/form-data; boundary=B"
 
@@ -33,7 +34,7 @@ def refused(what: Any, *arguments: Any) -> ApiError:
 
 
 def test_a_request_is_a_call_of_the_path_that_its_service_has() -> None:
-    call = read_call(request(), b'{"prompt":"x","model":"m"}', "application/json", "ada")
+    call = read_call(request(), b'{"prompt":"x","model":"m"}', "application/json", Bearer("ada"))
     head = call.request.head
     assert (call.model, call.request.request_id, head.token, head.host) == ("m", "req-7", "ada", b"gw.test")
     assert (head.target, head.endpoint.operation, head.content_type) == ("/v1/videos", "videos", b"application/json")

@@ -11,6 +11,7 @@ from nexus.contract.operations import BY_NAME
 from nexus.gateway.background.desk import folder
 from nexus.gateway.endpoints import standard
 from nexus.jobs.values import Job, Result
+from nexus.policies.token import Bearer
 from tests.servers.calls import make_call
 
 ADA = {"authorization": "Bearer sk-ada"}
@@ -185,7 +186,7 @@ async def test_a_token_sees_its_own_and_only_videos(gateway) -> None:
 
 async def entered_ocr(gateway) -> Job:
     call = make_call(None, b"{}", at=standard(BY_NAME["ocr"]))
-    request = replace(call.request, head=replace(call.request.head, token="ada"))
+    request = replace(call.request, head=replace(call.request.head, bearer=Bearer("ada")))
     job: Job = await gateway.parts.desk.accept(replace(call, request=request), "http://gw")
     return job
 

@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 
 from nexus.contract.operations import BY_NAME
+from nexus.gateway.admit.gate import Gate
 from nexus.gateway.admit.slots import Slots
 from nexus.gateway.background.bell import Bell
 from nexus.gateway.background.desk import Desk, Places
 from nexus.gateway.background.runner import Runner
 from nexus.gateway.dispatch.send import Dispatcher
+from nexus.gateway.edge.auth import ADMINISTRATOR, Keyring, digest
 from nexus.gateway.endpoints import standard
 from nexus.gateway.inference import Inference
 from nexus.gateway.registry.fetch import Fetcher
@@ -25,9 +27,12 @@ from nexus.gateway.settings import load_settings
 from nexus.gateway.storage import Opened, Store, opening
 from nexus.gateway.upstream.upstreams import Upstreams
 from nexus.gateway.values import Call, Outcome, Timeouts
+from nexus.gateway.views import Views
 from nexus.jobs.ledger import Ledger
 from nexus.jobs.rules import JobRules
 from nexus.jobs.values import Job
+from nexus.policies.policy import Policy
+from nexus.policies.token import Token
 from nexus.store.blobs import Blobs
 from nexus.store.errors import DatabaseError
 from tests.servers.calls import make_call, make_instance
@@ -91,16 +96,20 @@ class Office:
         self.ledger = opened.ledger
         self.snapshot: Snapshot = build([], {})
         self.rules = JobRules()
+        self.keyring = Keyring([Token(digest("sk-admin"), ADMINISTRATOR)])
         self.bell = Bell()
         self.recorded: list[Outcome] = []
         self.runners: list[tuple[Runner, asyncio.Task[None]]] = []
-        self.desk = Desk(store, Places(lambda: self.snapshot, lambda: self.rules, clock), self.bell, self.stop)
+        self.desk = Desk(store, Places(self.view, lambda: self.rules, clock), self.bell, self.stop)
         self.stopped: list[str] = []
 
     def stop(self, identity: str) -> None:
         self.stopped.append(identity)
         for runner, _ in self.runners:
             runner.stop(identity)
+
+    def view(self, policy: Policy | None = None) -> Snapshot:
+        return self.snapshot
 
     def show(self, *instances: Instance, **aliases: str) -> None:
         self.snapshot = build(instances, aliases)
@@ -118,10 +127,10 @@ class Office:
     def runner(self, timeouts: Timeouts | None = None, siding: Any = None) -> Runner:
         """A runner that is not running yet."""
         inference = Inference(
-            snapshot=lambda: self.snapshot,
+            view=self.view,
             timeouts=lambda operation, model: timeouts or Timeouts(),
             in_flight=self.upstreams.in_flight,
-            slots=Slots(),
+            gate=Gate(Slots(), Views(lambda: self.snapshot)),
             dispatcher=Dispatcher(self.upstreams, lambda url, reason: None),
             record=self.recorded.append,
             siding=siding,
@@ -132,6 +141,7 @@ class Office:
             self.upstreams.in_flight,
             lambda: self.rules,
             inference.serve,
+            self.keyring.bearer,
             Fetcher(Resolver()),
             self.bell,
         )

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from nexus.contract.operations import BY_NAME
+from nexus.gateway.admit.gate import Gate
 from nexus.gateway.admit.slots import Slots
 from nexus.gateway.artifacts import JOB_SECONDS
 from nexus.gateway.background.composition import Background, RequestPath, base_url, create_background
@@ -25,6 +26,8 @@ from nexus.gateway.settings import load_settings
 from nexus.gateway.storage import Store, opening
 from nexus.gateway.upstream.upstreams import Upstreams
 from nexus.gateway.values import Head, Outcome, Request
+from nexus.gateway.views import Views
+from nexus.policies.token import Bearer
 from tests.servers.caller import Caller
 from tests.servers.calls import make_instance
 from tests.servers.peer import Peer
@@ -43,7 +46,7 @@ class Gateway:
             BY_NAME[operation].path,
             b"content-type: application/json\r\n",
             b"application/json",
-            "ada",
+            Bearer("ada"),
             prefer=prefer,
             host=b"gw.test:8800",
         )
@@ -66,10 +69,11 @@ async def gateway(
     snapshot: Snapshot = build([make_instance("studio", url=peer.url, operations=operations, models=())], {})
     recorded: list[Outcome] = []
     dispatcher = Dispatcher(upstreams, lambda url, reason: None)
-    path = RequestPath(lambda: snapshot, upstreams.in_flight, Slots(), dispatcher, recorded.append)
+    views = Views(lambda: snapshot)
+    path = RequestPath(views, upstreams.in_flight, Gate(Slots(), views), dispatcher, recorded.append)
     store = Store(opening(settings), lambda *_, **__: None)
     store.start()
-    background = create_background(path, store, configuration, settings)
+    background = create_background(path, store, configuration, settings, Bearer)
     inference = path.story(configuration.timeouts_for, background.siding)
     running = asyncio.create_task(background.runner.run())
     yield Gateway(background, inference, recorded, store)

@@ -21,6 +21,7 @@ from nexus.gateway.registry.resolver import Resolver
 from nexus.gateway.values import Client, Request
 from nexus.jobs.rules import JobRules
 from nexus.jobs.values import Claim, Job, State
+from nexus.policies.token import Bearer
 from nexus.store.errors import BlobError, BlobsFullError, DatabaseError
 from tests.servers.calls import make_instance
 
@@ -44,7 +45,7 @@ class Told:
         self.act(client)
 
     def begin(self, job: Job, body: bytes = b'{"prompt":"x"}') -> None:
-        self.run.begin(endpoint_of(job), body)
+        self.run.begin(endpoint_of(job), body, Bearer(job.order.token))
 
 
 def answers(status: int, body: bytes, media_type: bytes = b"audio/wav") -> Script:

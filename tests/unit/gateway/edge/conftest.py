@@ -20,6 +20,7 @@ from nexus.gateway.edge.sweeper import Sweeper
 from nexus.gateway.endpoints import find
 from nexus.gateway.registry.snapshot import Snapshot
 from nexus.gateway.values import Client, Outcome, Request
+from nexus.policies.token import Token
 from tests.servers.http import Connection
 
 TOKEN = "sk-test"
@@ -75,7 +76,7 @@ async def serve() -> AsyncIterator[Callable[..., Any]]:
             told.append(request)
             await story(request, client)
 
-        keyring = Keyring({digest(TOKEN): "administrator"})
+        keyring = Keyring([Token(digest(TOKEN), "administrator"), Token(digest("sk-ada"), "ada")])
         edge = Edge(
             guard=guard or Guard(Allowlist(CLOSED)),
             limits=Limits(**limits),

@@ -3,7 +3,7 @@ from ipaddress import ip_address
 import pytest
 
 from nexus.gateway.edge.addresses import parse_hop, source_of
-from nexus.gateway.networks import parse_network
+from nexus.policies.networks import parse_network
 
 TRUSTED = tuple(map(parse_network, ("10.0.0.0/8", "127.0.0.1", "fd00::/8")))
 

@@ -5,9 +5,13 @@ import hashlib
 import pytest
 
 from nexus.contract.errors import ApiError
-from nexus.gateway.edge.auth import ANONYMOUS, Keyring, digest
+from nexus.gateway.edge.auth import ANONYMOUS, Keyring, check_address, digest
+from nexus.policies.networks import parse_host, parse_network
+from nexus.policies.policy import Policy
+from nexus.policies.token import Token
 
-KEYRING = Keyring({digest("sk-one"): "one", digest("sk-two"): "two"})
+ONE, TWO, ADA = (Token(digest(f"sk-{name}"), name) for name in ("one", "two", "ada"))
+KEYRING = Keyring([ONE, TWO])
 
 
 @pytest.mark.parametrize(
@@ -20,7 +24,7 @@ KEYRING = Keyring({digest("sk-one"): "one", digest("sk-two"): "two"})
     ],
 )
 def test_a_known_token_is_known_by_name(header: bytes, name: str) -> None:
-    assert KEYRING.check(header) == name
+    assert KEYRING.check(header).name == name
 
 
 @pytest.mark.parametrize(
@@ -42,10 +46,10 @@ def test_no_header_is_401_and_says_what_to_send() -> None:
 
 
 def test_where_none_is_required_everyone_is_let_in_and_known_tokens_keep_their_names() -> None:
-    keyring = Keyring({digest("sk-one"): "one"}, required=False)
-    assert keyring.check(None) == ANONYMOUS
-    assert keyring.check(b"Bearer sk-wrong") == ANONYMOUS
-    assert keyring.check(b"Bearer sk-one") == "one"
+    keyring = Keyring([ONE], required=False)
+    assert keyring.check(None).name == ANONYMOUS
+    assert keyring.check(b"Bearer sk-wrong").name == ANONYMOUS
+    assert keyring.check(b"Bearer sk-one").name == "one"
 
 
 def test_what_is_kept_of_a_token_is_its_sha_256() -> None:
@@ -53,46 +57,144 @@ def test_what_is_kept_of_a_token_is_its_sha_256() -> None:
 
 
 def test_a_lent_token_is_let_in_by_the_name_it_was_lent_under_until_it_is_taken_back() -> None:
-    keyring = Keyring({digest("sk-one"): "one"})
+    keyring = Keyring([ONE, ADA])
     token, other = keyring.lend("ada"), keyring.lend("ada")
     assert token != other
-    assert keyring.check(f"Bearer {token}".encode()) == "ada"
+    assert keyring.check(f"Bearer {token}".encode()).name == "ada"
     version = keyring.version
     keyring.take_back(token)
     assert keyring.version != version
     with pytest.raises(ApiError) as caught:
         keyring.check(f"Bearer {token}".encode())
     assert (caught.value.status, token in caught.value.message) == (401, False)
-    assert keyring.check(f"Bearer {other}".encode()) == "ada"
-    assert keyring.check(b"Bearer sk-one") == "one"
+    assert keyring.check(f"Bearer {other}".encode()).name == "ada"
+    assert keyring.check(b"Bearer sk-one").name == "one"
 
 
 def test_lending_alone_makes_nothing_void() -> None:
-    keyring = Keyring({})
+    keyring = Keyring([ADA])
     version = keyring.version
     keyring.lend("ada")
     assert keyring.version == version
 
 
 def test_where_no_token_is_required_a_lent_one_keeps_its_name_for_its_time() -> None:
-    keyring = Keyring({}, required=False)
+    keyring = Keyring([ADA], required=False)
     token = keyring.lend("ada")
-    assert keyring.check(f"Bearer {token}".encode()) == "ada"
+    assert keyring.check(f"Bearer {token}".encode()).name == "ada"
     keyring.take_back(token)
-    assert keyring.check(f"Bearer {token}".encode()) == ANONYMOUS
+    assert keyring.check(f"Bearer {token}".encode()).name == ANONYMOUS
 
 
 @pytest.mark.parametrize("required", [True, False])
 def test_a_lent_token_asks_for_operations_and_sees_nothing_of_its_callers(required: bool) -> None:
-    keyring = Keyring({digest("sk-one"): "one"}, required=required)
+    keyring = Keyring([ONE], required=required)
     token = keyring.lend("one")
     with pytest.raises(ApiError) as caught:
         keyring.check_owner(f"bearer  {token} ".encode())
     assert (caught.value.status, caught.value.code) == (403, "permission_denied")
-    assert keyring.check_owner(b"Bearer sk-one") == "one"
+    assert keyring.check_owner(b"Bearer sk-one").name == "one"
     keyring.take_back(token)
     if required:
         with pytest.raises(ApiError, match="not a known one"):
             keyring.check_owner(f"Bearer {token}".encode())
     else:
-        assert keyring.check_owner(None) == ANONYMOUS
+        assert keyring.check_owner(None).name == ANONYMOUS
+
+
+HOME = Policy("home", ip_allow=(parse_network("10.0.0.0/8"),))
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_a_token_that_expires_is_let_in_until_then_and_what_was_looked_up_is_void() -> None:
+    clock = Clock()
+    keyring = Keyring([Token(digest("sk-one"), "one", expires=1010.0), TWO], now=clock)
+    lent = f"Bearer {keyring.lend('one')}".encode()
+    assert keyring.check(b"Bearer sk-one").name == keyring.check(lent).name == "one"
+    version = keyring.version
+    keyring.expire()
+    assert keyring.version == version
+    clock.now = 1010.0
+    with pytest.raises(ApiError, match="has expired") as caught:
+        keyring.check(b"Bearer sk-one")
+    assert caught.value.status == 401
+    keyring.expire()
+    assert keyring.version != version
+    version = keyring.version
+    keyring.expire()
+    assert keyring.version == version
+    with pytest.raises(ApiError):
+        keyring.check(lent)
+    assert not keyring.bearer("one").policy.operations.patterns
+    assert keyring.bearer("two").policy is None
+
+
+def test_an_expired_token_stays_expired_through_an_edit() -> None:
+    token = Token(digest("sk-one"), "one", expires=5.0)
+    keyring = Keyring([token], now=Clock())
+    keyring.hold([token])
+    with pytest.raises(ApiError, match="has expired"):
+        keyring.check(b"Bearer sk-one")
+
+
+def test_an_edit_changes_the_policy_and_forgets_nothing_that_was_used() -> None:
+    keyring = Keyring([ONE])
+    before = keyring.check(b"Bearer sk-one")
+    version = keyring.version
+    keyring.hold([Token(ONE.digest, "one", HOME), TWO])
+    after = keyring.check(b"Bearer sk-one")
+    assert keyring.version != version
+    assert (before.policy, after.policy) == (None, HOME)
+    assert after.account is before.account
+    keyring.hold([TWO])
+    with pytest.raises(ApiError) as caught:
+        keyring.check(b"Bearer sk-one")
+    assert caught.value.status == 401
+
+
+def test_a_loan_has_its_lenders_policy_and_account_as_they_are_now() -> None:
+    keyring = Keyring([ONE])
+    header = f"Bearer {keyring.lend('one')}".encode()
+    keyring.hold([Token(ONE.digest, "one", HOME)])
+    lent = keyring.check(header)
+    assert (lent.name, lent.policy, lent.lent) == ("one", HOME, True)
+    assert lent.account is keyring.check(b"Bearer sk-one").account
+    keyring.hold([])
+    with pytest.raises(ApiError):
+        keyring.check(header)
+
+
+def test_an_address_that_is_not_meant_is_403_and_so_is_one_that_nobody_knows() -> None:
+    keyring = Keyring([Token(ONE.digest, "one", HOME), TWO])
+    bearer = keyring.check(b"Bearer sk-one")
+    check_address(bearer, parse_host("10.1.2.3"))
+    for address in (parse_host("11.0.0.1"), None):
+        with pytest.raises(ApiError) as caught:
+            check_address(bearer, address)
+        assert (caught.value.status, caught.value.code) == (403, "permission_denied")
+    check_address(keyring.check(b"Bearer sk-two"), None)
+    lent = keyring.check(f"Bearer {keyring.lend('one')}".encode())
+    check_address(lent, parse_host("11.0.0.1"))  # the service is not where its caller is
+
+
+def test_where_no_token_is_required_everyone_has_the_policy_of_anonymous() -> None:
+    keyring = Keyring([ONE], required=False)
+    assert keyring.check(None).policy is None
+    keyring.hold([ONE], HOME)
+    assert keyring.check(None).policy is HOME
+    assert keyring.check(b"Bearer sk-wrong").account is keyring.check(None).account
+    assert keyring.check(b"Bearer sk-one").policy is None
+
+
+@pytest.mark.parametrize("header", [b"Bearer ", b"Bearer", b"", b"Basic "])
+def test_no_credentials_are_no_token_not_even_an_empty_one(header: bytes) -> None:
+    keyring = Keyring([Token(digest(""), "empty")])
+    with pytest.raises(ApiError):
+        keyring.check(header)

@@ -7,8 +7,10 @@ import pytest
 
 from nexus.contract.errors import ApiError
 from nexus.gateway.allowlist import CLOSED, Allowlist
+from nexus.gateway.edge.auth import digest
 from nexus.gateway.edge.guard import Guard
-from nexus.gateway.networks import parse_network
+from nexus.policies.networks import parse_network
+from nexus.policies.token import Token
 from tests.servers.raw import request as make
 
 CHAT = "/v1/chat/completions"
@@ -52,7 +54,7 @@ async def test_the_lane_is_closed_by_an_edit_and_opened_by_another(serve: Serve,
     statuses = []
     for networks in (["127.0.0.1"], ["192.0.2.0/24"], ["127.0.0.0/8"]):
         served.guard.allowlist = only(*networks)
-        served.keyring.void()
+        served.keyring.hold([Token(digest("sk-test"), "administrator")])
         for _ in range(1 + 3 * known):
             connection.send(make(CHAT, b"{}", token="sk-test"))
             answer = await connection.answer()

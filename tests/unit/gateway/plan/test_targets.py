@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nexus.contract.errors import ApiError
-from nexus.gateway.plan.targets import MAX_ATTEMPTS, least_busy, plan, route_for
+from nexus.gateway.plan.targets import MAX_ATTEMPTS, least_busy, plan
 from nexus.gateway.registry.index import build
 from nexus.gateway.registry.snapshot import Instance, Route, State
+from nexus.gateway.routes import route_for
 from nexus.gateway.values import Call, Timeouts
 from tests.servers.calls import endpoint, make_call, make_instance, make_target
 from tests.servers.cards import model

@@ -45,6 +45,7 @@ def test_tokens_and_further_attempts_are_added_up(metrics: Metrics) -> None:
     metrics.add(outcome(usage=Usage(7, 5), attempts=1))
     metrics.add(outcome(usage=Usage(1, 0), attempts=3))
     metrics.add(outcome(attempts=0))
+    metrics.add(outcome(usage=Usage(1000, 1000, estimated=True)))  # engines have counted none of them
     assert value(metrics, "nexus_tokens_total", **ROUTE, kind="prompt") == 8
     assert value(metrics, "nexus_tokens_total", **ROUTE, kind="completion") == 5
     assert value(metrics, "nexus_further_attempts_total", **ROUTE) == 2

@@ -134,3 +134,10 @@ def test_an_event_past_all_reason_is_refused() -> None:
     assert gate.pass_on(b"x" * half) == b""
     with pytest.raises(EventTooLargeError):
         gate.pass_on(b"x")
+
+
+def test_events_that_passed_are_counted() -> None:
+    gate = EventGate()
+    for piece in (b"data: 1\n\ndata: 2\n\nda", b"ta: 3\n\n", b"data: half"):
+        gate.pass_on(piece)
+    assert gate.events == 3

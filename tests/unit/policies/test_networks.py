@@ -2,7 +2,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 import pytest
 
-from nexus.gateway.networks import LOOPBACK, parse_host, parse_network, within
+from nexus.policies.networks import LOOPBACK, parse_host, parse_network, within
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,10 @@ import pytest
 
 from nexus.contract.errors import ApiError
 from nexus.gateway.endpoints import Endpoint
-from nexus.gateway.plan.services import of_service
 from nexus.gateway.plan.targets import plan
 from nexus.gateway.registry.index import build
 from nexus.gateway.registry.snapshot import Instance, State
+from nexus.gateway.service_routes import of_service
 from nexus.gateway.values import Call, Timeouts
 from tests.servers.calls import make_call, make_instance
 from tests.servers.cards import model

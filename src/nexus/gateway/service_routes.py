@@ -1,4 +1,7 @@
-"""Who is asked under a service's own name: for one of its operations, a page of its own, or a verb on a model."""
+"""Who is asked under a service's own name: for one of its operations, a page of its own, or a verb on a model.
+
+Where a snapshot leaves out models, a service is asked for nothing that could reach one of those.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
@@ -24,11 +27,11 @@ def of_service(call: Call, service: str, snapshot: Snapshot) -> Route:
     endpoint = call.request.head.endpoint
     instances = snapshot.of_service(service)
     if endpoint.model is not None:
-        return _for_verb(endpoint, endpoint.model, instances)
+        return _for_verb(endpoint, endpoint.model, instances, known_only=snapshot.models_narrowed)
     if endpoint.itself:
         return _route(instances, [one for one in instances if one.state is State.READY], itself=True)
-    if call.model is not None:
-        named = snapshot.by_model.get((endpoint.operation, call.model))
+    if call.model is not None or snapshot.models_narrowed:
+        named = _named(endpoint.operation, call.model, snapshot)
         if named is not None:
             urls = {instance.url for instance in instances}
             return Route(
@@ -38,12 +41,20 @@ def of_service(call: Call, service: str, snapshot: Snapshot) -> Route:
     return _route(instances, [one for one in instances if one.state is State.READY])
 
 
-def _for_verb(endpoint: Endpoint, name: str, instances: Sequence[Instance]) -> Route:
+def _named(operation: str, model: str | None, snapshot: Snapshot) -> Route | None:
+    """What a name stands for; where models are left out, also what no name does, and nothing else."""
+    route = snapshot.by_operation.get(operation) if model is None else snapshot.by_model.get((operation, model))
+    return Route() if route is None and snapshot.models_narrowed else route
+
+
+def _for_verb(endpoint: Endpoint, name: str, instances: Sequence[Instance], *, known_only: bool) -> Route:
     """Those where the verb changes something, else those that know the model, else all; ready ones first.
 
     So a verb that is asked for again reaches the next instance. One that lives without being ready may be asked: that
     may be for want of the very model that is to be loaded.
     """
+    if known_only:
+        instances = [instance for instance in instances if _known(instance, name) is not None]
     changes = _CHANGES.get(endpoint.operation)
 
     def rank(instance: Instance) -> tuple[bool, bool, bool]:

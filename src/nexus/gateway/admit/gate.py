@@ -1,0 +1,120 @@
+"""Call → Permit: first what the caller's policy forbids, then what its limits leave, then a place among all calls.
+
+Laws: who is refused has used nothing of its limits; a permit is released exactly once, with what became of the call.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from nexus.contract.errors import CONCURRENCY_EXCEEDED, RATE_LIMIT_EXCEEDED, ApiError
+from nexus.gateway.admit.allowance import Allowance, TokenAllowance
+from nexus.gateway.admit.guards import WHEN_ASKED, WHEN_RUN
+from nexus.gateway.admit.guards.operation import forbidden
+from nexus.gateway.admit.headers import limit_headers, lines_after
+from nexus.gateway.admit.slots import Permit as Place
+from nexus.gateway.admit.slots import Slots
+from nexus.gateway.admit.spent import Spent
+from nexus.gateway.values import Call
+from nexus.gateway.views import Views
+from nexus.policies.policy import Policy
+from nexus.policies.token import Bearer
+
+
+class Permit(Protocol):
+    """Leave to go on."""
+
+    def release(self, spent: Spent) -> None:
+        """The call has ended, in whatever way."""
+
+
+class Gate:
+    """`slots` are those of all calls together; `now` is a clock that never goes back."""
+
+    def __init__(self, slots: Slots, views: Views, now: Callable[[], float] = time.monotonic) -> None:
+        self._slots = slots
+        self._views = views
+        self._now = now
+
+    def admit(self, call: Call) -> tuple[Call, Permit, bytes]:
+        """The call as its policy lets it go on, its permit, and header lines for its answer that say what is left.
+
+        Raises ApiError (400, 403, 413, 429, 503).
+        """
+        bearer = call.request.head.bearer
+        policy = bearer.policy
+        if policy is None:
+            return call, self._slots.admit(call), b""
+        if call.request.head.endpoint.job == "running":
+            return self._admit_run(call, bearer, policy)
+        if policy.restricts:
+            for guard in WHEN_ASKED:
+                call = guard(call, policy, self._views)
+        account = bearer.account
+        now = self._now()
+        if policy.concurrency and account.running >= policy.concurrency and not bearer.lent:
+            raise _too_many_calls(bearer, policy, now)
+        if policy.tpm and account.tokens.count(now) >= policy.tpm:
+            raise _too_many_tokens(bearer, policy, now)
+        if policy.rpm and not account.requests.take(policy.rpm, now):
+            raise _too_many_requests(bearer, policy, now)
+        place = self._place(call, bearer, policy, now)
+        spends = policy.tpm and call.job_after is None  # of a call that is put off, its run spends the tokens
+        permit = TokenAllowance(account, place, call, self._now) if spends else place
+        return call, permit, lines_after(policy, account, now)
+
+    def _place(self, call: Call, bearer: Bearer, policy: Policy, now: float) -> Place | Allowance:
+        """A place among all calls, and one of the caller's, unless that of the call that lends to it will do."""
+        account = bearer.account
+        try:
+            place = self._slots.admit(call)
+        except ApiError:
+            account.requests.take_back(1 if policy.rpm else 0, now, now)
+            raise
+        if bearer.lent:
+            return place
+        account.running += 1
+        permit: Allowance | None = account.permit
+        if permit is None:
+            permit = account.permit = Allowance(account, place)
+        return permit
+
+    def count(self, bearer: Bearer, operation: str) -> None:
+        """Count a request that is none of the lane's. Raises ApiError (403, 429)."""
+        policy = bearer.policy
+        if policy is None:
+            return
+        if not policy.operations.allows(operation):
+            raise forbidden(bearer, operation)
+        now = self._now()
+        if policy.rpm and not bearer.account.requests.take(policy.rpm, now):
+            raise _too_many_requests(bearer, policy, now)
+
+    def _admit_run(self, call: Call, bearer: Bearer, policy: Policy) -> tuple[Call, Permit, bytes]:
+        """The run of a job, which was counted when it was asked for: it holds no place of its caller's."""
+        for guard in WHEN_RUN:
+            call = guard(call, policy, self._views)
+        place = self._slots.admit(call)
+        if not policy.tpm:
+            return call, place, b""
+        return call, TokenAllowance(bearer.account, place, call, self._now), b""
+
+
+def _too_many_calls(bearer: Bearer, policy: Policy, now: float) -> ApiError:
+    message = f"The token {bearer.name!r} has {policy.concurrency} calls running, which is as many as it may."
+    headers = limit_headers(policy, bearer.account, now)
+    return ApiError(CONCURRENCY_EXCEEDED, message, retry_after=1.0, more=headers)
+
+
+def _too_many_tokens(bearer: Bearer, policy: Policy, now: float) -> ApiError:
+    tokens = bearer.account.tokens
+    message = f"The token {bearer.name!r} may use {policy.tpm} tokens a minute, and has."
+    wait = tokens.seconds_until_less(tokens.count(now) - policy.tpm + 1, now)
+    return ApiError(RATE_LIMIT_EXCEEDED, message, retry_after=wait, more=limit_headers(policy, bearer.account, now))
+
+
+def _too_many_requests(bearer: Bearer, policy: Policy, now: float) -> ApiError:
+    requests = bearer.account.requests
+    message = f"The token {bearer.name!r} may make {policy.rpm} requests a minute, and has."
+    wait = requests.seconds_until_less(requests.count(now) - policy.rpm + 1, now)
+    return ApiError(RATE_LIMIT_EXCEEDED, message, retry_after=wait, more=limit_headers(policy, bearer.account, now))

@@ -1,0 +1,1 @@
+"""Who may do what, and how much: decisions alone, without clocks, files or connections of their own."""

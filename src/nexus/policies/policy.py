@@ -1,0 +1,43 @@
+"""What a token may do and how much."""
+
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+from nexus.policies.globs import Globs, everything
+from nexus.policies.networks import Networks
+from nexus.policies.parameters import Parameters
+
+
+@dataclass(frozen=True)
+class Policy:
+    """`rpm` and `tpm`: requests and tokens in any minute; `concurrency`: calls at once; 0 is no bound, in bytes too.
+
+    `models` are compared with models' own names, not with aliases that lead to them. `ip_allow`: where callers may
+    come from; from everywhere where it is empty.
+    """
+
+    name: str
+    rpm: int = 0
+    tpm: int = 0
+    concurrency: int = 0
+    models: Globs = field(default_factory=everything)
+    operations: Globs = field(default_factory=everything)
+    ip_allow: Networks = ()
+    max_request_bytes: int = 0
+    parameters: Parameters = field(default_factory=Parameters)
+
+    @cached_property
+    def narrows(self) -> bool:
+        """Whether it leaves out any model or operation."""
+        return not (self.models.everything and self.operations.everything)
+
+    @cached_property
+    def restricts(self) -> bool:
+        """Whether it says anything of what may be asked for, and not only of how much and from where."""
+        how_much = replace(self, name="", rpm=0, tpm=0, concurrency=0, ip_allow=())
+        return how_much != Policy("")
+
+
+def nothing() -> Policy:
+    """The policy of a token that is known no more: it may ask for nothing."""
+    return Policy("none", operations=Globs(()))

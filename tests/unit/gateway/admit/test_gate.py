@@ -1,0 +1,148 @@
+"""Who is let in, who has to wait and how long, and that a refusal costs nothing."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from nexus.contract.errors import ApiError
+from nexus.contract.operations import BY_NAME
+from nexus.gateway.admit.gate import Gate
+from nexus.gateway.admit.slots import Slots
+from nexus.gateway.endpoints import standard
+from nexus.gateway.relay.result import Relayed
+from nexus.gateway.values import Call
+from nexus.policies.globs import Globs
+from nexus.policies.parameters import Parameters, Rules
+from nexus.policies.policy import Policy
+from nexus.policies.token import Bearer
+
+CallOf = Callable[..., Call]
+RUN = replace(standard(BY_NAME["chat.completions"]), job="running")
+
+
+def refused(ask: Callable[[], Any]) -> ApiError:
+    with pytest.raises(ApiError) as caught:
+        ask()
+    return caught.value
+
+
+def test_without_a_policy_a_call_goes_on_as_it_is(gate: Gate, slots: Slots, call_of: CallOf) -> None:
+    call = call_of(Bearer("ada"))
+    same, permit, _ = gate.admit(call)
+    assert same is call
+    permit.release(Relayed())
+    assert slots.taken == 0
+
+
+def test_requests_are_bounded_in_any_minute(gate: Gate, clock: Any, call_of: CallOf, slots: Slots) -> None:
+    ada = Bearer("ada", Policy("few", rpm=2))
+    for _ in range(2):
+        gate.admit(call_of(ada))[1].release(Relayed())
+        clock.now += 20
+    error = refused(lambda: gate.admit(call_of(ada)))
+    assert (error.status, error.code, error.retry_after) == (429, "rate_limit_exceeded", 20.5)
+    assert error.headers()["x-ratelimit-remaining-requests"] == "0"
+    clock.now += 20.5
+    gate.admit(call_of(ada))[1].release(Relayed())
+    assert refused(lambda: gate.admit(call_of(ada))).status == 429
+    gate.admit(call_of(Bearer("bob", ada.policy)))[1].release(Relayed())
+    assert slots.taken == 0
+
+
+def test_calls_at_once_are_bounded_and_come_back_once(gate: Gate, call_of: CallOf) -> None:
+    ada = Bearer("ada", Policy("two", concurrency=2, rpm=5))
+    permits = [gate.admit(call_of(ada))[1] for _ in range(2)]
+    error = refused(lambda: gate.admit(call_of(ada)))
+    assert (error.status, error.code, error.headers()["retry-after"]) == (429, "concurrency_exceeded", "1")
+    permits[0].release(Relayed())
+    _, permit, _ = gate.admit(call_of(ada))
+    assert ada.account.running == 2
+    for one in (permits[1], permit):
+        one.release(Relayed())
+    assert ada.account.running == 0
+    assert ada.account.requests.count(1000.0) == 3  # the refused one costs nothing
+
+
+def test_tokens_are_let_in_while_any_is_left(gate: Gate, clock: Any, call_of: CallOf) -> None:
+    ada = Bearer("ada", Policy("some", tpm=100))
+    body = b'{"model":"m","messages":[]}'.ljust(160)
+    for _ in range(2):
+        gate.admit(call_of(ada, body=body))  # 40 tokens each, as long as nobody knows better
+    _, permit, _ = gate.admit(call_of(ada, body=body))
+    error = refused(lambda: gate.admit(call_of(ada)))
+    assert (error.code, "100 tokens" in error.message) == ("rate_limit_exceeded", True)
+    permit.release(Relayed(status=503))
+    assert ada.account.tokens.count(clock.now) == 80
+    gate.admit(call_of(ada))
+
+
+def test_all_calls_together_are_bounded_and_who_is_refused_there_has_used_nothing(gate: Gate, call_of: CallOf) -> None:
+    for _ in range(3):
+        gate.admit(call_of(Bearer("bob")))
+    ada = Bearer("ada", Policy("p", rpm=5, concurrency=5, tpm=500))
+    assert refused(lambda: gate.admit(call_of(ada))).status == 503
+    assert (ada.account.running, ada.account.requests.count(1000.0), ada.account.tokens.count(1000.0)) == (0, 0, 0)
+
+
+def test_who_is_forbidden_has_used_nothing(gate: Gate, slots: Slots, call_of: CallOf) -> None:
+    ada = Bearer("ada", Policy("p", rpm=5, operations=Globs(["embeddings"])))
+    assert refused(lambda: gate.admit(call_of(ada))).status == 403
+    assert ada.account.requests.count(1000.0) == 0
+    assert slots.taken == 0
+
+
+def test_what_is_left_is_told_on_the_answer(gate: Gate, call_of: CallOf) -> None:
+    _, _, lines = gate.admit(call_of(Policy("p", rpm=5)))
+    assert b"x-ratelimit-remaining-requests: 4\r\n" in lines
+    assert gate.admit(call_of(Policy("p", concurrency=5)))[2] == b""
+    assert gate.admit(call_of(Bearer("ada")))[2] == b""
+
+
+def test_a_run_holds_no_place_and_is_no_request_and_its_parameters_are_ruled_already(
+    gate: Gate, call_of: CallOf, clock: Any
+) -> None:
+    ada = Bearer("ada", Policy("p", rpm=1, concurrency=1, tpm=1, parameters=Parameters(Rules(system_prefix="x"))))
+    gate.admit(call_of(ada))
+    call, permit, _ = gate.admit(call_of(ada, at=RUN))
+    assert b"x" not in call.request.body
+    assert ada.account.running == 1
+    spent = Relayed(status=200, bytes_out=400)
+    permit.release(spent)
+    assert spent.usage is not None
+    assert spent.usage.estimated
+    assert ada.account.requests.count(clock.now) == 1
+    assert ada.account.tokens.count(clock.now) >= 100
+
+
+def test_a_run_is_forbidden_what_its_caller_may_no_longer_do(gate: Gate, call_of: CallOf) -> None:
+    for policy in (Policy("p", operations=Globs([])), Policy("p", models=Globs(["other"]))):
+        error = refused(lambda policy=policy: gate.admit(call_of(policy, at=RUN)))
+        assert (error.status, error.code) == (403, "permission_denied")
+
+
+def test_a_loan_is_a_request_but_needs_no_place(gate: Gate, call_of: CallOf) -> None:
+    ada = Bearer("ada", Policy("p", rpm=2, concurrency=1))
+    gate.admit(call_of(ada))
+    _, permit, _ = gate.admit(call_of(replace(ada, lent=True)))
+    permit.release(Relayed())
+    assert ada.account.running == 1
+    assert refused(lambda: gate.admit(call_of(replace(ada, lent=True)))).code == "rate_limit_exceeded"
+
+
+def test_a_call_that_is_put_off_spends_its_tokens_when_it_runs(gate: Gate, call_of: CallOf, clock: Any) -> None:
+    ada = Bearer("ada", Policy("p", tpm=10))
+    _, permit, _ = gate.admit(replace(call_of(ada), job_after=0.0))
+    permit.release(Relayed(status=202, bytes_out=500))
+    assert ada.account.tokens.count(clock.now) == 0
+
+
+def test_what_is_none_of_the_lanes_is_counted_too(gate: Gate) -> None:
+    gate.count(Bearer("ada"), "files")
+    gate.count(Bearer("ada", Policy("open")), "files")
+    ada = Bearer("ada", Policy("p", rpm=1))
+    gate.count(ada, "files")
+    assert refused(lambda: gate.count(ada, "files")).code == "rate_limit_exceeded"
+    kid = Bearer("kid", Policy("p", operations=Globs(["chat.*"])))
+    assert refused(lambda: gate.count(kid, "files")).status == 403

@@ -1,0 +1,49 @@
+"""What is told of limits."""
+
+import pytest
+
+from nexus.gateway.admit.headers import duration, limit_headers, lines_after
+from nexus.policies.account import Account
+from nexus.policies.policy import Policy
+
+
+def test_only_bounds_are_told() -> None:
+    assert limit_headers(Policy("p", concurrency=5), Account(), 0.0) == {}
+
+
+def test_limit_what_is_left_and_when_nothing_counts_any_more() -> None:
+    account = Account()
+    account.requests.add(1, 100.0)
+    account.tokens.add(900, 100.0)
+    assert limit_headers(Policy("p", rpm=5, tpm=800), account, 130.0) == {
+        "x-ratelimit-limit-requests": "5",
+        "x-ratelimit-remaining-requests": "4",
+        "x-ratelimit-reset-requests": "30.5s",
+        "x-ratelimit-limit-tokens": "800",
+        "x-ratelimit-remaining-tokens": "0",
+        "x-ratelimit-reset-tokens": "30.5s",
+    }
+    assert limit_headers(Policy("p", rpm=5), Account(), 1.0)["x-ratelimit-reset-requests"] == "0s"
+
+
+def test_lines_of_a_call_that_was_just_counted() -> None:
+    account = Account()
+    account.requests.add(2, 130.0)
+    account.tokens.add(900, 100.0)
+    account.tokens.count(130.0)
+    assert lines_after(Policy("p", rpm=5, tpm=1000), account, 130.0).decode().splitlines() == [
+        "x-ratelimit-limit-requests: 5",
+        "x-ratelimit-remaining-requests: 3",
+        "x-ratelimit-reset-requests: 1m0s",
+        "x-ratelimit-limit-tokens: 1000",
+        "x-ratelimit-remaining-tokens: 100",
+        "x-ratelimit-reset-tokens: 30.5s",
+    ]
+    assert lines_after(Policy("p", concurrency=5), account, 130.0) == b""
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0, "0s"), (1.24, "1.2s"), (12, "12s"), (59.96, "1m0s"), (60.5, "1m0.5s"), (360, "6m0s")]
+)
+def test_durations_are_written_as_openais(seconds: float, text: str) -> None:
+    assert duration(seconds) == text

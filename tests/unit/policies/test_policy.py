@@ -1,0 +1,37 @@
+"""A policy's defaults bound nothing."""
+
+from nexus.policies.globs import Globs
+from nexus.policies.networks import parse_network
+from nexus.policies.parameters import Parameters, Rules
+from nexus.policies.policy import Policy, nothing
+
+
+def test_a_policy_that_says_nothing_bounds_nothing() -> None:
+    policy = Policy("open")
+    assert (policy.rpm, policy.tpm, policy.concurrency, policy.max_request_bytes) == (0, 0, 0, 0)
+    assert policy.models.everything
+    assert not policy.ip_allow
+    assert not policy.parameters
+    assert not policy.narrows
+
+
+def test_one_that_leaves_out_a_model_or_an_operation_narrows() -> None:
+    assert Policy("a", models=Globs(["x"])).narrows
+    assert Policy("a", operations=Globs(["x"])).narrows
+
+
+def test_who_is_known_no_more_may_ask_for_nothing() -> None:
+    assert not nothing().operations.allows("chat.completions")
+
+
+def test_limits_alone_restrict_nothing_of_what_is_asked_for() -> None:
+    networks = (parse_network("::1"),)
+    assert not Policy("fast", rpm=1, tpm=1, concurrency=1, ip_allow=networks).restricts
+    rules = Parameters(Rules(max_tokens=1))
+    for policy in (
+        Policy("a", models=Globs(["x"])),
+        Policy("a", operations=Globs(["x"])),
+        Policy("a", max_request_bytes=1),
+        Policy("a", parameters=rules),
+    ):
+        assert policy.restricts
