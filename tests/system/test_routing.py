@@ -260,7 +260,7 @@ def test_services_are_told(gateway: Gateway, upstream: ScriptedUpstream) -> None
 def test_one_gateway_stands_behind_another(gateway: Gateway, stack: ExitStack, start_gateway: StartGateway) -> None:
     """The gateway's own card names what it reaches; services ask no token, so the inner one has none."""
     upstream = stack.enter_context(ScriptedUpstream())
-    inner = start_gateway(upstream, env={"NEXUS_AUTH": "off"})
+    inner = start_gateway(upstream, env={"NEXUS_AUTH": "off", "NEXUS_PUBLIC_URL": "http://nexus.test"})
     assert inner.get("/v1/metadata").json()["models"][0]["id"] == "scripted"
     (inner.folder / "outer").mkdir()
     outer = stack.enter_context(Gateway(inner.folder / "outer", [inner.url]))

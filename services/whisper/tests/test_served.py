@@ -13,6 +13,8 @@ import httpx
 import openai
 import pytest
 
+from nexus.sdk.conformance.run import run_checks
+
 FOLDER = Path(__file__).parents[1]
 old_to_openai = pytest.mark.filterwarnings("ignore:deprecated:DeprecationWarning")  # so is its method for translations
 
@@ -47,6 +49,11 @@ def wait_until(condition: Callable[[], bool], seconds: float = 15) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+def test_the_contract_is_kept(one: tuple[str, openai.OpenAI]) -> None:
+    results = run_checks(one[0])
+    assert [f"{found.check.name}: {found.reason}" for found in results if found.status == "fail"] == []
 
 
 @old_to_openai

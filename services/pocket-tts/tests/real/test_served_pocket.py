@@ -2,6 +2,7 @@
 
 import base64
 import json
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ import httpx
 import openai
 import pytest
 
+from nexus.sdk.conformance.run import run_checks
 from tests.recordings import encoded, tone
 
 FOLDER = Path(__file__).parents[2]
@@ -39,6 +41,17 @@ def url(serve: Any, tiny_file: Path, tmp_path_factory: pytest.TempPathFactory) -
 def client(url: str) -> Iterator[openai.OpenAI]:
     with openai.OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0) as client:
         yield client
+
+
+def test_the_contract_is_kept(serve: Any, tiny_file: Path, tmp_path: Path) -> None:
+    """Without the entry whose weights cannot be fetched here, as checks ask the first model."""
+    folder = shutil.copytree(FOLDER, tmp_path / "pocket-tts", ignore=shutil.ignore_patterns("tests", "english.toml"))
+    (folder / "models" / "tiny.toml").write_text(ENTRY.format(path=tiny_file))
+    voices = str(tiny_file.parent / "voices")
+    with serve(folder, NEXUS_POCKET_TTS_VOICES=voices, HF_HUB_OFFLINE="1") as url:
+        results = run_checks(url)
+    assert [f"{one.check.name}: {one.reason}" for one in results if one.status == "fail"] == []
+    assert "leavers-free-their-places" in {one.check.name for one in results if one.status == "pass"}
 
 
 @pytest.mark.parametrize("format", ["mp3", "opus", "aac", "flac", "wav"])

@@ -80,6 +80,6 @@ def test_answers_that_are_none(answer: Answer | str) -> None:
 def test_ports_chosen_for_services(wanted, host, taken: int) -> None:
     assert service_ports(host(wanted("free"))) == []
     assert levels(service_ports(host(wanted("chosen", port=free_port())))) == ["ok"]
-    (found,) = service_ports(host(wanted("reader", port=taken - 1, replicas=2)))
-    assert found.level == "warning"
-    assert f"port {taken}, chosen for reader, is taken" in found.what
+    told = service_ports(host(wanted("reader", port=taken - 1, replicas=2)))  # whoever has the port before it
+    assert any(f"port {taken}, chosen for reader, is taken" in found.what for found in told)
+    assert "ok" not in levels(told)
