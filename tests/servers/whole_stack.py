@@ -1,5 +1,6 @@
 """The whole embedded stack, started as a user starts it, with real models."""
 
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -56,10 +57,15 @@ class Stack:
         self.http.close()
 
 
+def _waits(manifest: Path) -> bool:
+    """Whether a service is started only where somebody asks for its profile."""
+    return "profile" in tomllib.loads(manifest.read_text(encoding="utf-8")).get("deploy", {})
+
+
 @contextmanager
 def whole_stack() -> Iterator[Stack]:
     """State lies in a folder of the checkout, so that the services' environments are not made for each run."""
-    wanted = {manifest.parent.name for manifest in ROOT.glob("services/*/service.toml")}
+    wanted = {manifest.parent.name for manifest in ROOT.glob("services/*/service.toml") if not _waits(manifest)}
     folder = ROOT / ".nexus" / "system"
     folder.mkdir(parents=True, exist_ok=True)
     for old in (folder / ".nexus").glob("nexus.db*"):
