@@ -176,6 +176,7 @@ def _compose(
 
     def configure(config: Config) -> None:
         guard.allowlist = allowlist(settings, config)
+        keyring.void()
         tokens.apply_config(config)
         registry.apply_config(config)
 

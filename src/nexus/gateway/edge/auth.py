@@ -41,7 +41,8 @@ def new_token() -> str:
 class Keyring:
     """The tokens that are let in. With `required` False everyone is, as `anonymous`, whose policy `hold` is given.
 
-    `version` changes whenever a token may be let in no more, or as somebody else: what was looked up before is void.
+    `version` changes whenever a token may be let in no more, or as somebody else, or a place is closed to it: what was
+    looked up before is void.
     """
 
     def __init__(
@@ -68,6 +69,10 @@ class Keyring:
             return
         self._held = held
         self._take(*held)
+
+    def void(self) -> None:
+        """What was looked up before is to be looked up anew: who may come from where has changed."""
+        self.version += 1
 
     def _take(self, tokens: tuple[Token, ...], anonymous: Policy | None) -> None:
         self._tokens = {token.digest: token for token in tokens}

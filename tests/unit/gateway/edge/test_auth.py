@@ -248,3 +248,10 @@ def test_how_long_a_look_up_takes_says_nothing_of_how_much_of_a_token_is_right()
                     keyring.check(header)
             best[name] = min(best[name], time.perf_counter() - began)
     assert 0.8 < best["near"] / best["far"] < 1.25
+
+
+def test_what_was_looked_up_is_void_once_somebody_says_so() -> None:
+    keyring = Keyring()
+    before = keyring.version
+    keyring.void()
+    assert keyring.version != before
