@@ -57,15 +57,16 @@ class Stack:
         self.http.close()
 
 
-def _waits(manifest: Path) -> bool:
-    """Whether a service is started only where somebody asks for its profile."""
-    return "profile" in tomllib.loads(manifest.read_text(encoding="utf-8")).get("deploy", {})
+def embedded_services() -> set[str]:
+    """The services that a stack starts where nobody asks for further ones: those without a profile."""
+    manifests = {path.parent.name: tomllib.loads(path.read_text()) for path in ROOT.glob("services/*/service.toml")}
+    return {name for name, manifest in manifests.items() if "profile" not in manifest.get("deploy", {})}
 
 
 @contextmanager
 def whole_stack() -> Iterator[Stack]:
     """State lies in a folder of the checkout, so that the services' environments are not made for each run."""
-    wanted = {manifest.parent.name for manifest in ROOT.glob("services/*/service.toml") if not _waits(manifest)}
+    wanted = embedded_services()
     folder = ROOT / ".nexus" / "system"
     folder.mkdir(parents=True, exist_ok=True)
     for old in (folder / ".nexus").glob("nexus.db*"):

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from uv import find_uv_bin
 
+from tests.servers.whole_stack import embedded_services
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -82,8 +84,8 @@ def test_the_bundled_stack_starts_in_an_empty_folder(python: Path, tmp_path: Pat
     status, said = run_until(str(python.parent / "nexus"), tmp_path, "Ctrl-C ends everything")
     assert status == 0
     assert "/v1/chat/completions" in said
-    for folder in ROOT.glob("services/*/service.toml"):
-        assert re.search(rf"^{folder.parent.name}: ready", said, re.MULTILINE), said
+    for name in embedded_services():
+        assert re.search(rf"^{name}: ready", said, re.MULTILINE), said
 
 
 def run_until(nexus: str, folder: Path, words: str) -> tuple[int, str]:
