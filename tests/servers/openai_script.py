@@ -13,7 +13,11 @@ TOOLS: Any = [
         "function": {
             "name": "get_weather",
             "description": "Get the current weather in a city",
-            "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
+            "parameters": {
+                "type": "object",
+                "properties": {"city": {"type": "string", "maxLength": 40}},
+                "required": ["city"],
+            },
         },
     }
 ]
@@ -23,7 +27,10 @@ PERSON: Any = {
         "name": "person",
         "schema": {
             "type": "object",
-            "properties": {"name": {"type": "string"}, "age": {"type": "integer"}},
+            "properties": {
+                "name": {"type": "string", "maxLength": 40},
+                "age": {"type": "integer", "minimum": 0, "maximum": 150},
+            },  # bounded: a small model ends no text and no number by itself
             "required": ["name", "age"],
             "additionalProperties": False,
         },

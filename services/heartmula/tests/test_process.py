@@ -182,8 +182,9 @@ def test_a_model_that_cannot_be_read(settings: Settings, tmp_path: Path) -> None
     (tmp_path / "HeartMuLa-oss-3B" / "broken").touch()
     with pytest.raises(RuntimeError, match=r"loading state_dict"):
         Worker(replace(settings, checkpoint=tmp_path))
-    with pytest.raises(RuntimeError, match=r"not read within 0\.01 s"):
-        Worker(replace(settings, load_seconds=0.01))
+    (tmp_path / "HeartMuLa-oss-3B" / "slow").touch()
+    with pytest.raises(RuntimeError, match=r"not read within 0\.1 s"):
+        Worker(replace(settings, checkpoint=tmp_path, load_seconds=0.1))
 
 
 def test_without_heartlib(settings: Settings) -> None:

@@ -25,6 +25,8 @@ class HeartMuLaGenPipeline:
         folder = os.path.join(pretrained_path, f"HeartMuLa-oss-{version}")
         if not os.path.exists(folder):
             raise FileNotFoundError(f"Expected to find checkpoint for HeartMuLa at {folder} but not found.")
+        if os.path.exists(os.path.join(folder, "slow")):
+            time.sleep(30)
         if os.path.exists(os.path.join(folder, "broken")):
             raise RuntimeError("Error(s) in loading state_dict for HeartMuLa")
         pipeline = cls()
