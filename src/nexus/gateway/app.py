@@ -21,6 +21,7 @@ from fastapi import FastAPI
 
 from nexus.gateway.admit.gate import Gate
 from nexus.gateway.admit.slots import Slots
+from nexus.gateway.admit.together import Together
 from nexus.gateway.api.app import create_api
 from nexus.gateway.api.parts import ApiParts
 from nexus.gateway.background.composition import RequestPath, base_url, create_background
@@ -42,6 +43,8 @@ from nexus.gateway.record.recorder import Recorder
 from nexus.gateway.registry.composition import create_registry
 from nexus.gateway.registry.watcher import Registry
 from nexus.gateway.settings import Settings, SettingsError, ensure_api_key, later_variables
+from nexus.gateway.shared.composition import create_shared
+from nexus.gateway.shared.limits import SharedLimits
 from nexus.gateway.storage import Store, opening
 from nexus.gateway.tokens import TokenBook
 from nexus.gateway.upstream.upstreams import Upstreams
@@ -52,6 +55,7 @@ STATE: Final = Path(".nexus")
 DRAIN_SECONDS: Final = 10
 BACKLOG: Final = 4096
 FORM_BYTES: Final = 131_072  # what a form with a file has besides the file
+SHARED_SECONDS: Final = 0.25  # for so long the start waits for Redis, where limits are shared
 CONFIG_INTERVAL: Final = 1.0  # seconds between two looks at nexus.yaml, and at the certificate
 
 
@@ -107,6 +111,7 @@ class _Gateway:
     store: Store
     runner: Runner
     tokens: TokenBook
+    shared: SharedLimits | None
     edge: Edge
     server: _Server
 
@@ -148,19 +153,22 @@ def _compose(
     """All parts, joined and at rest."""
     registry, announce = create_registry(settings, configuration.config, log, instance=instance)
     upstreams = Upstreams(asyncio.get_running_loop())
-    metrics = Metrics(upstreams.loads, lambda: background.tally.queue)
+    shared = create_shared(settings, log)
+    metrics = Metrics(upstreams.loads, lambda: background.tally.queue, None if shared is None else lambda: shared.up)
     used: dict[str, float] = {}
     recorder = Recorder(metrics, lines, used)
     keyring = Keyring(required=settings.auth == "required")
     guard = create_guard(settings, configuration.config)
     views = Views(lambda: registry.snapshot)
     gate = Gate(Slots(), views)
+    together = None if shared is None else Together(gate, shared)
     path = RequestPath(
         views=views,
         in_flight=upstreams.in_flight,
         gate=gate,
         dispatcher=Dispatcher(upstreams, registry.report_refused, Lender(keyring, own_url).lend),
         record=recorder.record,
+        together=together,
     )
     store = Store(opening(settings), log)
     tokens = TokenBook(keyring, key, configuration.config, store, used, log)
@@ -201,7 +209,7 @@ def _compose(
             store=store,
             tokens=tokens,
             desk=background.desk,
-            gate=gate,
+            gate=together or gate,
             views=views,
             base_url=base_url(settings),
         )
@@ -210,7 +218,7 @@ def _compose(
     watches = [configuration.watch(CONFIG_INTERVAL, configure)]
     if certificate is not None:
         watches.append(certificate.watch(CONFIG_INTERVAL))
-    return _Gateway(watches, registry, upstreams, store, background.runner, tokens, edge, server)
+    return _Gateway(watches, registry, upstreams, store, background.runner, tokens, shared, edge, server)
 
 
 @asynccontextmanager
@@ -222,6 +230,9 @@ async def _running(gateway: _Gateway) -> AsyncIterator[None]:
     sweeper.start()
     await gateway.registry.start()
     gateway.store.start()
+    if gateway.shared is not None:
+        watching.append(asyncio.create_task(gateway.shared.run(), name="shared limits"))
+        await gateway.shared.settled(SHARED_SECONDS)
     jobs = asyncio.create_task(gateway.runner.run(), name="jobs")
     tokens = asyncio.create_task(gateway.tokens.run(), name="tokens")
     try:

@@ -5,6 +5,7 @@ from time import perf_counter, time
 
 from nexus.contract.errors import INTERNAL_ERROR, ApiError
 from nexus.gateway.admit.gate import Gate, Permit
+from nexus.gateway.admit.together import Together
 from nexus.gateway.dispatch.send import Dispatcher, Lease
 from nexus.gateway.edge.wire import error_head
 from nexus.gateway.intake.body import read
@@ -23,7 +24,7 @@ CLIENT_CLOSED = 499  # nginx's word for a request whose client left; it is seen 
 class Inference:
     """Serves requests of the lane. What it holds is handed in; what it reads of others it reads afresh each time.
 
-    `view` gives the snapshot as a policy lets it be seen.
+    `view` gives the snapshot as a policy lets it be seen. `together` is the gate where several gateways count together.
     """
 
     def __init__(
@@ -35,6 +36,7 @@ class Inference:
         dispatcher: Dispatcher,
         record: Callable[[Outcome], None],
         siding: Siding | None = None,
+        together: Together | None = None,
     ) -> None:
         self._view = view
         self._timeouts = timeouts
@@ -43,6 +45,7 @@ class Inference:
         self._dispatcher = dispatcher
         self._record = record
         self._siding = siding
+        self._together = together
         self._turn = 0
 
     async def serve(self, request: Request, client: Client, lease: Lease | None = None) -> None:
@@ -56,7 +59,10 @@ class Inference:
         result = Relayed()
         try:
             call = read(request)
-            call, permit, result.limits = self._gate.admit(call)
+            if self._together is None:
+                call, permit, result.limits = self._gate.admit(call)
+            else:
+                call, permit, result.limits = await self._together.admit(call)
             if self._siding is not None and self._siding.wanted(call):
                 call = await self._siding.prepare(call)
                 if call.job_after is not None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from nexus.gateway.admit.gate import Gate
+from nexus.gateway.admit.together import Together
 from nexus.gateway.background.desk import Desk
 from nexus.gateway.config import Config
 from nexus.gateway.edge.guard import Guard
@@ -51,6 +52,6 @@ class ApiParts:
     store: Store
     tokens: TokenBook
     desk: Desk
-    gate: Gate
+    gate: Gate | Together
     views: Views
     base_url: Callable[[bytes], str]

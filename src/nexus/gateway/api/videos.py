@@ -109,7 +109,7 @@ def video_view(job: Job) -> dict[str, Any]:
 
 async def _accepted(parts: ApiParts, call: Call, details: Mapping[str, Any]) -> Response:
     """Take the call as a job, where its caller may ask for it, and tell of that."""
-    call, permit, _ = parts.gate.admit(call)
+    call, permit, _ = await parts.gate.admit_outside(call)
     try:
         job = await parts.desk.accept(call, parts.base_url(call.request.head.host), details, _PREFIX)
     finally:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from nexus.gateway.admit.gate import Gate
+from nexus.gateway.admit.together import Together
 from nexus.gateway.artifacts import publish
 from nexus.gateway.background.bell import Bell
 from nexus.gateway.background.desk import Desk, Places
@@ -36,6 +37,7 @@ class RequestPath:
     gate: Gate
     dispatcher: Dispatcher
     record: Callable[[Outcome], None]
+    together: Together | None = None
 
     def story(self, timeouts: Callable[[str, str | None], Timeouts], siding: Siding) -> Inference:
         """The story told over these parts; `timeouts` are those for an operation and a model."""
@@ -47,6 +49,7 @@ class RequestPath:
             dispatcher=self.dispatcher,
             record=self.record,
             siding=siding,
+            together=self.together,
         )
 
 

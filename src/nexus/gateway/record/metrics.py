@@ -54,11 +54,20 @@ class _Route:
 
 
 class Metrics:
-    """Add outcomes, scrape text. `in_flight` gives the running calls by instance, `queue` the jobs."""
+    """Add outcomes, scrape text. `in_flight` gives the running calls by instance, `queue` the jobs.
 
-    def __init__(self, in_flight: Callable[[], Mapping[str, int]], queue: Callable[[], Queue] = Queue) -> None:
+    `shared` tells whether limits are shared with other gateways now; None: they are not to be.
+    """
+
+    def __init__(
+        self,
+        in_flight: Callable[[], Mapping[str, int]],
+        queue: Callable[[], Queue] = Queue,
+        shared: Callable[[], bool] | None = None,
+    ) -> None:
         self._in_flight = in_flight
         self._queue = queue
+        self._shared = shared
         self._routes: dict[tuple[str, str, str], _Route] = {}
         self._registry = CollectorRegistry()
         self._registry.register(self)
@@ -98,6 +107,9 @@ class Metrics:
             running.add_metric((url,), count)
         yield running
         yield from self._jobs(self._queue())
+        if self._shared is not None:
+            text = "1 while limits are counted together with other gateways, 0 while Redis is away."
+            yield GaugeMetricFamily("nexus_limits_shared", text, value=self._shared())
 
     def _jobs(self, queue: Queue) -> Iterable[Metric]:
         """Two families, because they are added up differently where several gateways share a database."""
