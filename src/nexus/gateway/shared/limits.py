@@ -14,7 +14,7 @@ from typing import Any, Final, Protocol
 from nexus.gateway.log import Log
 from nexus.gateway.shared.errors import RedisError
 from nexus.gateway.shared.link import AskedInVain, Link
-from nexus.gateway.shared.resp import Reply
+from nexus.gateway.shared.resp import Reply, command
 from nexus.gateway.shared.scripts import Scripts, keys_of
 from nexus.gateway.shared.ticket import Ticket
 from nexus.gateway.shared.verdict import LET_IN, Verdict
@@ -23,6 +23,10 @@ from nexus.policies.policy import Policy
 AGAIN_SECONDS: Final = 0.5
 """Between two looks whether Redis is back."""
 
+_PULSE_SECONDS: Final = 1.0
+"""So often Redis is asked something even if there is nothing to ask, so that it is known whether it is there."""
+
+_PING: Final = command("PING")
 _RENEWALS: Final = 3
 """So often is a lease renewed within its time."""
 
@@ -158,14 +162,20 @@ class SharedLimits:
         self._tell(True, "")
 
     async def _renew_until_ended(self, link: Link) -> None:
+        loop = asyncio.get_running_loop()
+        every = self._lease / _RENEWALS
+        renewed = loop.time()
         while True:
             try:
-                async with asyncio.timeout(self._lease / _RENEWALS):
+                async with asyncio.timeout(min(every, _PULSE_SECONDS)):
                     await self._ended.wait()
             except TimeoutError:
-                self._renew(link)
+                link.say(_PING, _NOBODY)
             else:
                 return
+            if loop.time() >= renewed + every:
+                self._renew(link)
+                renewed = loop.time()
 
     def _renew(self, link: Link) -> None:
         """All leases of this gateway, written at once: one round trip."""
