@@ -35,3 +35,8 @@ def test_limits_alone_restrict_nothing_of_what_is_asked_for() -> None:
         Policy("a", parameters=rules),
     ):
         assert policy.restricts
+
+
+def test_what_bounds_how_much_is_to_be_counted() -> None:
+    assert not Policy("a", models=Globs(["x"]), max_request_bytes=1).counts
+    assert all(Policy("a", **{bound: 1}).counts for bound in ("rpm", "tpm", "concurrency"))

@@ -99,3 +99,8 @@ def test_odd_names_are_escaped() -> None:
 
 def test_a_gateway_that_served_nothing_has_a_page() -> None:
     assert b"# TYPE nexus_requests_total counter" in Metrics(dict).text()
+
+
+@pytest.mark.parametrize(("shared", "told"), [(None, None), (lambda: True, 1), (lambda: False, 0)])
+def test_whether_limits_are_shared(shared: Any, told: int | None) -> None:
+    assert value(Metrics(dict, shared=shared), "nexus_limits_shared") == told
