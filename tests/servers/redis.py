@@ -7,6 +7,9 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -14,6 +17,7 @@ from typing import Self
 import redis
 
 from tests.servers.gateway import free_port
+from tests.servers.raw import wait_until
 
 PASSWORD = "p@ss/word"
 PROGRAM = "redis-server"
@@ -29,13 +33,14 @@ def why_not() -> str:
 class Redis:
     """Use as a context manager. It keeps nothing on disk: killed and started again, it is empty."""
 
-    def __init__(self, *options: str) -> None:
+    def __init__(self, *options: str, database: int = 1) -> None:
         self.port = free_port()
+        self._database = database
         self._options = options
 
     @property
     def url(self) -> str:
-        return f"redis://:{PASSWORD.replace('@', '%40').replace('/', '%2F')}@127.0.0.1:{self.port}/1"
+        return f"redis://:{PASSWORD.replace('@', '%40').replace('/', '%2F')}@127.0.0.1:{self.port}/{self._database}"
 
     def __enter__(self) -> Self:
         self._folder = Path(tempfile.mkdtemp(prefix="nexus-redis-"))
@@ -81,4 +86,29 @@ class Redis:
 
     def client(self) -> "redis.Redis":
         """To look into it; close it."""
-        return redis.Redis(port=self.port, password=PASSWORD, db=1)
+        return redis.Redis(port=self.port, password=PASSWORD, db=self._database)
+
+
+@contextmanager
+def redis_cluster(size: int = 3) -> Iterator[Sequence[Redis]]:
+    """Servers that share out all slots among them."""
+    with ExitStack() as opened:
+        servers = []
+        for _ in range(size):
+            bus = free_port()
+            options = ("--cluster-enabled", "yes", "--cluster-port", str(bus), "--cluster-node-timeout", "2000")
+            servers.append((opened.enter_context(Redis(*options, database=0)), bus))
+        clients = [opened.enter_context(server.client()) for server, _ in servers]
+        edges = [16_384 * number // size for number in range(size + 1)]
+        for client, (first, end) in zip(clients, pairwise(edges), strict=True):
+            client.execute_command("CLUSTER", "ADDSLOTSRANGE", first, end - 1)
+            for server, bus in servers:
+                client.execute_command("CLUSTER", "MEET", "127.0.0.1", server.port, bus)
+        for client in clients:
+            wait_until(lambda client=client: _is_whole(client, size), 20)
+        yield [server for server, _ in servers]
+
+
+def _is_whole(client: "redis.Redis", size: int) -> bool:
+    told = client.execute_command("CLUSTER", "INFO")
+    return b"cluster_state:ok" in told and b"cluster_known_nodes:%d\r" % size in told

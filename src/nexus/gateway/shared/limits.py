@@ -12,9 +12,10 @@ from itertools import count
 from typing import Any, Final, Protocol
 
 from nexus.gateway.log import Log
+from nexus.gateway.shared.cluster import Linked, Lost
 from nexus.gateway.shared.errors import RedisError
-from nexus.gateway.shared.link import AskedInVain, Link
-from nexus.gateway.shared.resp import Reply, command
+from nexus.gateway.shared.link import AskedInVain
+from nexus.gateway.shared.resp import Reply
 from nexus.gateway.shared.scripts import Scripts, keys_of
 from nexus.gateway.shared.ticket import Ticket
 from nexus.gateway.shared.verdict import LET_IN, Verdict
@@ -26,12 +27,11 @@ AGAIN_SECONDS: Final = 0.5
 _PULSE_SECONDS: Final = 1.0
 """So often Redis is asked something even if there is nothing to ask, so that it is known whether it is there."""
 
-_PING: Final = command("PING")
 _RENEWALS: Final = 3
 """So often is a lease renewed within its time."""
 
 _NOBODY: Final = AskedInVain()
-OpenLink = Callable[[Callable[[Link], None]], Awaitable[Link]]
+OpenLink = Callable[[Lost], Awaitable[Linked]]
 
 
 class Asking(Protocol):
@@ -58,7 +58,7 @@ class SharedLimits:
         self._numbers = count()
         self._held: dict[bytes, set[bytes]] = {}
         self._owed: list[Ticket] = []  # calls that ended while Redis was away, and may hold a lease there
-        self._link: Link | None = None
+        self._link: Linked | None = None
         self._told: bool | None = None  # what the log says of Redis
         self._looked = asyncio.Event()  # it is known once whether it is there
         self._ended = asyncio.Event()  # the link is lost
@@ -122,7 +122,7 @@ class SharedLimits:
         elif ticket.lease and ticket.known:
             self._owed.append(ticket)
 
-    def _settle(self, link: Link, ticket: Ticket, more: int) -> None:
+    def _settle(self, link: Linked, ticket: Ticket, more: int) -> None:
         if ticket.lease or more:
             link.run(self._scripts.settle, ticket.keys, (ticket.lease, more, ticket.slot), _NOBODY)
 
@@ -136,15 +136,10 @@ class SharedLimits:
                 link = await self._open(self._lost)
             except RedisError as error:
                 self._tell(False, str(error))
-                await asyncio.sleep(AGAIN_SECONDS)
-                continue
-            if not link.closed:
-                self._take_up(link)
-                try:
-                    await self._renew_until_ended(link)
-                finally:
-                    link.close("the gateway ends")
-            self._tell(False, link.reason)
+            else:
+                await self._use(link)
+                self._tell(False, link.reason)
+            await asyncio.sleep(AGAIN_SECONDS)
 
     async def settled(self, seconds: float) -> None:
         """Wait, not longer than so, until it is known whether Redis is there."""
@@ -152,7 +147,17 @@ class SharedLimits:
             async with asyncio.timeout(seconds):
                 await self._looked.wait()
 
-    def _take_up(self, link: Link) -> None:
+    async def _use(self, link: Linked) -> None:
+        """Until it is lost."""
+        if link.closed:
+            return
+        self._take_up(link)
+        try:
+            await self._renew_until_ended(link)
+        finally:
+            link.close("the gateway ends")
+
+    def _take_up(self, link: Linked) -> None:
         """Use it from now on; what it has to know goes before the next question."""
         self._renew(link)
         owed, self._owed = self._owed, []
@@ -161,7 +166,7 @@ class SharedLimits:
         self._link = link
         self._tell(True, "")
 
-    async def _renew_until_ended(self, link: Link) -> None:
+    async def _renew_until_ended(self, link: Linked) -> None:
         loop = asyncio.get_running_loop()
         every = self._lease / _RENEWALS
         renewed = loop.time()
@@ -170,19 +175,19 @@ class SharedLimits:
                 async with asyncio.timeout(min(every, _PULSE_SECONDS)):
                     await self._ended.wait()
             except TimeoutError:
-                link.say(_PING, _NOBODY)
+                link.ping()
             else:
                 return
             if loop.time() >= renewed + every:
                 self._renew(link)
                 renewed = loop.time()
 
-    def _renew(self, link: Link) -> None:
+    def _renew(self, link: Linked) -> None:
         """All leases of this gateway, written at once: one round trip."""
         for keys, leases in self._held.items():
             link.run(self._scripts.renew, keys, (self._lease_ms, *leases), _NOBODY)
 
-    def _lost(self, link: Link) -> None:
+    def _lost(self, link: Linked) -> None:
         if link is self._link:
             self._link = None
             self._ended.set()

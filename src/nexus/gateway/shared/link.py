@@ -11,10 +11,11 @@ from typing import Any, Final, Protocol
 
 from nexus.gateway.drive import Signal
 from nexus.gateway.shared.errors import RedisError
-from nexus.gateway.shared.resp import Replies, Reply
+from nexus.gateway.shared.resp import Replies, Reply, command
 from nexus.gateway.shared.scripts import Script
 
 ANSWER_SECONDS: Final = 0.24
+_PING: Final = command("PING")
 _GRACE_SECONDS: Final = 0.01
 """A loop that was busy finds the timer and the reply due at once: the reply is then to be read first."""
 
@@ -61,6 +62,9 @@ class AskedInVain:
         pass
 
 
+_NOBODY: Final = AskedInVain()
+
+
 class _Question:
     __slots__ = ("asks", "due", "keys", "script", "words")
 
@@ -77,7 +81,7 @@ class _Question:
 class Link(asyncio.Protocol):
     """`lost` is told once, when the link is of no use any more; `reason` says why."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, lost: Callable[["Link"], None]) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, lost: Callable[["Link"], object]) -> None:
         self.reason = ""
         self._loop = loop
         self._lost = lost
@@ -99,6 +103,10 @@ class Link(asyncio.Protocol):
     def say(self, command: bytes, asks: Asks) -> None:
         """Another command."""
         self._ask(command, None, b"", (), asks)
+
+    def ping(self) -> None:
+        """Ask whether it is there."""
+        self.say(_PING, _NOBODY)
 
     def close(self, reason: str) -> None:
         """End it; who waits is told None."""
