@@ -243,6 +243,18 @@ def test_uploads_are_requests_of_both_together(steady: Pair) -> None:
     assert chat(steady.first, "uploads").status == 429
 
 
+def test_the_processes_of_one_gateway_count_together(tmp_path: Path) -> None:
+    with Redis() as shared, ScriptedUpstream() as upstream:
+        (tmp_path / "nexus.yaml").write_text(CONFIG)
+        with Gateway(tmp_path, [upstream.url], {"NEXUS_REDIS_URL": shared.url, "NEXUS_WORKERS": "3"}) as gateway:
+            wait_until(lambda: gateway.stdout.read_text().count('"first_round_done"') == 3, 20)
+            load = under_load(Pair(gateway, gateway, upstream, shared), "many", 400)
+            assert set(load.statuses) == {200, 429}
+            assert 190 <= load.statuses[200] <= 200
+            samples = gateway.get("/metrics").body.decode().splitlines()
+            assert [one.rpartition(" ")[2] for one in samples if one.startswith("nexus_limits_shared{")] == ["1.0"] * 3
+
+
 def test_the_places_of_a_killed_gateway_are_free_within_the_lease(local: Pair) -> None:
     with hanging(local.first, local.upstream, "hundred", 100):
         assert chat(local.second, "hundred").error["code"] == "concurrency_exceeded"
