@@ -41,6 +41,7 @@ from nexus.gateway.record.metrics import Metrics
 from nexus.gateway.record.recorder import Recorder
 from nexus.gateway.registry.composition import create_registry
 from nexus.gateway.registry.watcher import Registry
+from nexus.gateway.routing.router import Router
 from nexus.gateway.settings import Settings, SettingsError, ensure_api_key, later_variables
 from nexus.gateway.storage import Store, opening
 from nexus.gateway.tokens import TokenBook
@@ -154,7 +155,8 @@ def _compose(
     keyring = Keyring(required=settings.auth == "required")
     guard = create_guard(settings, configuration.config)
     views = Views(lambda: registry.snapshot)
-    gate = Gate(Slots(), views)
+    router = Router(views, settings.region)
+    gate = Gate(Slots(), views, router=router)
     path = RequestPath(
         views=views,
         in_flight=upstreams.in_flight,
@@ -164,6 +166,7 @@ def _compose(
     )
     store = Store(opening(settings), log)
     tokens = TokenBook(keyring, key, configuration.config, store, used, log)
+    router.hold(configuration.config.routes, configuration.config.aliases)
     background = create_background(path, store, configuration, settings, keyring.bearer)
     edge = Edge(
         limits=_limits(settings),
@@ -177,6 +180,7 @@ def _compose(
     def configure(config: Config) -> None:
         guard.allowlist = allowlist(settings, config)
         keyring.void()
+        router.hold(config.routes, config.aliases)
         tokens.apply_config(config)
         registry.apply_config(config)
 

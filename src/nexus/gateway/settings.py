@@ -112,6 +112,7 @@ class Settings(BaseSettings):
     clients reach the gateway, None where their requests tell; `advertised_url` where services reach it, None where
     that is where it listens. `trusted_proxies` are those whose X-Forwarded-For counts; from `admin_allow` and
     `metrics_allow` /v1/admin and /metrics are answered, unless nexus.yaml says otherwise. `hsts` is in seconds, 0: off.
+    `region` is where it stands, for `routes`.
     Read them with `load_settings`.
     """
 
@@ -146,6 +147,7 @@ class Settings(BaseSettings):
     s3_secret_access_key: Secret | None = None
     public_url: HttpUrl | None = None
     advertised_url: HttpUrl | None = None
+    region: str = Field(default="", pattern=r"^[\x20-\x7e]{0,256}$")
     head_timeout: Seconds = 10.0
     stack_file: Path | None = None
     lifeline_fd: int | None = Field(default=None, ge=0)

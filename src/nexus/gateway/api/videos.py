@@ -15,6 +15,7 @@ from nexus.gateway.background.desk import Desk
 from nexus.gateway.background.view import percent, seconds
 from nexus.gateway.relay.result import Relayed
 from nexus.gateway.routes import route_for
+from nexus.gateway.routing.router import HEADER
 from nexus.gateway.values import Call
 from nexus.jobs.values import Job, Result, State
 from nexus.jobs.values import Query as JobQuery
@@ -111,10 +112,15 @@ async def _accepted(parts: ApiParts, call: Call, details: Mapping[str, Any]) -> 
     """Take the call as a job, where its caller may ask for it, and tell of that."""
     call, permit, _ = parts.gate.admit(call)
     try:
+        if call.routed is not None:
+            details = {**details, "model": call.model}
         job = await parts.desk.accept(call, parts.base_url(call.request.head.host), details, _PREFIX)
     finally:
         permit.release(Relayed())
-    return _answer(job)
+    answer = _answer(job)
+    if call.routed is not None:
+        answer.headers[HEADER] = call.routed.why
+    return answer
 
 
 def _answer(job: Job) -> Response:
