@@ -15,6 +15,7 @@ import pytest
 
 from tests.servers.cards import card, model
 from tests.servers.gateway import PYTHON, TOKEN, Gateway, chat_body
+from tests.servers.jobs import submit, wait_for
 from tests.servers.raw import wait_until
 from tests.servers.scripted import ScriptedUpstream
 
@@ -49,7 +50,14 @@ def config(text: str = CONFIG) -> str:
 
 @pytest.fixture(scope="module")
 def both() -> Iterator[tuple[ScriptedUpstream, ScriptedUpstream]]:
-    operations = ("chat.completions", "embeddings", "images.generations", "audio.transcriptions")
+    operations = (
+        "chat.completions",
+        "embeddings",
+        "images.generations",
+        "audio.transcriptions",
+        "music.generations",
+        "videos",
+    )
     models = [model("small"), model("big", aliases=["large"])]
     with (
         ScriptedUpstream(card("first", instance="a-1", operations=operations, models=models)) as first,
@@ -186,6 +194,27 @@ def test_a_form_goes_to_another_model(routed: Gateway, seen: Callable[[], list[A
         client.audio.transcriptions.create(model="virtual", file=("a.wav", b"RIFF" * 100))
     assert b'name="model"\r\n\r\nbig\r\n' in seen()[0].body
     assert b"virtual" not in seen()[0].body
+
+
+def test_a_job_runs_where_its_call_was_led(
+    routed: Gateway, both: tuple[ScriptedUpstream, ScriptedUpstream], seen: Callable[[], list[Any]]
+) -> None:
+    jobs = [submit(routed, model="pinned", script={"kind": "json"}) for _ in range(4)]
+    for job in jobs:
+        done = wait_for(routed, job, "completed")
+        assert (done["model"], done["instance"]) == ("small", "b-1")
+    assert [request.json()["model"] for request in seen()] == ["small"] * 4
+    assert not both[0].seen
+    answer = routed.post("/v1/music/generations", {"model": "pinned", "prompt": "x", "background": True})
+    assert answer.header("x-nexus-route") == "5; use model=small, instance=b-*"
+
+
+def test_videos_are_led_as_all_calls_are(routed: Gateway, seen: Callable[[], list[Any]]) -> None:
+    answer = routed.post("/v1/videos", {"model": "pinned", "prompt": "the moon"})
+    assert (answer.status, answer.json()["model"]) == (200, "small")
+    assert answer.header("x-nexus-route") == "5; use model=small, instance=b-*"
+    wait_until(seen)
+    assert seen()[0].json()["model"] == "small"
 
 
 def test_names_that_rules_make_up_are_listed_for_those_who_may_use_them(routed: Gateway) -> None:

@@ -61,8 +61,7 @@ def with_model(call: Call, model: str) -> Call:
         return _in_form(call, model, request.body[:start], request.body[end:])
     if endpoint.standard and "form" in endpoint.bodies and not is_json(call):
         boundary = parse_options_header(request.head.content_type)[1].get(b"boundary", b"")
-        at = max(0, request.body.find(b"--" + boundary))
-        return _in_form(call, model, request.body[:at] + _BEGIN % boundary, b"\r\n" + request.body[at:])
+        return _in_form(call, model, _BEGIN % boundary, b"\r\n" + request.body)
     return replace(call, model=model)
 
 

@@ -10,7 +10,7 @@ import msgspec
 _PICTURES: Final = frozenset(("image_url", "input_image", "image"))
 """The types of parts that are pictures: chat's, that of responses, that of Anthropic's messages."""
 
-_PICTURE_IN_FORM: Final = re.compile(rb'name="?(?:image|input_reference)', re.IGNORECASE)
+_PICTURE_IN_FORM: Final = re.compile(rb'(?<!file)name="?(?:image|input_reference)', re.IGNORECASE)
 _SPELT: Final = b"\\u00"  # letters can be written so, too
 _ANSWERED: Final = "assistant"
 T = TypeVar("T")
@@ -78,7 +78,7 @@ def conversation(body: bytes) -> bytes | None:
         return None
     for said in (found.prompt_cache_key, found.safety_identifier, found.user):
         if isinstance(said, str) and said:
-            return said.encode("utf-8", "surrogatepass")
+            return said.encode()
     messages = found.messages if isinstance(found.messages, list) else []
     for index, message in enumerate(messages):
         if isinstance(message, dict) and message.get("role") == _ANSWERED:
