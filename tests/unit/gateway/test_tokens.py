@@ -242,7 +242,7 @@ async def test_a_use_that_cannot_be_written_harms_nobody(make, monkeypatch: pyte
 
 
 async def test_who_goes_by_a_name_now(make) -> None:
-    book = await make(Config(policies={"kids": KIDS}, tokens=(Token(digest("sk-file"), "filed", KIDS),)))
+    book = make(Config(policies={"kids": KIDS}, tokens=(Token(digest("sk-file"), "filed", KIDS),)))
     found = book.book.bearer("filed")
     assert found is not None
     assert (found.name, found.policy) == ("filed", KIDS)

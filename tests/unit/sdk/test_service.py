@@ -148,7 +148,7 @@ async def test_an_engine_that_cannot_be_had_ends_the_run(tmp_path: Path) -> None
     await service.drain()
 
 
-def test_its_card_says_where_it_stands(tmp_path: Path) -> None:
+async def test_its_card_says_where_it_stands(tmp_path: Path) -> None:
     (tmp_path / "service.toml").write_text(MANIFEST)
     manifest = read_manifest(tmp_path)
     assert Service(manifest, read_settings(manifest, {"NEXUS_REGION": "eu"})).card.region == "eu"

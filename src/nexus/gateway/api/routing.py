@@ -10,6 +10,7 @@ from nexus.gateway.api.answers import json_answer
 from nexus.gateway.api.middleware import administrator, bearer_of
 from nexus.gateway.api.near import did_you_mean
 from nexus.gateway.api.parts import ApiParts
+from nexus.gateway.api.shown import ShownExplanation
 from nexus.gateway.config import CONFIG_FILE
 from nexus.gateway.plan.targets import plan
 from nexus.gateway.registry.snapshot import Target
@@ -27,7 +28,7 @@ def routing_routes(parts: ApiParts) -> APIRouter:
     """For the administrator alone. Nothing is asked of a service, and nothing counted."""
     router = APIRouter()
 
-    @router.post(EXPLAIN)
+    @router.post(EXPLAIN, responses={200: {"model": ShownExplanation}})
     async def explain_route(request: Request, question: Question) -> Response:
         administrator(request)
         bearer = _caller(question, parts, bearer_of(request))

@@ -42,8 +42,13 @@ def test_a_services_own_operation_can_be_asked_about_and_one_that_is_not_there_c
     assert supposed(operation="weather.now")[0].request.endpoint.path == "/v1/weather"
     with pytest.raises(ApiError, match=r"no operation 'chat\.completion'"):
         supposed(operation="chat.completion")
-    with pytest.raises(ApiError, match=r"body\.model"):
-        supposed(body={"model": 5})
+    for model in (5, "", "\ud800"):
+        with pytest.raises(ApiError, match=r"body\.model"):
+            supposed(body={"model": model})
+
+
+def test_numbers_of_any_size_may_be_in_its_body() -> None:
+    assert supposed(body={"n": 10**30, "tools": [1]})[1].has_tools
 
 
 def test_each_rule_says_why() -> None:
