@@ -39,6 +39,7 @@ from nexus.gateway.record.recorder import Recorder
 from nexus.gateway.registry.composition import create_registry
 from nexus.gateway.registry.told import listeners
 from nexus.gateway.registry.watcher import Registry
+from nexus.gateway.routing.router import Router
 from nexus.gateway.server import Server, create_server, listen
 from nexus.gateway.settings import Settings, ensure_api_key, later_variables
 from nexus.gateway.shared.composition import create_shared
@@ -141,7 +142,8 @@ def _compose(
     keyring = Keyring(required=settings.auth == "required", loans=loans)
     guard = create_guard(settings, configuration.config)
     views = Views(lambda: registry.snapshot)
-    gate = Gate(Slots(), views)
+    router = Router(views, settings.region)
+    gate = Gate(Slots(), views, router=router)
     together = None if shared is None else Together(gate, shared)
     path = RequestPath(
         views=views,
@@ -153,6 +155,7 @@ def _compose(
     )
     store = Store(opening(settings), log)
     tokens = TokenBook(keyring, key, configuration.config, store, used, log)
+    router.hold(configuration.config.routes, configuration.config.aliases)
     background = create_background(path, store, configuration, settings, keyring.bearer)
     edge = Edge(
         limits=_limits(settings),
@@ -166,6 +169,7 @@ def _compose(
     def configure(config: Config) -> None:
         guard.allowlist = allowlist(settings, config)
         keyring.void()
+        router.hold(config.routes, config.aliases)
         tokens.apply_config(config)
         registry.apply_config(config)
 
@@ -195,7 +199,8 @@ def _compose(
             store=store,
             tokens=tokens,
             desk=background.desk,
-            gate=together or gate,
+            gate=gate,
+            counting=together or gate,
             views=views,
             base_url=base_url(settings),
             draining=lambda: edge.draining,

@@ -47,7 +47,7 @@ class Together:
             return self._gate.admit(call)
         if call.request.head.endpoint.job == "running":
             return self._admit_run(call, bearer, policy)
-        call = self._gate.guarded(call, policy)
+        call = self._gate.judge(call)
         ticket = self._shared.ticket(bearer.name, leased=bool(policy.concurrency) and not bearer.lent)
         if self._shared.up:
             decided = await self._decide(call, bearer, policy, ticket, ask())

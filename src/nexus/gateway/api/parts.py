@@ -31,7 +31,8 @@ class ApiParts:
 
     `announce` is None where services may not announce themselves. `in_flight` gives the calls now at an
     instance, by its URL. `check_token` tells who comes with an `authorization` header, or raises ApiError. `guard`
-    knows who may ask at all, `gate` lets in what is asked for, `views` are what callers may see of the registry.
+    knows who may ask at all, `gate` judges what is asked for, `counting` lets it in (the same gate, or that of several
+    gateways), `views` are what callers may see of the registry.
     `instance` is this gateway's own instance id, `started` when it started in seconds since the epoch. `store` is
     where files are kept, `tokens` knows those that are let in, `desk` who knows of jobs. `base_url` tells, from the
     Host header that a client sent, how it reaches the gateway. `draining`: it is about to end. `pass_on` tells
@@ -53,7 +54,8 @@ class ApiParts:
     store: Store
     tokens: TokenBook
     desk: Desk
-    gate: Gate | Together
+    gate: Gate
+    counting: Gate | Together
     views: Views
     base_url: Callable[[bytes], str]
     draining: Callable[[], bool]

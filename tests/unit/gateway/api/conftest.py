@@ -109,6 +109,7 @@ async def start_gateway(environment: pytest.MonkeyPatch) -> AsyncIterator[Callab
         routes = changes.pop("routes", None)
         store = Store(opening(settings), log)
         views = Views(lambda: registry.snapshot)
+        gate = Gate(Slots(), views)
         parts = ApiParts(
             registry=registry,
             announce=announce,
@@ -125,7 +126,8 @@ async def start_gateway(environment: pytest.MonkeyPatch) -> AsyncIterator[Callab
             store=store,
             tokens=TokenBook(keyring, TOKEN, Config(tokens=tokens), store, {}, log),
             desk=Desk(store, Places(views.of, JobRules, time.time), Bell(), lambda _: None),
-            gate=Gate(Slots(), views),
+            gate=gate,
+            counting=gate,
             views=views,
             base_url=base_url(settings),
             draining=lambda: False,
