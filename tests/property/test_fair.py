@@ -1,6 +1,7 @@
 """The fair queue against what anybody may do to it: nobody starves, nobody is lost, nobody waits out of turn."""
 
 from collections import Counter
+from itertools import pairwise
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -20,7 +21,7 @@ class Machine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.queue = FairQueue(MOST)
+        self.queue: FairQueue[Ticket, Line] = FairQueue(MOST)
         self.waiting: list[Ticket] = []
         self.passed: Counter[Ticket] = Counter()  # how many places others had that this class would have wanted
 
@@ -33,10 +34,11 @@ class Machine(RuleBasedStateMachine):
     )
     def enter(self, urls: set[str], model: str, priority: str, token: str) -> Ticket:
         key = (model, tuple(sorted(urls)))
-        line = self.queue.line(key) or Line(key, dict.fromkeys(urls, model), ("op", "svc", model))
+        names = ("op", "svc", model)
+        line = self.queue.line(key) or Line(key, dict.fromkeys(urls, model), names, frozenset(URLS[:2]))
         ticket = Ticket(line, priority, token, 0.0, 1.0)
         full = len(self.waiting) == MOST
-        victim = self.queue.enter(ticket)
+        victim = self.queue.enter(ticket, line)
         assert (victim is not None) is full
         if victim is not ticket:
             self.waiting.append(ticket)
@@ -53,17 +55,17 @@ class Machine(RuleBasedStateMachine):
             self.waiting.remove(ticket)
 
     @precondition(lambda self: self.waiting)
-    @rule(url=st.sampled_from(URLS), swaps=st.booleans(), now=st.just(0.0), times=st.integers(1, 12))
-    def take(self, url: str, swaps: bool, now: float, times: int) -> None:
+    @rule(url=st.sampled_from(URLS), times=st.integers(1, 12))
+    def take(self, url: str, times: int) -> None:
         for _ in range(times):
             wanting = [ticket for ticket in self.waiting if url in ticket.line.models]
-            choice = self.queue.next(url, now, swaps=swaps)
+            choice = self.queue.next(url, 0.0)
             assert (choice is None) is (not wanting), "a place stays free only where nobody wants it"
             if choice is None:
                 return
             assert choice.ticket in wanting
             self._is_fair(choice.ticket, wanting, choice.grouped)
-            self.queue.take(choice, url, now)
+            self.queue.take(choice, url, 0.0)
             self.waiting.remove(choice.ticket)
 
     def _is_fair(self, taken: Ticket, wanting: list[Ticket], grouped: bool) -> None:
@@ -73,11 +75,9 @@ class Machine(RuleBasedStateMachine):
         for ticket in wanting:
             if ticket.priority != taken.priority:
                 self.passed[ticket] += 1
-        for priority, every in EVERY.items():
-            if priority == taken.priority:
-                for ticket in self.waiting:
-                    if ticket.priority == priority:
-                        self.passed[ticket] = 0
+        for ticket in self.waiting:
+            if ticket.priority == taken.priority:
+                self.passed[ticket] = 0
         batch = [ticket for ticket in self.waiting if ticket.priority == "batch"]
         assert all(self.passed[ticket] < EVERY["batch"] for ticket in batch), "at least one of ten"
         normal = [ticket for ticket in self.waiting if ticket.priority == "normal"]
@@ -96,21 +96,23 @@ TestFairQueue = Machine.TestCase
 TestFairQueue.settings = settings(max_examples=150, stateful_step_count=60, deadline=None)
 
 
-def drained(queue: FairQueue, url: str, *, swaps: bool) -> list[Ticket]:
+def drained(queue: FairQueue[Ticket, Line], url: str) -> list[Ticket]:
     taken = []
-    while (choice := queue.next(url, 0.0, swaps=swaps)) is not None:
+    while (choice := queue.next(url, 0.0)) is not None:
         queue.take(choice, url, 0.0)
         taken.append(choice.ticket)
     return taken
 
 
-def filled(calls: list[tuple[str, str]]) -> tuple[FairQueue, list[Ticket]]:
+def filled(calls: list[tuple[str, str]], *, swaps: bool) -> tuple[FairQueue[Ticket, Line], list[Ticket]]:
     """A queue for one instance with these (token, model) of one class."""
-    queue, tickets = FairQueue(), []
-    lines = {model: Line(model, {URLS[0]: model}, ("op", "svc", model)) for model in MODELS}
+    queue: FairQueue[Ticket, Line] = FairQueue()
+    tickets: list[Ticket] = []
+    swapping = frozenset(URLS[:1] if swaps else ())
+    lines = {model: Line(model, {URLS[0]: model}, ("op", "svc", model), swapping) for model in MODELS}
     for token, model in calls:
         ticket = Ticket(lines[model], "interactive", token, 0.0, 1.0)
-        queue.enter(ticket)
+        queue.enter(ticket, lines[model])
         tickets.append(ticket)
     return queue, tickets
 
@@ -120,11 +122,11 @@ calls = st.lists(st.tuples(st.sampled_from(("ada", "bob", "eve")), st.sampled_fr
 
 @given(calls)
 def test_no_token_gets_two_while_another_waits_for_one(asked: list[tuple[str, str]]) -> None:
-    queue, _ = filled(asked)
+    queue, _ = filled(asked, swaps=False)
     left = Counter(token for token, _ in asked)
     passed: Counter[str] = Counter()
     tokens = len(left)
-    for ticket in drained(queue, URLS[0], swaps=False):
+    for ticket in drained(queue, URLS[0]):
         left[ticket.token] -= 1
         passed[ticket.token] = 0
         for other in left:
@@ -136,9 +138,9 @@ def test_no_token_gets_two_while_another_waits_for_one(asked: list[tuple[str, st
 
 @given(calls)
 def test_grouping_swaps_no_oftener_and_loses_nobody(asked: list[tuple[str, str]]) -> None:
-    plain, tickets = filled(asked)
-    grouped, others = filled(asked)
-    one, other = drained(plain, URLS[0], swaps=False), drained(grouped, URLS[0], swaps=True)
+    plain, tickets = filled(asked, swaps=False)
+    grouped, others = filled(asked, swaps=True)
+    one, other = drained(plain, URLS[0]), drained(grouped, URLS[0])
     assert set(one) == set(tickets)
     assert set(other) == set(others)
     assert swaps_of(other) <= swaps_of(one)
@@ -147,10 +149,10 @@ def test_grouping_swaps_no_oftener_and_loses_nobody(asked: list[tuple[str, str]]
 @given(st.lists(st.sampled_from(MODELS), min_size=1, max_size=60))
 def test_grouping_holds_nobody_up_for_long(models: list[str]) -> None:
     """Of one token, whose order is that of age: nobody is overtaken by more than one group between two swaps."""
-    queue, tickets = filled([("ada", model) for model in models])
+    queue, tickets = filled([("ada", model) for model in models], swaps=True)
     overtaken: Counter[Ticket] = Counter()
     left = list(tickets)
-    for ticket in drained(queue, URLS[0], swaps=True):
+    for ticket in drained(queue, URLS[0]):
         oldest = left[0]
         if ticket is not oldest:
             overtaken[oldest] += 1
@@ -160,4 +162,4 @@ def test_grouping_holds_nobody_up_for_long(models: list[str]) -> None:
 
 def swaps_of(taken: list[Ticket]) -> int:
     models = [ticket.line.models[URLS[0]] for ticket in taken]
-    return sum(one != other for one, other in zip(models, models[1:], strict=False))
+    return sum(one != other for one, other in pairwise(models))

@@ -36,6 +36,7 @@ from nexus.gateway.edge.sweeper import Sweeper
 from nexus.gateway.endpoints import find
 from nexus.gateway.front import allowlist, create_guard, read_certificate, strict_transport
 from nexus.gateway.log import JsonHandler, Log, json_log
+from nexus.gateway.queue.turns import Turns
 from nexus.gateway.record.lines import LineWriter
 from nexus.gateway.record.metrics import Metrics
 from nexus.gateway.record.recorder import Recorder
@@ -46,6 +47,7 @@ from nexus.gateway.storage import Store, opening
 from nexus.gateway.tokens import TokenBook
 from nexus.gateway.upstream.upstreams import Upstreams
 from nexus.gateway.views import Views
+from nexus.gateway.waiting import create_turns
 from nexus.process import lifeline
 
 STATE: Final = Path(".nexus")
@@ -106,6 +108,7 @@ class _Gateway:
     upstreams: Upstreams
     store: Store
     runner: Runner
+    turns: Turns
     tokens: TokenBook
     edge: Edge
     server: _Server
@@ -148,12 +151,20 @@ def _compose(
     """All parts, joined and at rest."""
     registry, announce = create_registry(settings, configuration.config, log, instance=instance)
     upstreams = Upstreams(asyncio.get_running_loop())
-    metrics = Metrics(upstreams.loads, lambda: background.tally.queue)
+    views = Views(lambda: registry.snapshot)
+    turns = create_turns(
+        registry,
+        upstreams,
+        views,
+        rules=lambda: configuration.config.queue,
+        load_seconds=lambda model: configuration.timeouts_for("models.load", model).first_byte,
+        log=log,
+    )
+    metrics = Metrics(upstreams.loads, lambda: background.tally.queue, turns.counts)
     used: dict[str, float] = {}
     recorder = Recorder(metrics, lines, used)
     keyring = Keyring(required=settings.auth == "required")
     guard = create_guard(settings, configuration.config)
-    views = Views(lambda: registry.snapshot)
     gate = Gate(Slots(), views)
     path = RequestPath(
         views=views,
@@ -161,6 +172,7 @@ def _compose(
         gate=gate,
         dispatcher=Dispatcher(upstreams, registry.report_refused, Lender(keyring, own_url).lend),
         record=recorder.record,
+        turns=turns,
     )
     store = Store(opening(settings), log)
     tokens = TokenBook(keyring, key, configuration.config, store, used, log)
@@ -192,6 +204,7 @@ def _compose(
             config=lambda: configuration.config,
             metrics_text=metrics_text,
             in_flight=upstreams.in_flight,
+            turns=turns,
             check_token=keyring.check_owner,
             guard=guard,
             record=recorder.record_control,
@@ -210,7 +223,7 @@ def _compose(
     watches = [configuration.watch(CONFIG_INTERVAL, configure)]
     if certificate is not None:
         watches.append(certificate.watch(CONFIG_INTERVAL))
-    return _Gateway(watches, registry, upstreams, store, background.runner, tokens, edge, server)
+    return _Gateway(watches, registry, upstreams, store, background.runner, turns, tokens, edge, server)
 
 
 @asynccontextmanager
@@ -232,6 +245,7 @@ async def _running(gateway: _Gateway) -> AsyncIterator[None]:
         sweeper.stop()
         await asyncio.wait((tokens,), timeout=1)  # it may be in the middle of a transaction
         await gateway.runner.close()
+        await gateway.turns.close()
         await gateway.registry.close()
         gateway.upstreams.close()
         await gateway.store.close()

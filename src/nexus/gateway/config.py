@@ -23,8 +23,9 @@ from nexus.gateway.shapes.policies import (
     policies_of,
     tokens_of,
 )
+from nexus.gateway.shapes.queue import QUEUE_KEYS, QueueShape
 from nexus.gateway.shapes.times import TIMES_KEYS, AllTimes, Jobs, Times
-from nexus.gateway.values import Timeouts
+from nexus.gateway.values import QueueRules, Timeouts
 from nexus.jobs.rules import JobRules
 from nexus.policies.networks import Networks
 from nexus.policies.policy import Policy
@@ -87,6 +88,7 @@ class Config:
     timeouts: Timeouts = field(default_factory=Timeouts)
     operations: Mapping[str, Overrides] = field(default_factory=lambda: {**VERBS, **SLOW})
     models: Mapping[str, Overrides] = field(default_factory=dict)
+    queue: QueueRules = field(default_factory=QueueRules)
     jobs: JobRules = field(default_factory=JobRules)
     policies: Mapping[str, Policy] = field(default_factory=dict)
     tokens: tuple[Token, ...] = ()
@@ -111,13 +113,14 @@ class Config:
 class _File(Shape):
     aliases: dict[Name, Name] = Field(default_factory=dict)
     timeouts: AllTimes = AllTimes()
+    queue: QueueShape = QueueShape()
     jobs: Jobs = Jobs()
     policies: dict[PolicyName, PolicyShape] = Field(default_factory=dict)
     tokens: list[TokenShape] = Field(default_factory=list)
     ip_allowlist: AllowlistShape = Field(default_factory=dict)
 
 
-_KEYS: Final[Keys] = {(): _File, **TIMES_KEYS, **POLICY_KEYS}
+_KEYS: Final[Keys] = {(): _File, **QUEUE_KEYS, **TIMES_KEYS, **POLICY_KEYS}
 
 
 def parse_config(text: str) -> Config:
@@ -149,6 +152,7 @@ def parse_config(text: str) -> Config:
             **{name: _unless_said(_overrides(own), usual.get(name)) for name, own in times.operations.items()},
         },
         models={name: _overrides(own) for name, own in times.models.items()},
+        queue=QueueRules(**file.queue.model_dump()),
         jobs=JobRules(**file.jobs.model_dump()),
         policies=policies,
         tokens=tokens,

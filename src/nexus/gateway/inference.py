@@ -1,14 +1,15 @@
-"""The story of a request, the gateway's table of contents: intake, admit, plan, dispatch, relay, record."""
+"""The story of a request, the gateway's table of contents: intake, admit, plan, queue, dispatch, relay, record."""
 
 from collections.abc import Callable
 from time import perf_counter, time
 
-from nexus.contract.errors import INTERNAL_ERROR, ApiError
+from nexus.contract.errors import INTERNAL_ERROR, NO_READY_SERVICE, ApiError
 from nexus.gateway.admit.gate import Gate, Permit
 from nexus.gateway.dispatch.send import Dispatcher, Lease
 from nexus.gateway.edge.wire import error_head
 from nexus.gateway.intake.body import read
 from nexus.gateway.plan.targets import plan
+from nexus.gateway.queue.turns import Turns
 from nexus.gateway.registry.snapshot import Snapshot
 from nexus.gateway.relay.collected import Collected
 from nexus.gateway.relay.relay import relay
@@ -35,6 +36,7 @@ class Inference:
         dispatcher: Dispatcher,
         record: Callable[[Outcome], None],
         siding: Siding | None = None,
+        turns: Turns | None = None,
     ) -> None:
         self._view = view
         self._timeouts = timeouts
@@ -43,6 +45,7 @@ class Inference:
         self._dispatcher = dispatcher
         self._record = record
         self._siding = siding
+        self._turns = turns
         self._turn = 0
 
     async def serve(self, request: Request, client: Client, lease: Lease | None = None) -> None:
@@ -62,10 +65,12 @@ class Inference:
                 if call.job_after is not None:
                     await self._siding.put_off(call, client, result)
                     return
-            self._turn += 1
-            timeouts = self._timeouts(request.head.endpoint.operation, call.model)
-            snapshot = self._view(request.head.bearer.policy)
-            course = plan(call, snapshot, self._in_flight, self._turn, timeouts)
+            listens = call.stream and request.head.endpoint.events
+            if listens:
+                client.keep_waiting("waiting", result.limits)
+            course = await self._course(call, client, result)
+            if listens and course.targets[0].is_cold:
+                client.keep_waiting(f"loading {course.targets[0].model}", result.limits)
             reply = await self._dispatcher.send(call, course, client, lease)
             if call.wants_urls and self._siding is not None:
                 await self._publish(self._siding, call, course, reply, client, lease, result)
@@ -84,6 +89,32 @@ class Inference:
             outcome = _outcome(request, call, lease, result)
             lease.release()
             self._record(outcome)
+
+    def plan(self, call: Call) -> Plan:
+        """The plan for a call by what is known now. Raises ApiError (404, 503)."""
+        self._turn += 1
+        head = call.request.head
+        timeouts = self._timeouts(head.endpoint.operation, call.model)
+        return plan(call, self._view(head.bearer.policy), self._in_flight, self._turn, timeouts)
+
+    async def _course(self, call: Call, client: Client, result: Relayed) -> Plan:
+        """The plan for a call whose turn has come: at once where somebody has room, else it waits for that."""
+        try:
+            course = self.plan(call)
+        except ApiError as refusal:
+            turns = self._turns
+            target = turns.cold(call) if turns is not None and refusal.kind is NO_READY_SERVICE else None
+            if turns is None or target is None:
+                raise
+            endpoint = call.request.head.endpoint
+            if call.stream and endpoint.events:
+                client.keep_waiting(f"loading {target.model}", result.limits)
+            seconds = self._timeouts(endpoint.operation, call.model).first_byte
+            return await turns.warm(call, self.plan, target, seconds, result)
+        first = course.targets[0]
+        if self._turns is not None and self._in_flight(first.instance.url) >= first.instance.places:
+            course = await self._turns.turn(call, self.plan, course, result)
+        return course
 
     async def _publish(
         self, siding: Siding, call: Call, course: Plan, reply: Reply, client: Client, lease: Lease, result: Relayed
@@ -121,6 +152,8 @@ def _outcome(request: Request, call: Call | None, lease: Lease, result: Relayed)
         result.usage,
         lease.attempts,
         error,
+        None if result.queued is None else int(result.queued * 100_000) / 100,
+        result.priority,
     )
 
 

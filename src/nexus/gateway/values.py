@@ -93,10 +93,14 @@ class Timeouts(msgspec.Struct, frozen=True):
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """The targets to try, best first, and how long they may take. Never empty."""
+    """The targets to try, best first, and how long they may take. Never empty.
+
+    The first `alike` of them do the same model.
+    """
 
     targets: tuple[Target, ...]
     timeouts: Timeouts
+    alike: int = 1
 
 
 class Reply(msgspec.Struct, frozen=True):
@@ -122,6 +126,13 @@ class Client(Protocol):
     def expect_within(self, seconds: float, what: str) -> None:
         """The service must do `what` within `seconds` from now, or the story is interrupted with UPSTREAM_TIMEOUT."""
 
+    def keep_waiting(self, why: str, head: bytes) -> None:
+        """Until its answer begins, the caller, who reads events, is told now and then by a comment that it is `why`.
+
+        `head` are header lines that its answer has in any case. Once it was told, what is sent must be events or an
+        error: ApiError (502) is raised for other answers.
+        """
+
     def send_whole(self, status: int, head: bytes, body: bytes) -> None:
         """Send a whole answer. `head` is header lines, each with its CR LF, without framing headers."""
 
@@ -141,6 +152,13 @@ class Client(Protocol):
         """The body will not become whole: close the connection so that nobody takes it for finished."""
 
 
+class QueueRules(msgspec.Struct, frozen=True):
+    """How many calls may wait for a place at a service, and for how many seconds."""
+
+    max_waiting: int = 1000
+    max_seconds: float = 30.0
+
+
 class Queue(msgspec.Struct, frozen=True, gc=False):
     """Jobs by operation: `waiting` are those of the whole database, `running` those that this gateway runs."""
 
@@ -151,7 +169,8 @@ class Queue(msgspec.Struct, frozen=True, gc=False):
 class Outcome(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """How a request ended: what metrics count and, in this very shape, a line of the log.
 
-    `ts` is Unix seconds; `ms` and `ttft_ms` (until the first byte of the answer) are milliseconds. `status` 499: the
+    `ts` is Unix seconds; `ms` and `ttft_ms` (until the first byte of the answer) are milliseconds, as is `queued_ms`,
+    how long one that had to wait for its turn did so, with its `priority`. `status` 499: the
     client left before its answer was whole. Everything a client could have made up is left out, but for its request id.
     """
 
@@ -173,3 +192,5 @@ class Outcome(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     usage: Usage | None = None
     attempts: int = 0
     error: str = ""
+    queued_ms: float | None = None
+    priority: str = ""

@@ -13,7 +13,7 @@ class Policy:
     """`rpm` and `tpm`: requests and tokens in any minute; `concurrency`: calls at once; 0 is no bound, in bytes too.
 
     `models` are compared with models' own names, not with aliases that lead to them. `ip_allow`: where callers may
-    come from; from everywhere where it is empty.
+    come from; from everywhere where it is empty. `priority`: `interactive`, `normal` or `batch`, of calls that wait.
     """
 
     name: str
@@ -25,6 +25,7 @@ class Policy:
     ip_allow: Networks = ()
     max_request_bytes: int = 0
     parameters: Parameters = field(default_factory=Parameters)
+    priority: str = "interactive"
 
     @cached_property
     def narrows(self) -> bool:
@@ -34,7 +35,7 @@ class Policy:
     @cached_property
     def restricts(self) -> bool:
         """Whether it says anything of what may be asked for, and not only of how much and from where."""
-        how_much = replace(self, name="", rpm=0, tpm=0, concurrency=0, ip_allow=())
+        how_much = replace(self, name="", rpm=0, tpm=0, concurrency=0, ip_allow=(), priority="interactive")
         return how_much != Policy("")
 
 

@@ -15,6 +15,7 @@ from nexus.gateway.dispatch.send import Dispatcher
 from nexus.gateway.edge.auth import ADMINISTRATOR
 from nexus.gateway.inference import Inference
 from nexus.gateway.pictures import Pictures
+from nexus.gateway.queue.turns import Turns
 from nexus.gateway.references import References
 from nexus.gateway.registry.fetch import Fetcher
 from nexus.gateway.registry.resolver import Resolver
@@ -36,6 +37,7 @@ class RequestPath:
     gate: Gate
     dispatcher: Dispatcher
     record: Callable[[Outcome], None]
+    turns: Turns
 
     def story(self, timeouts: Callable[[str, str | None], Timeouts], siding: Siding) -> Inference:
         """The story told over these parts; `timeouts` are those for an operation and a model."""
@@ -47,6 +49,7 @@ class RequestPath:
             dispatcher=self.dispatcher,
             record=self.record,
             siding=siding,
+            turns=self.turns,
         )
 
 
@@ -90,7 +93,9 @@ def create_background(
     )
     siding = Siding(desk, References(store, ADMINISTRATOR), pictures, base_url(settings))
     story = path.story(timeouts, siding).serve
-    runner = Runner(store, path.views.whole, path.in_flight, rules, story, bearer, Fetcher(Resolver()), bell)
+    runner = Runner(
+        store, path.views.whole, path.in_flight, path.turns, rules, story, bearer, Fetcher(Resolver()), bell
+    )
     return Background(desk, runner, siding, Tally(store, runner.running))
 
 

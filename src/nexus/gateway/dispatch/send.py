@@ -68,7 +68,7 @@ class Lease:
             connection.release()
         if pool is not None:
             self._pool = None
-            pool.in_flight -= 1
+            pool.leave()
 
 
 class Dispatcher:

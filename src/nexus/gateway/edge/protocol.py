@@ -74,6 +74,8 @@ class EdgeProtocol(RequestReader):
         active = self.active
         if isinstance(active, Exchange) and not active.response_complete and active.is_late(now):
             active.expire()
+        elif isinstance(active, Exchange) and not active.response_complete and active.comment_at < now:
+            active.comment(now)
         elif self.deadline < now:
             self.deadline = NEVER
             self._client_too_slow()

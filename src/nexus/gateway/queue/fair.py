@@ -7,9 +7,7 @@ others of its class at most `GROUP_CALLS` times and for `GROUP_SECONDS`; never m
 
 from collections import OrderedDict
 from collections.abc import Hashable, Iterable, Iterator, Mapping
-from typing import Final
-
-import msgspec
+from typing import Final, Generic, TypeVar
 
 EVERY: Final[Mapping[str, int]] = {"interactive": 1, "normal": 3, "batch": 10}
 """The priorities, highest first. A lower one that has been passed over so often, less one, is next; where two are, the
@@ -22,15 +20,19 @@ GROUP_SECONDS: Final = 5.0
 class Line:
     """Calls that the same instances can answer: `models` has, by an instance's URL, the model that answers there.
 
-    `names` are operation, service and model, for those who want to know what is waited for. `key` tells lines apart.
+    `swaps` are the URLs of those that load one model in another's place. `names` are operation, service and model, for
+    those who want to know what is waited for. `key` tells lines apart.
     """
 
-    __slots__ = ("count", "key", "models", "names")
+    __slots__ = ("count", "key", "models", "names", "swaps")
 
-    def __init__(self, key: Hashable, models: Mapping[str, str], names: tuple[str, str, str]) -> None:
+    def __init__(
+        self, key: Hashable, models: Mapping[str, str], names: tuple[str, str, str], swaps: frozenset[str] = frozenset()
+    ) -> None:
         self.key = key
         self.models = models
         self.names = names
+        self.swaps = swaps
         self.count = 0
 
 
@@ -48,11 +50,18 @@ class Ticket:
         self.number = 0
 
 
-class Choice(msgspec.Struct, frozen=True):
+T = TypeVar("T", bound=Ticket)
+L = TypeVar("L", bound=Line)
+
+
+class Choice(Generic[T]):
     """Whose turn it is. `grouped`: it comes before others because the instance has its model loaded already."""
 
-    ticket: Ticket
-    grouped: bool = False
+    __slots__ = ("grouped", "ticket")
+
+    def __init__(self, ticket: T, *, grouped: bool = False) -> None:
+        self.ticket = ticket
+        self.grouped = grouped
 
 
 class _Run:
@@ -69,16 +78,16 @@ class _Run:
         return self.overtaken == 0 or (self.overtaken < GROUP_CALLS and now - self.since < GROUP_SECONDS)
 
 
-class _Token:
+class _Token(Generic[T]):
     """What one token has waiting in one class, by line."""
 
     __slots__ = ("count", "lines")
 
     def __init__(self) -> None:
         self.count = 0
-        self.lines: dict[Line, OrderedDict[Ticket, None]] = {}
+        self.lines: dict[Line, OrderedDict[T, None]] = {}
 
-    def oldest(self, url: str, model: str | None = None) -> Ticket | None:
+    def oldest(self, url: str, model: str | None = None) -> T | None:
         """Its oldest call that the instance can answer; with a model's name, by that model."""
         heads = (
             next(iter(tickets))
@@ -87,11 +96,11 @@ class _Token:
         )
         return min(heads, key=lambda ticket: ticket.number, default=None)
 
-    def newest(self) -> Ticket:
+    def newest(self) -> T:
         return max((next(reversed(tickets)) for tickets in self.lines.values()), key=lambda ticket: ticket.number)
 
 
-class _Class:
+class _Class(Generic[T]):
     """One priority; its tokens stand in the order of their turns. `passed`: how many places others had meanwhile."""
 
     __slots__ = ("every", "lines", "passed", "tokens")
@@ -99,13 +108,13 @@ class _Class:
     def __init__(self, every: int) -> None:
         self.every = every
         self.passed = 0
-        self.tokens: OrderedDict[str, _Token] = OrderedDict()
+        self.tokens: OrderedDict[str, _Token[T]] = OrderedDict()
         self.lines: dict[Line, int] = {}
 
     def wants(self, url: str) -> bool:
         return any(url in line.models for line in self.lines)
 
-    def first(self, url: str, model: str | None = None) -> Ticket | None:
+    def first(self, url: str, model: str | None = None) -> T | None:
         for token in self.tokens.values():
             ticket = token.oldest(url, model)
             if ticket is not None:
@@ -113,26 +122,26 @@ class _Class:
         return None
 
 
-class FairQueue:
+class FairQueue(Generic[T, L]):
     """The calls that wait. `most` bounds them, and may be changed at any time."""
 
     def __init__(self, most: int = 1000) -> None:
         self.most = most
         self.waiting = 0
         self._numbers = 0
-        self._classes = {name: _Class(every) for name, every in EVERY.items()}
-        self._lines: dict[Hashable, Line] = {}
+        self._classes: dict[str, _Class[T]] = {name: _Class(every) for name, every in EVERY.items()}
+        self._lines: dict[Hashable, L] = {}
         self._runs: dict[str, _Run] = {}
 
-    def line(self, key: Hashable) -> Line | None:
+    def line(self, key: Hashable) -> L | None:
         """The line that has this key, as long as somebody stands in it."""
         return self._lines.get(key)
 
-    def lines(self) -> tuple[Line, ...]:
+    def lines(self) -> tuple[L, ...]:
         """All lines in which somebody stands."""
         return tuple(self._lines.values())
 
-    def tickets(self, line: Line | None = None) -> Iterator[Ticket]:
+    def tickets(self, line: L | None = None) -> Iterator[T]:
         """All that wait, in no order; or those of one line."""
         for one in self._classes.values():
             for token in one.tokens.values():
@@ -149,8 +158,11 @@ class FairQueue:
                 counts[key] = counts.get(key, 0) + count
         return counts
 
-    def enter(self, ticket: Ticket) -> Ticket | None:
-        """Let it wait. The one that has to go for want of room, if one has: it may be `ticket` itself."""
+    def enter(self, ticket: T, line: L) -> T | None:
+        """Let it wait in `line`, which is its own.
+
+        The one that has to go for want of room, if one has: it may be `ticket` itself.
+        """
         victim = self._victim(ticket) if self.waiting >= self.most else None
         if victim is ticket:
             return ticket
@@ -158,7 +170,7 @@ class FairQueue:
             self.leave(victim)
         self._numbers += 1
         ticket.number = self._numbers
-        group, line = self._classes[ticket.priority], ticket.line
+        group = self._classes[ticket.priority]
         token = group.tokens.get(ticket.token)
         if token is None:
             token = group.tokens[ticket.token] = _Token()
@@ -170,7 +182,7 @@ class FairQueue:
         self.waiting += 1
         return victim
 
-    def leave(self, ticket: Ticket) -> None:
+    def leave(self, ticket: T) -> None:
         """It waits no longer; no harm where it does not."""
         group, line = self._classes[ticket.priority], ticket.line
         token = group.tokens.get(ticket.token)
@@ -193,20 +205,20 @@ class FairQueue:
         if not self.waiting:
             self._runs.clear()
 
-    def next(self, url: str, now: float, *, swaps: bool = False) -> Choice | None:
-        """Whose turn it is for a place at the instance. `swaps`: it has to load one model in another's place."""
+    def next(self, url: str, now: float) -> Choice[T] | None:
+        """Whose turn it is for a place at the instance."""
         group = self._due(url)
         ticket = group.first(url) if group is not None else None
         if group is None or ticket is None:
             return None
-        run = self._runs.get(url) if swaps else None
+        run = self._runs.get(url) if url in ticket.line.swaps else None
         if run is not None and ticket.line.models[url] != run.model and run.goes_on(now):
             same = group.first(url, run.model)
             if same is not None:
                 return Choice(same, grouped=True)
         return Choice(ticket)
 
-    def take(self, choice: Choice, url: str, now: float) -> None:
+    def take(self, choice: Choice[T], url: str, now: float) -> None:
         """It gets the place: it waits no longer, and its token is the last of its class."""
         ticket = choice.ticket
         model = ticket.line.models[url]
@@ -224,7 +236,7 @@ class FairQueue:
             run.overtaken += 1
         self.leave(ticket)
 
-    def _due(self, url: str) -> _Class | None:
+    def _due(self, url: str) -> _Class[T] | None:
         """The class whose turn it is: the highest, or the lowest that was passed over long enough."""
         wanting = [group for group in self._classes.values() if group.wants(url)]
         if not wanting:
@@ -232,7 +244,7 @@ class FairQueue:
         due = [group for group in wanting if group.passed >= group.every - 1]
         return due[-1] if due else wanting[0]
 
-    def _victim(self, newcomer: Ticket) -> Ticket:
+    def _victim(self, newcomer: T) -> T:
         """Who goes where all places to wait are taken: the newest of the token that has most of the lowest class.
 
         Nobody goes for a newcomer of a lower class, nor for one whose token would then have as many as that one.
@@ -249,5 +261,5 @@ class FairQueue:
         return newcomer
 
 
-def _greatest(tokens: Iterable[_Token]) -> _Token | None:
+def _greatest(tokens: Iterable[_Token[T]]) -> _Token[T] | None:
     return max(tokens, key=lambda token: token.count, default=None)

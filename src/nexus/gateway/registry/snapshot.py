@@ -4,11 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
+from math import inf
 from typing import Final
 
 from nexus.contract.card import Card
 
 _ITSELF: Final = "#itself"
+_COLD: Final = ("unloaded", "loading")
 
 
 class State(StrEnum):
@@ -60,6 +62,20 @@ class Instance:
         return replace(self, url=self.url + _ITSELF, data_url=self.url, authorization=self.own_authorization)
 
     @cached_property
+    def places(self) -> float:
+        """How many calls it takes at once, where it says so; as itself it answers whatever comes."""
+        if self.card is None or self.url.endswith(_ITSELF):
+            return inf
+        capabilities = self.card.capabilities
+        return capabilities.max_concurrency if "max_concurrency" in capabilities.model_fields_set else inf
+
+    @cached_property
+    def swaps(self) -> bool:
+        """Whether one of its models may have to be loaded in another's place."""
+        models = self.card.models if self.card else ()
+        return len(models) > 1 and any(model.state in _COLD for model in models)
+
+    @cached_property
     def asks(self) -> bool:
         """Whether the service asks the gateway for something on its callers' behalf."""
         return self.card is not None and bool(self.card.capabilities.uses)
@@ -80,6 +96,14 @@ class Target:
 
     instance: Instance
     model: str | None
+
+    @cached_property
+    def is_cold(self) -> bool:
+        """Whether its instance would answer, but for the model, which is not in memory."""
+        card = self.instance.card
+        if self.model is None or card is None or self.instance.state is not State.READY:
+            return False
+        return any(model.id == self.model and model.state in _COLD for model in card.models)
 
     @cached_property
     def names(self) -> tuple[str, str, str]:

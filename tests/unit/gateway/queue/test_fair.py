@@ -7,25 +7,27 @@ from nexus.gateway.queue.fair import EVERY, GROUP_CALLS, GROUP_SECONDS, FairQueu
 X, Y = "http://x", "http://y"
 
 
-def line(*urls: str, model: str = "m") -> Line:
-    return Line((model, urls), dict.fromkeys(urls or (X,), model), ("chat.completions", "svc", model))
+def line(*urls: str, model: str = "m", swaps: bool = False) -> Line:
+    models = dict.fromkeys(urls or (X,), model)
+    return Line((model, urls), models, ("chat.completions", "svc", model), frozenset(models if swaps else ()))
 
 
 class Queue:
     """A queue and the names of who waits in it."""
 
     def __init__(self, most: int = 1000) -> None:
-        self.fair = FairQueue(most)
+        self.fair: FairQueue[Ticket, Line] = FairQueue(most)
         self.names: dict[Ticket, str] = {}
 
     def enter(self, name: str, where: Line, priority: str = "interactive", token: str = "ada") -> str | None:
-        ticket = Ticket(self.fair.line(where.key) or where, priority, token, 0.0, 30.0)
+        where = self.fair.line(where.key) or where
+        ticket = Ticket(where, priority, token, 0.0, 30.0)
         self.names[ticket] = name
-        victim = self.fair.enter(ticket)
+        victim = self.fair.enter(ticket, where)
         return None if victim is None else self.names[victim]
 
-    def take(self, url: str = X, now: float = 0.0, *, swaps: bool = False) -> str:
-        choice = self.fair.next(url, now, swaps=swaps)
+    def take(self, url: str = X, now: float = 0.0) -> str:
+        choice = self.fair.next(url, now)
         assert choice is not None
         self.fair.take(choice, url, now)
         return self.names[choice.ticket]
@@ -113,35 +115,34 @@ def test_a_line_is_found_as_long_as_somebody_stands_in_it(queue: Queue) -> None:
     assert queue.fair.line(where.key) is None
 
 
-class TestGrouping:
-    @pytest.fixture
-    def swapping(self, queue: Queue) -> Queue:
-        """The instance has just been given `m`; one that wants `n` is the oldest, many that want `m` come after it."""
-        queue.enter("m first", line(model="m"), token="bob")
-        queue.enter("n", line(model="n"))
-        for number in range(30):
-            queue.enter(f"m{number}", line(model="m"))
-        assert queue.take(swaps=True) == "m first"
-        return queue
+def swapping(queue: Queue, *, swaps: bool = True) -> Queue:
+    """The instance has just been given `m`; one that wants `n` is the oldest, many that want `m` come after it."""
+    queue.enter("m first", line(model="m", swaps=swaps), token="bob")
+    queue.enter("n", line(model="n", swaps=swaps))
+    for number in range(30):
+        queue.enter(f"m{number}", line(model="m", swaps=swaps))
+    assert queue.take() == "m first"
+    return queue
 
-    def test_the_model_that_is_there_goes_on_for_some_calls(self, swapping: Queue) -> None:
-        taken = [swapping.take(swaps=True) for _ in range(GROUP_CALLS + 2)]
+
+class TestGrouping:
+    def test_the_model_that_is_there_goes_on_for_some_calls(self, queue: Queue) -> None:
+        taken = [swapping(queue).take(), *(queue.take() for _ in range(GROUP_CALLS + 1))]
         assert taken == [*(f"m{number}" for number in range(GROUP_CALLS)), "n", f"m{GROUP_CALLS}"]
 
-    def test_the_model_that_is_there_goes_on_for_some_time(self, swapping: Queue) -> None:
-        assert swapping.take(now=100.0, swaps=True) == "m0"
-        assert swapping.take(now=100.0 + GROUP_SECONDS / 2, swaps=True) == "m1"
-        assert swapping.take(now=100.0 + GROUP_SECONDS, swaps=True) == "n"
+    def test_the_model_that_is_there_goes_on_for_some_time(self, queue: Queue) -> None:
+        assert swapping(queue).take(now=100.0) == "m0"
+        assert queue.take(now=100.0 + GROUP_SECONDS / 2) == "m1"
+        assert queue.take(now=100.0 + GROUP_SECONDS) == "n"
 
-    def test_nothing_is_grouped_where_nothing_is_swapped(self, swapping: Queue) -> None:
-        assert swapping.take(swaps=False) == "n"
+    def test_nothing_is_grouped_where_nothing_is_swapped(self, queue: Queue) -> None:
+        assert swapping(queue, swaps=False).take() == "n"
 
     def test_a_class_is_not_overtaken_by_a_lower_one(self, queue: Queue) -> None:
-        queue.enter("m first", line(model="m"))
-        assert queue.take(swaps=True) == "m first"
-        queue.enter("m", line(model="m"), "batch")
-        queue.enter("n", line(model="n"))
-        assert queue.take(swaps=True) == "n"
+        queue.enter("m first", line(model="m", swaps=True))
+        queue.enter("m", line(model="m", swaps=True), "batch")
+        queue.enter("n", line(model="n", swaps=True))
+        assert [queue.take(), queue.take(), queue.take()] == ["m first", "n", "m"]
 
 
 class TestFull:
