@@ -23,14 +23,21 @@ from nexus.gateway.shapes.policies import (
     policies_of,
     tokens_of,
 )
+from nexus.gateway.shapes.retries import (
+    RETRIES_KEYS,
+    FallbackMistakeError,
+    FallbacksShape,
+    RetriesShape,
+    fallbacks_of,
+)
 from nexus.gateway.shapes.times import TIMES_KEYS, AllTimes, Jobs, Times
-from nexus.gateway.values import Timeouts
+from nexus.gateway.values import Retries, Rules, Timeouts
 from nexus.jobs.rules import JobRules
 from nexus.policies.networks import Networks
 from nexus.policies.policy import Policy
 from nexus.policies.token import Token
 
-_LATER: Final = ("fallbacks", "retries", "stream_recovery")
+_LATER: Final = ("stream_recovery",)
 """Keys of the contract that this version does not act on yet: without them service is worse, but nobody is let in."""
 
 _REFUSED: Final = ("routes",)
@@ -87,6 +94,7 @@ class Config:
     timeouts: Timeouts = field(default_factory=Timeouts)
     operations: Mapping[str, Overrides] = field(default_factory=lambda: {**VERBS, **SLOW})
     models: Mapping[str, Overrides] = field(default_factory=dict)
+    rules: Rules = field(default_factory=Rules)
     jobs: JobRules = field(default_factory=JobRules)
     policies: Mapping[str, Policy] = field(default_factory=dict)
     tokens: tuple[Token, ...] = ()
@@ -110,6 +118,8 @@ class Config:
 
 class _File(Shape):
     aliases: dict[Name, Name] = Field(default_factory=dict)
+    fallbacks: FallbacksShape = Field(default_factory=dict)
+    retries: RetriesShape = RetriesShape()
     timeouts: AllTimes = AllTimes()
     jobs: Jobs = Jobs()
     policies: dict[PolicyName, PolicyShape] = Field(default_factory=dict)
@@ -117,7 +127,7 @@ class _File(Shape):
     ip_allowlist: AllowlistShape = Field(default_factory=dict)
 
 
-_KEYS: Final[Keys] = {(): _File, **TIMES_KEYS, **POLICY_KEYS}
+_KEYS: Final[Keys] = {(): _File, **RETRIES_KEYS, **TIMES_KEYS, **POLICY_KEYS}
 
 
 def parse_config(text: str) -> Config:
@@ -134,15 +144,21 @@ def parse_config(text: str) -> Config:
         file = TypeAdapter(_File).validate_python({key: one for key, one in document.items() if key not in _LATER})
         policies = policies_of(file.policies)
         tokens = tokens_of(file.tokens, policies)
+        aliases = _resolved(file.aliases)
+        rules = Rules(Retries(**file.retries.model_dump()), fallbacks_of(file.fallbacks, aliases))
     except ValidationError as error:
         raise told(error, text, _KEYS) from error
     except TokenMistakeError as error:
         path = ("tokens", str(error.index), error.key)
         raise mistake(".".join(path), str(error), text, path) from error
+    except FallbackMistakeError as error:
+        path = ("fallbacks", error.model, str(error.index))
+        raise mistake(".".join(path), str(error), text, path) from error
     times = file.timeouts
     usual: Mapping[str, Overrides] = {**VERBS, **SLOW} if times.first_byte is None else VERBS
     return Config(
-        aliases=_resolved(file.aliases),
+        aliases=aliases,
+        rules=rules,
         timeouts=_overrides(times).over(Timeouts()),
         operations={
             **usual,
