@@ -24,14 +24,21 @@ from nexus.gateway.shapes.policies import (
     tokens_of,
 )
 from nexus.gateway.shapes.queue import QUEUE_KEYS, QueueShape
+from nexus.gateway.shapes.retries import (
+    RETRIES_KEYS,
+    FallbackMistakeError,
+    FallbacksShape,
+    RetriesShape,
+    fallbacks_of,
+)
 from nexus.gateway.shapes.times import TIMES_KEYS, AllTimes, Jobs, Times
-from nexus.gateway.values import QueueRules, Timeouts
+from nexus.gateway.values import QueueRules, Retries, Rules, Timeouts
 from nexus.jobs.rules import JobRules
 from nexus.policies.networks import Networks
 from nexus.policies.policy import Policy
 from nexus.policies.token import Token
 
-_LATER: Final = ("fallbacks", "retries", "stream_recovery")
+_LATER: Final = ("stream_recovery",)
 """Keys of the contract that this version does not act on yet: without them service is worse, but nobody is let in."""
 
 _REFUSED: Final = ("routes",)
@@ -89,6 +96,7 @@ class Config:
     operations: Mapping[str, Overrides] = field(default_factory=lambda: {**VERBS, **SLOW})
     models: Mapping[str, Overrides] = field(default_factory=dict)
     queue: QueueRules = field(default_factory=QueueRules)
+    rules: Rules = field(default_factory=Rules)
     jobs: JobRules = field(default_factory=JobRules)
     policies: Mapping[str, Policy] = field(default_factory=dict)
     tokens: tuple[Token, ...] = ()
@@ -112,6 +120,8 @@ class Config:
 
 class _File(Shape):
     aliases: dict[Name, Name] = Field(default_factory=dict)
+    fallbacks: FallbacksShape = Field(default_factory=dict)
+    retries: RetriesShape = RetriesShape()
     timeouts: AllTimes = AllTimes()
     queue: QueueShape = QueueShape()
     jobs: Jobs = Jobs()
@@ -120,7 +130,7 @@ class _File(Shape):
     ip_allowlist: AllowlistShape = Field(default_factory=dict)
 
 
-_KEYS: Final[Keys] = {(): _File, **QUEUE_KEYS, **TIMES_KEYS, **POLICY_KEYS}
+_KEYS: Final[Keys] = {(): _File, **RETRIES_KEYS, **QUEUE_KEYS, **TIMES_KEYS, **POLICY_KEYS}
 
 
 def parse_config(text: str) -> Config:
@@ -137,15 +147,21 @@ def parse_config(text: str) -> Config:
         file = TypeAdapter(_File).validate_python({key: one for key, one in document.items() if key not in _LATER})
         policies = policies_of(file.policies)
         tokens = tokens_of(file.tokens, policies)
+        aliases = _resolved(file.aliases)
+        rules = Rules(Retries(**file.retries.model_dump()), fallbacks_of(file.fallbacks, aliases))
     except ValidationError as error:
         raise told(error, text, _KEYS) from error
     except TokenMistakeError as error:
         path = ("tokens", str(error.index), error.key)
         raise mistake(".".join(path), str(error), text, path) from error
+    except FallbackMistakeError as error:
+        path = ("fallbacks", error.model, str(error.index))
+        raise mistake(".".join(path), str(error), text, path) from error
     times = file.timeouts
     usual: Mapping[str, Overrides] = {**VERBS, **SLOW} if times.first_byte is None else VERBS
     return Config(
-        aliases=_resolved(file.aliases),
+        aliases=aliases,
+        rules=rules,
         timeouts=_overrides(times).over(Timeouts()),
         operations={
             **usual,

@@ -5,7 +5,8 @@ from time import perf_counter, time
 
 from nexus.contract.errors import INTERNAL_ERROR, NO_READY_SERVICE, ApiError
 from nexus.gateway.admit.gate import Gate, Permit
-from nexus.gateway.dispatch.send import Dispatcher, Lease
+from nexus.gateway.dispatch.lease import Lease
+from nexus.gateway.dispatch.send import Dispatcher
 from nexus.gateway.edge.wire import error_head
 from nexus.gateway.intake.body import read
 from nexus.gateway.plan.targets import plan
@@ -112,7 +113,7 @@ class Inference:
             seconds = self._timeouts(endpoint.operation, call.model).first_byte
             return await turns.warm(call, self.plan, target, seconds, result)
         first = course.targets[0]
-        if self._turns is not None and self._in_flight(first.instance.url) >= first.instance.places:
+        if self._turns is not None and self._in_flight(first.instance.url) >= first.instance.room:
             course = await self._turns.turn(call, self.plan, course, result)
         return course
 

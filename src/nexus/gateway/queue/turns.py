@@ -52,7 +52,7 @@ class _Way(Line):
         targets = tuple(targets)
         self.models = {target.instance.url: target.model or "" for target in targets}
         self.swaps = frozenset(target.instance.url for target in targets if target.instance.swaps)
-        self.places: Mapping[str, float] = {target.instance.url: target.instance.places for target in targets}
+        self.places: Mapping[str, float] = {target.instance.url: target.instance.room for target in targets}
 
 
 class _Waiter(Ticket):
@@ -277,7 +277,7 @@ class Turns:
         waiter.signal.set()
 
     def _has_room(self, target: Target) -> bool:
-        return self._in_flight(target.instance.url) < target.instance.places
+        return self._in_flight(target.instance.url) < target.instance.room
 
 
 def _priority(call: Call) -> str:

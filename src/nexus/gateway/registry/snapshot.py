@@ -6,6 +6,7 @@ from enum import StrEnum
 from functools import cached_property
 from math import inf
 from typing import Final
+from zlib import crc32
 
 from nexus.contract.card import Card
 
@@ -31,7 +32,8 @@ class Instance:
     requests go (`backend.base_url` of its card, else `url`). `card` is None until one was read; in the state
     `starting` it may be provisional: what the stack's manifest says the service will be. `reason` says why an
     instance is not ready, in one line. `authorization` is the header value that it wants, if any, where requests go;
-    `own_authorization` the one that it wants at `url`.
+    `own_authorization` the one that it wants at `url`. `since` is when it came into its state, in seconds of the
+    monotonic clock.
     """
 
     url: str
@@ -42,6 +44,7 @@ class Instance:
     data_url: str = ""
     authorization: str | None = None
     own_authorization: str | None = None
+    since: float = 0.0
 
     @cached_property
     def service(self) -> str:
@@ -62,12 +65,21 @@ class Instance:
         return replace(self, url=self.url + _ITSELF, data_url=self.url, authorization=self.own_authorization)
 
     @cached_property
-    def places(self) -> float:
-        """How many calls it takes at once, where it says so; as itself it answers whatever comes."""
-        if self.card is None or self.url.endswith(_ITSELF):
-            return inf
-        capabilities = self.card.capabilities
-        return capabilities.max_concurrency if "max_concurrency" in capabilities.model_fields_set else inf
+    def places(self) -> int | None:
+        """How many calls it takes at once; None where its card does not say."""
+        if self.card is None or "max_concurrency" not in self.card.capabilities.model_fields_set:
+            return None
+        return self.card.capabilities.max_concurrency
+
+    @cached_property
+    def seed(self) -> int:
+        """A number that goes with its URL, the same at every gateway."""
+        return crc32(self.url.encode())
+
+    @cached_property
+    def room(self) -> float:
+        """How many calls may run there at once: no bound where it does not say, nor where it answers as itself."""
+        return inf if self.places is None or self.url.endswith(_ITSELF) else self.places
 
     @cached_property
     def swaps(self) -> bool:

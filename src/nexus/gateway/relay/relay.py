@@ -14,7 +14,7 @@ from nexus.gateway.relay import errors
 from nexus.gateway.relay.events import EventGate, EventTooLargeError
 from nexus.gateway.relay.result import Relayed
 from nexus.gateway.upstream.connection import Answer
-from nexus.gateway.values import Call, Client, Plan, Reply
+from nexus.gateway.values import Call, Client, LateError, Plan, Reply
 
 _USAGE_LIMIT = 262_144  # bytes of a JSON answer that are kept to read its usage
 
@@ -131,7 +131,12 @@ async def _follow(answer: Answer, pass_on: Callable[[bytes], None], plan: Plan, 
                 answer.proceed()  # also when the client leaves: an answer that is whole gives its connection back
         elif not (answer.complete or answer.failure):
             client.expect_within(plan.timeouts.idle, "go on with its answer")
-            await answer
+            try:
+                await answer
+            except LateError as late:
+                if not late.final:
+                    answer.stall()  # the circuits hear of it
+                raise
 
 
 async def _relay_error(call: Call, plan: Plan, reply: Reply, client: Client, result: Relayed) -> None:

@@ -71,9 +71,8 @@ async def gateway(
     recorded: list[Outcome] = []
     dispatcher = Dispatcher(upstreams, lambda url, reason: None)
     views = Views(lambda: snapshot)
-    path = RequestPath(
-        views, upstreams.in_flight, Gate(Slots(), views), dispatcher, recorded.append, make_turns(upstreams)
-    )
+    gate, turns = Gate(Slots(), views), make_turns(upstreams, lambda: snapshot)
+    path = RequestPath(views, upstreams.in_flight, gate, dispatcher, recorded.append, turns)
     store = Store(opening(settings), lambda *_, **__: None)
     store.start()
     background = create_background(path, store, configuration, settings, Bearer)

@@ -8,7 +8,8 @@ import pytest
 
 from nexus.contract.errors import ApiError
 from nexus.contract.usage import Usage
-from nexus.gateway.dispatch.send import Dispatcher, Lease
+from nexus.gateway.dispatch.lease import Lease
+from nexus.gateway.dispatch.send import Dispatcher
 from nexus.gateway.relay.relay import relay
 from nexus.gateway.relay.result import Relayed
 from nexus.gateway.upstream.upstreams import Upstreams
