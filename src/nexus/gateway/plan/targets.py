@@ -19,7 +19,7 @@ def plan(call: Call, snapshot: Snapshot, in_flight: Callable[[str], int], turn: 
         raise refusal(call, route, snapshot)
     if len(ready) > 1:
         ready = least_busy(ready, in_flight, turn)[:MAX_ATTEMPTS]
-    return Plan(ready, timeouts, len(ready))
+    return Plan(ready, timeouts, alike=len(ready))
 
 
 def least_busy(targets: tuple[Target, ...], in_flight: Callable[[str], int], turn: int) -> tuple[Target, ...]:

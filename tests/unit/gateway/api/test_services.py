@@ -18,12 +18,14 @@ async def test_services_are_listed_with_their_instances(gateway, instance) -> No
     assert llm["card"]["vendor_extension"] == {"a": 1}
     first = dict(llm["instances"][0])
     assert first.pop("since") > 1e9
+    assert llm["waiting"] == {}
     assert first == {
         "instance": "llm-a",
         "url": "http://llm-1:8000",
         "state": "starting",
         "reason": "loading",
         "in_flight": len("http://llm-1:8000"),
+        "loading": [],
         "source": "static",
     }
     assert (odd["name"], odd["state"], odd["card"], odd["models"]) == ("odd:1", "invalid", None, [])

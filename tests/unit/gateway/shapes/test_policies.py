@@ -109,7 +109,7 @@ WRONG_COUNTS = ("-1", "1.5", "'5'", "true", "null", "many", "[1]")
         ("5", " it should be a valid dictionary"),
         ("null", " it should be a valid dictionary"),
         ("{tools: [search]}", "tools: this version does not act on it yet; leave it at ['*'] or take it out"),
-        ("{priority: batch}", "priority: this version does not act on it yet"),
+        ("{priority: low}", "priority: it should be 'interactive', 'normal' or 'batch', not 'low'"),
         ("{ip_allow: [10.0.0.1/8]}", "ip_allow.0: 10.0.0.1/8 has bits behind its prefix"),
         ("{ip_allow: [home]}", "ip_allow.0: 'home' is neither an address nor a network"),
         ("{ip_allow: [5]}", "ip_allow.0: "),
