@@ -16,19 +16,16 @@ from tests.servers.scripted import ScriptedUpstream
 
 StartGateway = Callable[..., Gateway]
 TOKENS = {"sk-quick": "interactive", "sk-slow": "batch"}
-CONFIG = f"""
-queue: {{max_waiting: 30, max_seconds: 10}}
+CONFIG = """
+queue: {max_waiting: 30, max_seconds: 10}
 policies:
-  interactive: {{priority: interactive}}
-  batch: {{priority: batch}}
+  interactive: {priority: interactive}
+  batch: {priority: batch}
 tokens:
-{
-    "".join(
-        f"  - {{name: {policy}, sha256: {hashlib.sha256(token.encode()).hexdigest()}, policy: {policy}}}\n"
-        for token, policy in TOKENS.items()
-    )
-}
-"""
+""" + "".join(
+    f"  - {{name: {policy}, sha256: {hashlib.sha256(token.encode()).hexdigest()}, policy: {policy}}}\n"
+    for token, policy in TOKENS.items()
+)
 
 
 def ask(client: RawClient, script: dict[str, Any] | None = None, token: str = TOKEN, **fields: Any) -> None:
