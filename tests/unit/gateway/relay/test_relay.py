@@ -13,7 +13,7 @@ from nexus.gateway.dispatch.send import Dispatcher
 from nexus.gateway.relay.relay import relay
 from nexus.gateway.relay.result import Relayed
 from nexus.gateway.upstream.upstreams import Upstreams
-from nexus.gateway.values import Call, ClientGoneError, Plan, Timeouts
+from nexus.gateway.values import Call, ClientGoneError, Plan, Retries, Timeouts
 from tests.servers.caller import Caller
 from tests.servers.calls import endpoint, make_call, make_target
 from tests.servers.peer import Peer, Side
@@ -32,7 +32,7 @@ class Relaying:
         self.lease = Lease()
         self.side: Side
         self._dispatcher = Dispatcher(upstreams, lambda url, reason: None)
-        self.caller.start(self._relay(call, Plan((make_target(url),), timeouts)))
+        self.caller.start(self._relay(call, Plan((make_target(url),), timeouts, Retries(max_attempts=1))))
 
     async def _relay(self, call: Call, plan: Plan) -> None:
         try:
