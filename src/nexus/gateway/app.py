@@ -35,6 +35,7 @@ from nexus.gateway.edge.protocol import EdgeProtocol
 from nexus.gateway.edge.sweeper import Sweeper
 from nexus.gateway.endpoints import find
 from nexus.gateway.front import allowlist, create_guard, read_certificate, strict_transport
+from nexus.gateway.health.health import Health
 from nexus.gateway.log import JsonHandler, Log, json_log
 from nexus.gateway.queue.turns import Turns
 from nexus.gateway.record.lines import LineWriter
@@ -151,6 +152,7 @@ def _compose(
     """All parts, joined and at rest."""
     registry, announce = create_registry(settings, configuration.config, log, instance=instance)
     upstreams = Upstreams(asyncio.get_running_loop())
+    health = Health()
     views = Views(lambda: registry.snapshot)
     turns = create_turns(
         registry,
@@ -160,7 +162,7 @@ def _compose(
         load_seconds=lambda model: configuration.timeouts_for("models.load", model).first_byte,
         log=log,
     )
-    metrics = Metrics(upstreams.loads, lambda: background.tally.queue, turns.counts)
+    metrics = Metrics(upstreams.loads, lambda: background.tally.queue, health.tripped, turns.counts)
     used: dict[str, float] = {}
     recorder = Recorder(metrics, lines, used)
     keyring = Keyring(required=settings.auth == "required")
@@ -170,8 +172,12 @@ def _compose(
         views=views,
         in_flight=upstreams.in_flight,
         gate=gate,
-        dispatcher=Dispatcher(upstreams, registry.report_refused, Lender(keyring, own_url).lend),
+        dispatcher=Dispatcher(
+            upstreams, registry.report_refused, Lender(keyring, own_url).lend, health=health, log=log
+        ),
         record=recorder.record,
+        rules=lambda: configuration.config.rules,
+        health=health,
         turns=turns,
     )
     store = Store(opening(settings), log)
@@ -204,6 +210,7 @@ def _compose(
             config=lambda: configuration.config,
             metrics_text=metrics_text,
             in_flight=upstreams.in_flight,
+            health=health,
             turns=turns,
             check_token=keyring.check_owner,
             guard=guard,

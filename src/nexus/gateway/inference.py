@@ -8,6 +8,7 @@ from nexus.gateway.admit.gate import Gate, Permit
 from nexus.gateway.dispatch.lease import Lease
 from nexus.gateway.dispatch.send import Dispatcher
 from nexus.gateway.edge.wire import error_head
+from nexus.gateway.health.health import Health
 from nexus.gateway.intake.body import read
 from nexus.gateway.plan.targets import plan
 from nexus.gateway.queue.turns import Turns
@@ -16,7 +17,7 @@ from nexus.gateway.relay.collected import Collected
 from nexus.gateway.relay.relay import relay
 from nexus.gateway.relay.result import Relayed
 from nexus.gateway.siding import Siding
-from nexus.gateway.values import Call, Client, ClientGoneError, Outcome, Plan, Reply, Request, Timeouts
+from nexus.gateway.values import Call, Client, ClientGoneError, Outcome, Plan, Reply, Request, Rules, Timeouts
 from nexus.policies.policy import Policy
 
 CLIENT_CLOSED = 499  # nginx's word for a request whose client left; it is seen in logs and metrics alone
@@ -25,7 +26,8 @@ CLIENT_CLOSED = 499  # nginx's word for a request whose client left; it is seen 
 class Inference:
     """Serves requests of the lane. What it holds is handed in; what it reads of others it reads afresh each time.
 
-    `view` gives the snapshot as a policy lets it be seen.
+    `view` gives the snapshot as a policy lets it be seen, `rules` what is done about calls that fail, `health` how
+    instances do.
     """
 
     def __init__(
@@ -37,6 +39,8 @@ class Inference:
         dispatcher: Dispatcher,
         record: Callable[[Outcome], None],
         siding: Siding | None = None,
+        rules: Callable[[], Rules] = Rules,
+        health: Health | None = None,
         turns: Turns | None = None,
     ) -> None:
         self._view = view
@@ -46,6 +50,8 @@ class Inference:
         self._dispatcher = dispatcher
         self._record = record
         self._siding = siding
+        self._rules = rules
+        self._health = health or Health()
         self._turns = turns
         self._turn = 0
 
@@ -96,7 +102,9 @@ class Inference:
         self._turn += 1
         head = call.request.head
         timeouts = self._timeouts(head.endpoint.operation, call.model)
-        return plan(call, self._view(head.bearer.policy), self._in_flight, self._turn, timeouts)
+        snapshot = self._view(head.bearer.policy)
+        rules, health = self._rules(), self._health
+        return plan(call, snapshot, self._in_flight, self._turn, timeouts, rules, health, health.clock)
 
     async def _course(self, call: Call, client: Client, result: Relayed) -> Plan:
         """The plan for a call whose turn has come: at once where somebody has room, else it waits for that."""

@@ -143,9 +143,11 @@ async def test_a_service_that_refuses(lane: Lane, peer: Peer) -> None:
 
 async def test_a_service_that_breaks(lane: Lane, peer: Peer) -> None:
     caller = lane.begin()
-    (await asked(peer)).close()
+    for _ in range(3):
+        (await asked(peer)).close()
     await caller.result()
     assert caller.status == 502
+    assert b"x-nexus-attempts: 3" in caller.lines()
     assert (lane.outcome().level, lane.outcome().error) == ("error", "upstream_error")
 
 

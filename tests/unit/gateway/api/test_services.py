@@ -25,6 +25,7 @@ async def test_services_are_listed_with_their_instances(gateway, instance) -> No
         "state": "starting",
         "reason": "loading",
         "in_flight": len("http://llm-1:8000"),
+        "circuit": "closed",
         "loading": [],
         "source": "static",
     }

@@ -13,7 +13,7 @@ from nexus.gateway.dispatch.send import Dispatcher
 from nexus.gateway.relay.relay import relay
 from nexus.gateway.relay.result import Relayed
 from nexus.gateway.upstream.upstreams import Upstreams
-from nexus.gateway.values import Call, ClientGoneError, Plan, Timeouts
+from nexus.gateway.values import Call, ClientGoneError, Plan, Retries, Timeouts
 from tests.servers.caller import Caller
 from tests.servers.calls import endpoint, make_call, make_target
 from tests.servers.peer import Peer, Side
@@ -32,7 +32,7 @@ class Relaying:
         self.lease = Lease()
         self.side: Side
         self._dispatcher = Dispatcher(upstreams, lambda url, reason: None)
-        self.caller.start(self._relay(call, Plan((make_target(url),), timeouts)))
+        self.caller.start(self._relay(call, Plan((make_target(url),), timeouts, Retries(max_attempts=1))))
 
     async def _relay(self, call: Call, plan: Plan) -> None:
         try:
@@ -75,7 +75,7 @@ async def test_a_whole_answer_goes_on_at_once(begin: Begin) -> None:
 
 
 async def test_usage_is_read_from_json_alone(begin: Begin) -> None:
-    relaying = await begin()
+    relaying = await begin(make_call(at=endpoint("audio.transcriptions")))
     relaying.side.answer(b'{"usage":{"prompt_tokens":7}}', b"content-type: text/plain")
     await relaying.ended()
     assert relaying.result.usage is None
@@ -121,7 +121,7 @@ async def test_a_body_in_pieces_goes_on_as_it_comes(begin: Begin) -> None:
 
 
 async def test_usage_of_a_json_answer_in_pieces_is_read(begin: Begin) -> None:
-    relaying = await begin()
+    relaying = await begin(make_call(at=endpoint("images.generations")))
     relaying.side.send(OK + JSON + b'\r\ntransfer-encoding: chunked\r\n\r\n9\r\n{"usage":\r\n')
     await relaying.caller.until(lambda caller: bool(caller.body))
     assert relaying.caller.length is None
