@@ -31,10 +31,10 @@ class ApiParts:
     """The parts, each as narrow as it can be.
 
     `announce` is None where services may not announce themselves. `in_flight` gives the calls now at an instance,
-    by its URL, `health` how it does, `turns` who waits. `check_token` tells who comes with an `authorization` header, or raises
-    ApiError. `guard` knows who may ask at all, `gate` lets in what is asked for, `views` are what callers may see
-    of the registry. `instance` is this gateway's own instance id, `started` when it started in seconds since the
-    epoch. `store` is where files are kept, `tokens` knows those that are let in, `desk` who knows of jobs.
+    by its URL, `health` how it does, `turns` which calls wait. `check_token` tells who comes with an `authorization`
+    header, or raises ApiError. `guard` knows who may ask at all, `gate` lets in what is asked for, `views` are what
+    callers may see of the registry. `instance` is this gateway's own instance id, `started` when it started in seconds
+    since the epoch. `store` is where files are kept, `tokens` knows those that are let in, `desk` who knows of jobs.
     `base_url` tells, from the Host header that a client sent, how it reaches the gateway.
     """
 
