@@ -120,6 +120,7 @@ def filled(calls: list[tuple[str, str]], *, swaps: bool) -> tuple[FairQueue[Tick
 calls = st.lists(st.tuples(st.sampled_from(("ada", "bob", "eve")), st.sampled_from(MODELS)), max_size=60)
 
 
+@settings(deadline=None)
 @given(calls)
 def test_no_token_gets_two_while_another_waits_for_one(asked: list[tuple[str, str]]) -> None:
     queue, _ = filled(asked, swaps=False)
@@ -136,6 +137,7 @@ def test_no_token_gets_two_while_another_waits_for_one(asked: list[tuple[str, st
     assert not +left
 
 
+@settings(deadline=None)
 @given(calls)
 def test_grouping_swaps_no_oftener_and_loses_nobody(asked: list[tuple[str, str]]) -> None:
     plain, tickets = filled(asked, swaps=False)
@@ -146,6 +148,7 @@ def test_grouping_swaps_no_oftener_and_loses_nobody(asked: list[tuple[str, str]]
     assert swaps_of(other) <= swaps_of(one)
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(MODELS), min_size=1, max_size=60))
 def test_grouping_holds_nobody_up_for_long(models: list[str]) -> None:
     """Of one token, whose order is that of age: nobody is overtaken by more than one group between two swaps."""

@@ -108,7 +108,8 @@ class Turns:
         if free is not None:
             return _beginning_with(course, free)
         target = alike[0]
-        return await self._wait(call, plan, target, alike, self._rules().max_seconds, waited)
+        seconds = min(self._rules().max_seconds, course.timeouts.total)
+        return await self._wait(call, plan, target, alike, seconds, waited)
 
     async def warm(self, call: Call, plan: Planner, target: Target, seconds: float, waited: Waited) -> Plan:
         """The plan by which the call may go on once its model is in memory at `target`, at most `seconds` from now.

@@ -200,3 +200,9 @@ def test_what_is_shown_is_what_is_read(text: str) -> None:
     assert len(SHOWN) == 3
     config = parse_config(text)
     assert config.aliases or config.tokens
+
+
+@pytest.mark.parametrize("priority", ["interactive", "normal", "batch"])
+def test_a_priority_is_one_of_three(priority: str) -> None:
+    config = parse_config(f"policies: {{p: {{priority: {priority}}}}}")
+    assert config.policies["p"].priority == priority
