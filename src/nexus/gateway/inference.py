@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from time import perf_counter, time
 
+import msgspec
+
 from nexus.contract.errors import INTERNAL_ERROR, NO_READY_SERVICE, ApiError
 from nexus.gateway.admit.gate import Gate, Permit
 from nexus.gateway.dispatch.lease import Lease
@@ -67,6 +69,8 @@ class Inference:
         try:
             call = read(request)
             call, permit, result.limits = self._gate.admit(call)
+            if call.routed is not None:
+                result.limits += call.routed.head
             if self._siding is not None and self._siding.wanted(call):
                 call = await self._siding.prepare(call)
                 if call.job_after is not None:
@@ -101,7 +105,7 @@ class Inference:
         """The plan for a call by what is known now. Raises ApiError (404, 503)."""
         self._turn += 1
         head = call.request.head
-        timeouts = self._timeouts(head.endpoint.operation, call.model)
+        timeouts = self._timeouts(head.endpoint.operation, call.model).within(head, time())
         snapshot = self._view(head.bearer.policy)
         rules, health = self._rules(), self._health
         return plan(call, snapshot, self._in_flight, self._turn, timeouts, rules, health, health.clock)
@@ -118,11 +122,12 @@ class Inference:
             endpoint = call.request.head.endpoint
             if call.stream and endpoint.events:
                 client.keep_waiting(f"loading {target.model}", result.limits)
-            seconds = self._timeouts(endpoint.operation, call.model).first_byte
-            return await turns.warm(call, self.plan, target, seconds, result)
+            timeouts = self._timeouts(endpoint.operation, call.model).within(call.request.head, time())
+            seconds = min(timeouts.first_byte, timeouts.total)
+            return _still_within(await turns.warm(call, self.plan, target, seconds, result), call.request)
         first = course.targets[0]
         if self._turns is not None and self._in_flight(first.instance.url) >= first.instance.room:
-            course = await self._turns.turn(call, self.plan, course, result)
+            course = _still_within(await self._turns.turn(call, self.plan, course, result), call.request)
         return course
 
     async def _publish(
@@ -135,6 +140,15 @@ class Inference:
         body = await siding.publish(call, collected.status, collected.body)
         collected.release(body)
         result.bytes_out = len(body)
+
+
+def _still_within(course: Plan, request: Request) -> Plan:
+    """The plan of a call that has waited: what its client gives it to be answered in began when it came."""
+    if request.head.timeout is None:
+        return course
+    left = max(0.0, request.head.timeout - (perf_counter() - request.started))
+    timeouts = msgspec.structs.replace(course.timeouts, total=min(course.timeouts.total, left))
+    return msgspec.structs.replace(course, timeouts=timeouts)
 
 
 def _outcome(request: Request, call: Call | None, lease: Lease, result: Relayed) -> Outcome:
@@ -161,6 +175,7 @@ def _outcome(request: Request, call: Call | None, lease: Lease, result: Relayed)
         result.usage,
         lease.attempts,
         error,
+        "" if call is None or call.routed is None else call.routed.why,
         None if result.queued is None else int(result.queued * 100_000) / 100,
         result.priority,
     )

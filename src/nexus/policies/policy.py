@@ -13,7 +13,8 @@ class Policy:
     """`rpm` and `tpm`: requests and tokens in any minute; `concurrency`: calls at once; 0 is no bound, in bytes too.
 
     `models` are compared with models' own names, not with aliases that lead to them. `ip_allow`: where callers may
-    come from; from everywhere where it is empty. `priority`: `interactive`, `normal` or `batch`, of calls that wait.
+    come from; from everywhere where it is empty. `tools` are compared with the names that cards give them.
+    `priority`: `interactive`, `normal` or `batch`, of calls that wait.
     """
 
     name: str
@@ -25,12 +26,13 @@ class Policy:
     ip_allow: Networks = ()
     max_request_bytes: int = 0
     parameters: Parameters = field(default_factory=Parameters)
+    tools: Globs = field(default_factory=everything)
     priority: str = "interactive"
 
     @cached_property
     def narrows(self) -> bool:
-        """Whether it leaves out any model or operation."""
-        return not (self.models.everything and self.operations.everything)
+        """Whether it leaves out any model, operation or tool."""
+        return not (self.models.everything and self.operations.everything and self.tools.everything)
 
     @cached_property
     def restricts(self) -> bool:

@@ -72,6 +72,7 @@ class Dispatcher:
     async def send(self, call: Call, plan: Plan, client: Client, lease: Lease) -> Reply:
         """The answer, once the first byte of its body (or its end) is there. Raises ApiError (429, 502, 503, 504)."""
         client.end_within(plan.timeouts.total)
+        lease.until = time.time() + plan.timeouts.total
         self._budget.earn(plan.retries.budget_ratio)
         return await self._send(call, plan, client, lease, plan.targets[0])
 
@@ -201,7 +202,8 @@ class Dispatcher:
         body = body_for(call, target)
         if target.instance.asks:
             lease.loan = self._lend(call.request.head.token)
-        head = head_for(call, target, pool.address, len(body), "" if lease.loan is None else lease.loan.lines)
+        lines = "" if lease.loan is None else lease.loan.lines
+        head = head_for(call, target, pool.address, len(body), lease.until, lines)
         connection = pool.take()
         while True:
             if connection is None:

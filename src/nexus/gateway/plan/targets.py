@@ -8,7 +8,7 @@ from nexus.gateway.plan.affinity import prefix_of
 from nexus.gateway.plan.balance import InFlight, balanced, favoured
 from nexus.gateway.plan.refusal import refusal
 from nexus.gateway.registry.snapshot import Route, Snapshot, Target
-from nexus.gateway.routes import route_for, route_of
+from nexus.gateway.routes import bounded, route_for, route_of
 from nexus.gateway.values import Call, Plan, Rules, Timeouts
 
 Targets = tuple[Target, ...]
@@ -74,8 +74,10 @@ def _stand_ins(call: Call, route: Route, snapshot: Snapshot, rules: Rules) -> It
     if names is None:  # by an alias that its card gives it
         known = next(iter(route.ready or route.waiting), None)
         names = rules.fallbacks.get(known.model, ()) if known is not None and known.model is not None else ()
+    within = None if call.routed is None else call.routed.within
     for name in names:
-        yield route_for(endpoint.operation, name, snapshot).ready
+        found = route_for(endpoint.operation, name, snapshot)
+        yield (found if within is None else bounded(found, within)).ready
 
 
 def _sifted(groups: list[Targets], health: Health, now: float) -> tuple[list[Targets], Targets]:

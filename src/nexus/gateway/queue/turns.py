@@ -294,8 +294,9 @@ def _priority(call: Call) -> str:
 def _key(call: Call) -> Hashable:
     """What is alike in this can be answered by the same."""
     head = call.request.head
-    policy = head.bearer.policy
-    return head.endpoint.operation, head.endpoint.service, call.model, None if policy is None else policy.name
+    policy = None if head.bearer.policy is None else head.bearer.policy.name
+    rule = None if call.routed is None else call.routed.rule
+    return head.endpoint.operation, head.endpoint.service, call.model, policy, rule
 
 
 def _beginning_with(course: Plan, target: Target) -> Plan:

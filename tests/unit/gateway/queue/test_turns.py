@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -12,6 +13,7 @@ from nexus.contract.card import Card
 from nexus.contract.errors import ApiError
 from nexus.gateway.admit.gate import Gate
 from nexus.gateway.admit.slots import Slots
+from nexus.gateway.dispatch.lease import Lease
 from nexus.gateway.dispatch.send import Dispatcher
 from nexus.gateway.inference import Inference
 from nexus.gateway.queue import turns as module
@@ -384,3 +386,20 @@ class TestCold:
         assert caller.told_to_wait == ["waiting", "loading m"]
         assert await name_at(await peer.accept()) == "1"
         caller.leave()
+
+
+async def test_the_time_that_a_client_gives_runs_while_its_call_waits(lane: Lane, peer: Peer) -> None:
+    """It is told to the service by when the answer must be through."""
+    began = time.time()
+    first = lane.begin("1")
+    side = await peer.accept()
+    await side.request()
+    request = make_request(bearer=Bearer("ada"))
+    head = msgspec.structs.replace(request.head, timeout=8.0)
+    waited = msgspec.structs.replace(request, head=head, started=time.perf_counter() - 3)
+    caller, lease = Caller(), Lease()
+    caller.start(lane.inference.serve(waited, caller, lease))
+    await served(side, first)
+    await side.request()
+    assert began + 4 < lease.until < time.time() + 5
+    await served(side, caller)
