@@ -161,6 +161,7 @@ def _compose(
         gate=gate,
         dispatcher=Dispatcher(upstreams, registry.report_refused, Lender(keyring, own_url).lend),
         record=recorder.record,
+        resumes=lambda: configuration.config.resumes,
     )
     store = Store(opening(settings), log)
     tokens = TokenBook(keyring, key, configuration.config, store, used, log)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from math import inf
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
 
@@ -30,7 +30,7 @@ from nexus.policies.networks import Networks
 from nexus.policies.policy import Policy
 from nexus.policies.token import Token
 
-_LATER: Final = ("fallbacks", "retries", "stream_recovery")
+_LATER: Final = ("fallbacks", "retries")
 """Keys of the contract that this version does not act on yet: without them service is worse, but nobody is let in."""
 
 _REFUSED: Final = ("routes",)
@@ -79,8 +79,8 @@ such a verb bound it otherwise. A pull may take for ever, as long as it tells of
 class Config:
     """What nexus.yaml says. `aliases` maps each configured alias to the name that it finally stands for.
 
-    `ip_allowlist` are networks by path prefix. `later` are the keys that are there although this version does not act
-    on them.
+    `ip_allowlist` are networks by path prefix. `resumes`: a stream that breaks off is recovered. `later` are the keys
+    that are there although this version does not act on them.
     """
 
     aliases: Mapping[str, str] = field(default_factory=dict)
@@ -91,6 +91,7 @@ class Config:
     policies: Mapping[str, Policy] = field(default_factory=dict)
     tokens: tuple[Token, ...] = ()
     ip_allowlist: Mapping[str, Networks] = field(default_factory=dict)
+    resumes: bool = True
     later: tuple[str, ...] = ()
 
     def timeouts_for(self, operation: str, model: str | None) -> Timeouts:
@@ -115,6 +116,7 @@ class _File(Shape):
     policies: dict[PolicyName, PolicyShape] = Field(default_factory=dict)
     tokens: list[TokenShape] = Field(default_factory=list)
     ip_allowlist: AllowlistShape = Field(default_factory=dict)
+    stream_recovery: Literal["resume", "error"] = "resume"
 
 
 _KEYS: Final[Keys] = {(): _File, **TIMES_KEYS, **POLICY_KEYS}
@@ -153,6 +155,7 @@ def parse_config(text: str) -> Config:
         policies=policies,
         tokens=tokens,
         ip_allowlist=read_rules(file.ip_allowlist),
+        resumes=file.stream_recovery == "resume",
         later=tuple(key for key in _LATER if key in document),
     )
 

@@ -1,6 +1,7 @@
 """The story of a request, the gateway's table of contents: intake, admit, plan, dispatch, relay, record."""
 
 from collections.abc import Callable
+from functools import partial
 from time import perf_counter, time
 
 from nexus.contract.errors import INTERNAL_ERROR, ApiError
@@ -23,7 +24,7 @@ CLIENT_CLOSED = 499  # nginx's word for a request whose client left; it is seen 
 class Inference:
     """Serves requests of the lane. What it holds is handed in; what it reads of others it reads afresh each time.
 
-    `view` gives the snapshot as a policy lets it be seen.
+    `view` gives the snapshot as a policy lets it be seen; `resumes` says whether streams that break off are recovered.
     """
 
     def __init__(
@@ -35,6 +36,7 @@ class Inference:
         dispatcher: Dispatcher,
         record: Callable[[Outcome], None],
         siding: Siding | None = None,
+        resumes: Callable[[], bool] = lambda: False,
     ) -> None:
         self._view = view
         self._timeouts = timeouts
@@ -43,6 +45,7 @@ class Inference:
         self._dispatcher = dispatcher
         self._record = record
         self._siding = siding
+        self._resumes = resumes
         self._turn = 0
 
     async def serve(self, request: Request, client: Client, lease: Lease | None = None) -> None:
@@ -70,7 +73,10 @@ class Inference:
             if call.wants_urls and self._siding is not None:
                 await self._publish(self._siding, call, course, reply, client, lease, result)
             else:
-                await relay(call, course, reply, client, result)
+                again = None
+                if call.stream and request.head.endpoint.done_marker and self._resumes():
+                    again = partial(self._dispatcher.again, plan=course, client=client, lease=lease)
+                await relay(call, course, reply, client, result, again)
         except ClientGoneError:
             result.status, result.error = CLIENT_CLOSED, "client_closed"
         except ApiError as error:

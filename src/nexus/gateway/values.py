@@ -67,7 +67,8 @@ class Call(msgspec.Struct, frozen=True):
     """What is asked: `model` as the client wrote it (None where the operation needs none).
 
     `job_after`: it may run as a job, which the client is told of after so many seconds; None: it is answered as it
-    comes. `wants_urls`: its answer's pictures are to be URLs.
+    comes. `wants_urls`: its answer's pictures are to be URLs. `continued`: the body for models that continue an answer
+    which broke off.
     """
 
     request: Request
@@ -76,6 +77,7 @@ class Call(msgspec.Struct, frozen=True):
     form_model_span: tuple[int, int] | None = None  # where a multipart body has the model's name
     job_after: float | None = None
     wants_urls: bool = False
+    continued: bytes | None = None
 
 
 class Timeouts(msgspec.Struct, frozen=True):

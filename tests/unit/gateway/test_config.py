@@ -201,7 +201,7 @@ async def test_edits_are_handed_over_while_it_is_watched(tmp_path: Path) -> None
 
 def test_keys_of_later_versions_are_passed_over_and_told(tmp_path: Path) -> None:
     path = tmp_path / "nexus.yaml"
-    path.write_text("stream_recovery: resume\nretries: {max_attempts: 3}\naliases: {a: b}\n")
+    path.write_text("retries: {max_attempts: 3}\naliases: {a: b}\n")
     told: list[object] = []
 
     def log(level: str, event: str, **fields: object) -> None:
@@ -209,10 +209,16 @@ def test_keys_of_later_versions_are_passed_over_and_told(tmp_path: Path) -> None
 
     config = ConfigFile(path, log).load()
     assert config.aliases == {"a": "b"}
-    assert told == [
-        ("warning", "config_key_not_acted_on", "retries"),
-        ("warning", "config_key_not_acted_on", "stream_recovery"),
-    ]
+    assert told == [("warning", "config_key_not_acted_on", "retries")]
+
+
+def test_streams_are_recovered_unless_the_file_says_otherwise() -> None:
+    assert parse_config("").resumes
+    assert parse_config("stream_recovery: resume").resumes
+    assert not parse_config("stream_recovery: error").resumes
+    for bad in ("true", "retry", "[resume]"):
+        with pytest.raises(ConfigError, match=r"^stream_recovery: "):
+            parse_config(f"stream_recovery: {bad}")
 
 
 def test_jobs_have_bounds_of_their_own() -> None:

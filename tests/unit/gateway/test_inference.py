@@ -161,7 +161,7 @@ async def test_a_service_that_takes_too_long(lane: Lane, peer: Peer) -> None:
 async def test_a_stream_that_is_cut_is_an_error_though_its_status_is_200(lane: Lane, peer: Peer) -> None:
     caller = lane.begin(make_request(b'{"model":"m","stream":true}'))
     side = await asked(peer)
-    side.events(b"data: 1\n\n")
+    side.events(b"data: {}\n\n")
     side.close()
     await caller.result()
     assert caller.end == "closed"
@@ -178,7 +178,7 @@ async def before_the_answer(lane: Lane, peer: Peer, caller: Caller) -> None:
 
 
 async def in_the_answer(lane: Lane, peer: Peer, caller: Caller) -> None:
-    (await asked(peer)).events(b"data: 1\n\n")
+    (await asked(peer)).events(b"data: {}\n\n")
     await caller.until(lambda caller: bool(caller.body))
 
 

@@ -36,6 +36,7 @@ class RequestPath:
     gate: Gate
     dispatcher: Dispatcher
     record: Callable[[Outcome], None]
+    resumes: Callable[[], bool]
 
     def story(self, timeouts: Callable[[str, str | None], Timeouts], siding: Siding) -> Inference:
         """The story told over these parts; `timeouts` are those for an operation and a model."""
@@ -46,6 +47,7 @@ class RequestPath:
             gate=self.gate,
             dispatcher=self.dispatcher,
             record=self.record,
+            resumes=self.resumes,
             siding=siding,
         )
 

@@ -111,6 +111,19 @@ class Dispatcher:
             raise AssertionError("a plan has at least one target")
         raise failure
 
+    async def again(self, call: Call, plan: Plan, client: Client, lease: Lease) -> Reply:
+        """Another attempt at a call whose answer broke off. Raises ApiError where there is none."""
+        left = plan.targets[lease.attempts :]
+        if not left:
+            raise ApiError(NO_READY_SERVICE, "There is nobody else to ask.")
+        for target in left:
+            pool = self._upstreams.pool(target.instance)
+            lease.take(target, pool)
+            answer = await self._ask(call, plan, target, client, lease, pool)
+            if not answer.failure:
+                return Reply(answer, target, lease.attempts)
+        raise ApiError(NO_READY_SERVICE, "There is nobody else to ask.")
+
     async def _ask(self, call: Call, plan: Plan, target: Target, client: Client, lease: Lease, pool: Pool) -> Answer:
         """Send the call to one target and wait for the first byte. Raises ConnectError."""
         body = body_for(call, target)

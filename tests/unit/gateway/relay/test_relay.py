@@ -176,7 +176,7 @@ async def test_a_client_that_never_reads_on_is_given_up(begin: Begin) -> None:
 
 async def test_a_client_that_leaves_closes_the_services_connection(begin: Begin) -> None:
     relaying = await begin()
-    relaying.side.events(b"data: 1\n\n")
+    relaying.side.events(b"data: {}\n\n")
     await relaying.caller.until(lambda caller: bool(caller.body))
     relaying.caller.leave()
     with pytest.raises(Exception, match="gone"):
@@ -189,13 +189,13 @@ async def test_a_client_that_leaves_closes_the_services_connection(begin: Begin)
 
 async def test_events_go_on_whole_and_byte_for_byte(begin: Begin) -> None:
     relaying = await begin()
-    relaying.side.events(b": hi\n\ndata: 1\n\nda")
-    await relaying.caller.until(lambda caller: caller.body == b": hi\n\ndata: 1\n\n")
+    relaying.side.events(b": hi\n\ndata: {}\n\nda")
+    await relaying.caller.until(lambda caller: caller.body == b": hi\n\ndata: {}\n\n")
     assert relaying.caller.length is None
     relaying.side.send(b'ta: {"usage":{"prompt_tokens":7,"completion_tokens":5}}\n\n' + DONE)
     relaying.side.close()
     caller = await relaying.ended()
-    assert caller.body.startswith(b": hi\n\ndata: 1\n\ndata: {")
+    assert caller.body.startswith(b": hi\n\ndata: {}\n\ndata: {")
     assert caller.body.endswith(DONE)
     assert caller.end == "finished"
     assert (relaying.result.error, relaying.result.usage) == ("", Usage(7, 5))
@@ -204,17 +204,17 @@ async def test_events_go_on_whole_and_byte_for_byte(begin: Begin) -> None:
 
 async def test_a_stream_that_came_at_once_is_still_a_stream(begin: Begin) -> None:
     relaying = await begin()
-    relaying.side.answer(b"data: 1\n\n" + DONE, b"Content-Type: text/event-stream; charset=utf-8")
+    relaying.side.answer(b"data: {}\n\n" + DONE, b"Content-Type: text/event-stream; charset=utf-8")
     caller = await relaying.ended()
-    assert (caller.body, caller.length, caller.end) == (b"data: 1\n\n" + DONE, None, "finished")
+    assert (caller.body, caller.length, caller.end) == (b"data: {}\n\n" + DONE, None, "finished")
 
 
 async def test_the_last_markers_empty_line_is_put_in(begin: Begin) -> None:
     relaying = await begin()
-    relaying.side.events(b"data: 1\n\ndata: [DONE]")
+    relaying.side.events(b"data: {}\n\ndata: [DONE]")
     relaying.side.close()
     caller = await relaying.ended()
-    assert (caller.body, caller.end) == (b"data: 1\n\n" + DONE, "finished")
+    assert (caller.body, caller.end) == (b"data: {}\n\n" + DONE, "finished")
 
 
 def cut_event(body: bytes) -> tuple[bytes, dict[str, str]]:
@@ -229,9 +229,9 @@ def cut_event(body: bytes) -> tuple[bytes, dict[str, str]]:
 @pytest.mark.parametrize(
     ("sent", "passed", "told"),
     [
-        (b"data: 1\n\n", b"data: 1\n\n", "it ended without saying that it was done"),
-        (b"data: 1\n\ndata: {", b"data: 1\n\n", "it ended in the middle of an event"),
-        (b"data: [DONE]\n\ndata: 2\n\n", b"data: [DONE]\n\ndata: 2\n\n", "it ended without saying"),
+        (b"data: {}\n\n", b"data: {}\n\n", "it ended without saying that it was done"),
+        (b"data: {}\n\ndata: {", b"data: {}\n\n", "it ended in the middle of an event"),
+        (b"data: [DONE]\n\ndata: { }\n\n", b"data: [DONE]\n\ndata: { }\n\n", "it ended without saying"),
         (b"x", b"", "it ended in the middle of an event"),
     ],
 )
@@ -251,12 +251,12 @@ async def test_a_stream_that_ends_too_early_ends_with_an_error_event(
 async def test_an_error_that_the_service_told_in_its_stream_is_the_only_one(begin: Begin) -> None:
     relaying = await begin()
     told = (
-        b'data: 1\n\ndata: {"error":{"message":"data: out","type":"server_error","param":null,"code":"overloaded"}}\n\n'
+        b'data: {}\n\ndata: {"error":{"message":"data: out","type":"server_error","param":null,"code":"overloaded"}}\n\n'
     )
     relaying.side.events(told)
     relaying.side.close()
     caller = await relaying.ended()
-    assert (caller.body, caller.end, relaying.result.error) == (told, "finished", "overloaded")
+    assert (caller.body, caller.end, relaying.result.error) == (told, "closed", "overloaded")
 
 
 async def test_operations_without_a_marker_end_when_they_end(begin: Begin) -> None:
@@ -269,18 +269,18 @@ async def test_operations_without_a_marker_end_when_they_end(begin: Begin) -> No
 
 async def test_a_stream_that_is_reset_ends_with_an_error_event(begin: Begin) -> None:
     relaying = await begin()
-    relaying.side.events(b"data: 1\n\n")
+    relaying.side.events(b"data: {}\n\n")
     await relaying.caller.until(lambda caller: bool(caller.body))
     relaying.side.reset()
     caller = await relaying.ended()
     before, error = cut_event(caller.body)
-    assert before == b"data: 1\n\n"
+    assert before == b"data: {}\n\n"
     assert "closed the connection" in error["message"]
 
 
 async def test_a_stream_that_stalls_ends_with_an_error_event(begin: Begin) -> None:
     relaying = await begin(idle=0.05)
-    relaying.side.events(b"data: 1\n\n")
+    relaying.side.events(b"data: {}\n\n")
     caller = await relaying.ended()
     _, error = cut_event(caller.body)
     assert error["code"] == relaying.result.error == "upstream_timeout"
@@ -289,12 +289,12 @@ async def test_a_stream_that_stalls_ends_with_an_error_event(begin: Begin) -> No
 
 async def test_a_stream_is_bounded_as_a_whole(begin: Begin) -> None:
     relaying = await begin(total=0.2)
-    relaying.side.events(b"data: 1\n\n")
+    relaying.side.events(b"data: {}\n\n")
     await relaying.caller.until(lambda caller: bool(caller.body))
-    relaying.side.send(b"data: 2\n\n")
+    relaying.side.send(b"data: { }\n\n")
     caller = await relaying.ended()
     before, error = cut_event(caller.body)
-    assert before == b"data: 1\n\ndata: 2\n\n"
+    assert before == b"data: {}\n\ndata: { }\n\n"
     assert error["code"] == "upstream_timeout"
 
 
