@@ -7,7 +7,7 @@ import socket
 import struct
 import threading
 import time
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -50,11 +50,15 @@ class Seen:
 
 @dataclass
 class State:
-    """What the upstream answers to the service contract; tests change it while it runs."""
+    """What the upstream answers to the service contract; tests change it while it runs.
+
+    `turns` are scripts for the next requests, in the place of their own; several upstreams may share them.
+    """
 
     card: dict[str, Any] | bytes
     healthy: bool = True
     ready: bool = True
+    turns: deque[dict[str, Any]] = field(default_factory=deque)
     gates: dict[str, asyncio.Semaphore] = field(default_factory=lambda: defaultdict(lambda: asyncio.Semaphore(0)))
 
 
@@ -176,7 +180,8 @@ class Connection(asyncio.Protocol):
             self._task = asyncio.get_running_loop().create_task(self._play(exchange))
 
     async def _play(self, exchange: Exchange) -> None:
-        script = exchange.json().get("script") or {}
+        turns = self.upstream.state.turns
+        script = turns.popleft() if turns else exchange.json().get("script") or {}
         kind = script.get("kind", "sse" if exchange.json().get("stream") else "json")
         await BEHAVIOURS[kind](exchange, script)
         self.upstream.note(lambda: None)

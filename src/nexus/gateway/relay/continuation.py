@@ -33,12 +33,11 @@ _BOUNDS: Final = ("max_tokens", "max_completion_tokens")
 
 def continued_body(body: bytes, delivered: Delivered) -> bytes | None:
     """The body that asks for the rest of an answer; None where a model cannot be asked for just that."""
-    track = ("text", -1) if delivered.choices and ("text", -1) in delivered.choices[0].tracks else ("content", -1)
-    text = _only(delivered, track)
+    kind, text = _only(delivered)
     asked = value_of(body)
     if not text or asked is None or not _is_free(asked):
         return None
-    placed = _prompt(asked, text) if track[0] == "text" else _messages(asked, text)
+    placed = _prompt(asked, text) if kind == "text" else _messages(asked, text)
     if placed is None:
         return None
     for bound in _BOUNDS:
@@ -47,12 +46,13 @@ def continued_body(body: bytes, delivered: Delivered) -> bytes | None:
     return msgspec.json.encode({**asked, **placed})
 
 
-def _only(delivered: Delivered, track: tuple[str, int]) -> str:
-    """The text of a single choice that has begun to answer in words, and done nothing else; else empty."""
-    if set(delivered.choices) != {0}:
-        return ""
-    said = delivered.choices[0]
-    return said.tracks[track] if set(said.tracks) == {track} and not said.calls and not said.finished else ""
+def _only(delivered: Delivered) -> tuple[str, str]:
+    """Field and text of a single choice that has begun to answer in words, and done nothing else; else empty."""
+    said = delivered.choices.get(0)
+    if said is None or len(delivered.choices) != 1 or len(said.tracks) != 1 or said.calls or said.finished:
+        return "", ""
+    ((kind, _), text) = next(iter(said.tracks.items()))
+    return (kind, text) if kind in ("content", "text") else ("", "")
 
 
 def _is_free(asked: dict[str, Any]) -> bool:

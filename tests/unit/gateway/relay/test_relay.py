@@ -250,9 +250,7 @@ async def test_a_stream_that_ends_too_early_ends_with_an_error_event(
 
 async def test_an_error_that_the_service_told_in_its_stream_is_the_only_one(begin: Begin) -> None:
     relaying = await begin()
-    told = (
-        b'data: {}\n\ndata: {"error":{"message":"data: out","type":"server_error","param":null,"code":"overloaded"}}\n\n'
-    )
+    told = b'data: {}\n\n' b'data: {"error":{"message":"data: out","type":"server_error","param":null,"code":"overloaded"}}\n\n'
     relaying.side.events(told)
     relaying.side.close()
     caller = await relaying.ended()
