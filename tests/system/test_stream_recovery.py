@@ -101,7 +101,7 @@ def test_what_it_looks_like_on_the_wire(begin: Callable[..., Stage]) -> None:
     assert all(json.loads(event.removeprefix(b"data: ")) for event in events[:-2])
     line = stage.gateway.request_line(answer.header("x-request-id") or "")
     assert (line["status"], line["attempts"], line.get("error", "")) == (200, 2, "")
-    assert line["usage"] == {"prompt_tokens": PROMPT_TOKENS, "completion_tokens": 60}
+    assert line["usage"] == {"prompt_tokens": PROMPT_TOKENS, "completion_tokens": 60, "estimated": False}
     assert line["bytes_out"] == len(answer.body)
 
 

@@ -6,7 +6,8 @@ from time import perf_counter, time
 
 from nexus.contract.errors import INTERNAL_ERROR, ApiError
 from nexus.gateway.admit.gate import Gate, Permit
-from nexus.gateway.dispatch.send import Dispatcher, Lease
+from nexus.gateway.dispatch.lease import Lease
+from nexus.gateway.dispatch.send import Dispatcher
 from nexus.gateway.edge.wire import error_head
 from nexus.gateway.intake.body import read
 from nexus.gateway.plan.targets import plan

@@ -9,6 +9,7 @@ from typing import Protocol
 
 import msgspec
 
+from nexus.contract.errors import UPSTREAM_TIMEOUT, ApiError
 from nexus.contract.usage import Usage
 from nexus.gateway.endpoints import Endpoint
 from nexus.gateway.registry.snapshot import Target
@@ -20,6 +21,14 @@ Headers = Sequence[tuple[bytes, bytes]]
 
 class ClientGoneError(Exception):
     """The caller closed its connection before its answer was whole."""
+
+
+class LateError(ApiError):
+    """The service did not do something in time. `final`: the whole call's time is up, so that nobody else is asked."""
+
+    def __init__(self, what: str, *, final: bool = False) -> None:
+        super().__init__(UPSTREAM_TIMEOUT, f"The service did not {what} in time.")
+        self.final = final
 
 
 class Head(msgspec.Struct, frozen=True):
@@ -94,11 +103,31 @@ class Timeouts(msgspec.Struct, frozen=True):
         return self.total if self.total < inf else self.idle
 
 
+class Retries(msgspec.Struct, frozen=True):
+    """How often one call is tried, and how many further attempts there may be for each call, all taken together."""
+
+    max_attempts: int = 3
+    budget_ratio: float = 0.2
+
+
+class Rules(msgspec.Struct, frozen=True):
+    """What nexus.yaml says about calls that fail. `fallbacks`: other models, by any name that a caller may use."""
+
+    retries: Retries = Retries()
+    fallbacks: Mapping[str, tuple[str, ...]] = {}
+
+
 class Plan(msgspec.Struct, frozen=True):
-    """The targets to try, best first, and how long they may take. Never empty."""
+    """The targets to try, best first, how long they may take and how often they may be tried. Never empty.
+
+    All that are ready are there: instances of the model asked for, then those of its fallbacks; those whose circuits
+    are open come last. The first `alike` of them do the same model.
+    """
 
     targets: tuple[Target, ...]
     timeouts: Timeouts
+    retries: Retries = Retries()
+    alike: int = 1
 
 
 class Reply(msgspec.Struct, frozen=True):
@@ -122,7 +151,10 @@ class Client(Protocol):
         """Bound the whole answer: no later bound reaches further."""
 
     def expect_within(self, seconds: float, what: str) -> None:
-        """The service must do `what` within `seconds` from now, or the story is interrupted with UPSTREAM_TIMEOUT."""
+        """The service must do `what` within `seconds` from now, or the story is interrupted with LateError.
+
+        It may go on after that, with something else; once the whole answer's bound has passed the error is `final`.
+        """
 
     def send_whole(self, status: int, head: bytes, body: bytes) -> None:
         """Send a whole answer. `head` is header lines, each with its CR LF, without framing headers."""

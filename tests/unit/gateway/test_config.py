@@ -199,19 +199,6 @@ async def test_edits_are_handed_over_while_it_is_watched(tmp_path: Path) -> None
     await asyncio.gather(watching, return_exceptions=True)
 
 
-def test_keys_of_later_versions_are_passed_over_and_told(tmp_path: Path) -> None:
-    path = tmp_path / "nexus.yaml"
-    path.write_text("retries: {max_attempts: 3}\naliases: {a: b}\n")
-    told: list[object] = []
-
-    def log(level: str, event: str, **fields: object) -> None:
-        told.append((level, event, fields.get("key")))
-
-    config = ConfigFile(path, log).load()
-    assert config.aliases == {"a": "b"}
-    assert told == [("warning", "config_key_not_acted_on", "retries")]
-
-
 def test_streams_are_recovered_unless_the_file_says_otherwise() -> None:
     assert parse_config("").resumes
     assert parse_config("stream_recovery: resume").resumes

@@ -8,7 +8,8 @@ import pytest
 
 from nexus.gateway.admit.gate import Gate
 from nexus.gateway.admit.slots import Slots
-from nexus.gateway.dispatch.send import Dispatcher, Lease
+from nexus.gateway.dispatch.lease import Lease
+from nexus.gateway.dispatch.send import Dispatcher
 from nexus.gateway.inference import Inference
 from nexus.gateway.registry.index import build
 from nexus.gateway.registry.snapshot import Snapshot

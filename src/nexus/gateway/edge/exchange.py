@@ -12,12 +12,12 @@ from collections.abc import Sequence
 from time import perf_counter, time
 from typing import TYPE_CHECKING, Final
 
-from nexus.contract.errors import INTERNAL_ERROR, UPSTREAM_TIMEOUT, ApiError
+from nexus.contract.errors import INTERNAL_ERROR, ApiError
 from nexus.gateway.drive import Drive, Signal
 from nexus.gateway.edge import wire
 from nexus.gateway.edge.identity import new_id
 from nexus.gateway.recall import Known
-from nexus.gateway.values import ClientGoneError, Head, Outcome, Request
+from nexus.gateway.values import ClientGoneError, Head, LateError, Outcome, Request
 
 if TYPE_CHECKING:
     from nexus.gateway.edge.reading import RequestReader
@@ -112,8 +112,9 @@ class Exchange(Drive):
 
     def expire(self) -> None:
         """A deadline has passed: interrupt the story with what did not happen in time."""
+        final = self.last_deadline <= self.protocol.loop.time()
         self.deadline = NEVER  # the last one stands: whatever the story tries next, it has no more time
-        self.interrupt(ApiError(UPSTREAM_TIMEOUT, f"The service did not {self._waiting_for} in time."))
+        self.interrupt(LateError(self._waiting_for, final=final))
 
     def failed(self, error: BaseException) -> None:
         """The story has broken, and has recorded that: what is left is to tell the client."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 from typing import Final
+from zlib import crc32
 
 from nexus.contract.card import Card
 
@@ -29,7 +30,8 @@ class Instance:
     requests go (`backend.base_url` of its card, else `url`). `card` is None until one was read; in the state
     `starting` it may be provisional: what the stack's manifest says the service will be. `reason` says why an
     instance is not ready, in one line. `authorization` is the header value that it wants, if any, where requests go;
-    `own_authorization` the one that it wants at `url`.
+    `own_authorization` the one that it wants at `url`. `since` is when it came into its state, in seconds of the
+    monotonic clock.
     """
 
     url: str
@@ -40,6 +42,7 @@ class Instance:
     data_url: str = ""
     authorization: str | None = None
     own_authorization: str | None = None
+    since: float = 0.0
 
     @cached_property
     def service(self) -> str:
@@ -58,6 +61,18 @@ class Instance:
         Its URL is another's, so that these are not counted among the calls that it has room for.
         """
         return replace(self, url=self.url + _ITSELF, data_url=self.url, authorization=self.own_authorization)
+
+    @cached_property
+    def places(self) -> int | None:
+        """How many calls it takes at once; None where its card does not say."""
+        if self.card is None or "max_concurrency" not in self.card.capabilities.model_fields_set:
+            return None
+        return self.card.capabilities.max_concurrency
+
+    @cached_property
+    def seed(self) -> int:
+        """A number that goes with its URL, the same at every gateway."""
+        return crc32(self.url.encode())
 
     @cached_property
     def asks(self) -> bool:

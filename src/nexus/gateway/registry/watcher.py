@@ -4,6 +4,7 @@ import asyncio
 import time
 import zlib
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 from nexus.gateway.config import Config
@@ -199,9 +200,11 @@ class Registry:
         was = member.instance
         if now is was:
             return
+        if now.state is not was.state:
+            now = replace(now, since=self._clock())
+            member.since = self._wall()
         member.instance = now
         if now.state is not was.state:
-            member.since = self._wall()
             self._tell("instance_state", now, was=was.state)
         elif now.card is not was.card:
             self._tell("instance_card_changed", now, was=was.state)

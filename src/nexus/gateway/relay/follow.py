@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from nexus.contract.errors import UPSTREAM_ERROR, ApiError
 from nexus.gateway.upstream.connection import Answer
-from nexus.gateway.values import Client, Plan
+from nexus.gateway.values import Client, LateError, Plan
 
 
 class NoReaderError(ApiError):
@@ -32,4 +32,9 @@ async def follow(answer: Answer, pass_on: Callable[[bytes], None], plan: Plan, c
                 answer.proceed()  # also when the client leaves: an answer that is whole gives its connection back
         elif not (answer.complete or answer.failure):
             client.expect_within(plan.timeouts.idle, "go on with its answer")
-            await answer
+            try:
+                await answer
+            except LateError as late:
+                if not late.final:
+                    answer.stall()  # the circuits hear of it
+                raise

@@ -6,7 +6,7 @@ from nexus.contract.errors import UPSTREAM_ERROR, ApiError, ErrorKind
 from nexus.gateway.relay.events import EventGate, EventTooLargeError
 from nexus.gateway.relay.follow import NoReaderError, follow
 from nexus.gateway.upstream.connection import Answer
-from nexus.gateway.values import Client, Plan
+from nexus.gateway.values import Client, LateError, Plan
 
 
 class BrokenError(ApiError):
@@ -21,8 +21,21 @@ class BrokenError(ApiError):
 async def pass_events(
     answer: Answer, gate: EventGate, send: Callable[[bytes], None], plan: Plan, client: Client, *, marked: bool
 ) -> None:
-    """Hand the whole events of `answer` to `send`. `marked`: its last one is `[DONE]`. Raises BrokenError."""
+    """Hand the whole events of `answer` to `send`. `marked`: its last one is `[DONE]`. Raises BrokenError.
 
+    What is the service's fault is noted as the answer's failure, where the circuits hear of it.
+    """
+    try:
+        await _pass(answer, gate, send, plan, client, marked=marked)
+    except BrokenError as error:
+        if not error.final and not answer.failure:
+            answer.failure = error.message
+        raise
+
+
+async def _pass(
+    answer: Answer, gate: EventGate, send: Callable[[bytes], None], plan: Plan, client: Client, *, marked: bool
+) -> None:
     def pass_on(data: bytes) -> None:
         whole = gate.pass_on(data)
         if whole:
@@ -39,7 +52,7 @@ async def pass_events(
     except ApiError as error:
         if marked and gate.done and gate.whole and not isinstance(error, NoReaderError):
             return  # it has said that it was whole, and only its connection did not end as it should
-        final = isinstance(error, NoReaderError) or bool(getattr(error, "final", False))
+        final = isinstance(error, NoReaderError) or (isinstance(error, LateError) and error.final)
         raise BrokenError(error.kind, error.message, final=final) from error
     rest = gate.rest()
     if rest:

@@ -5,7 +5,8 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from nexus.contract.errors import ApiError
-from nexus.gateway.dispatch.send import Dispatcher, Lease
+from nexus.gateway.dispatch.lease import Lease
+from nexus.gateway.dispatch.send import Dispatcher
 from nexus.gateway.upstream.upstreams import Upstreams
 from nexus.gateway.values import ClientGoneError, Plan, Reply, Timeouts
 from tests.servers.caller import Caller

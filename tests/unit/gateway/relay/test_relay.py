@@ -8,7 +8,8 @@ import pytest
 
 from nexus.contract.errors import ApiError
 from nexus.contract.usage import Usage
-from nexus.gateway.dispatch.send import Dispatcher, Lease
+from nexus.gateway.dispatch.lease import Lease
+from nexus.gateway.dispatch.send import Dispatcher
 from nexus.gateway.relay.relay import relay
 from nexus.gateway.relay.result import Relayed
 from nexus.gateway.upstream.upstreams import Upstreams
@@ -249,8 +250,11 @@ async def test_a_stream_that_ends_too_early_ends_with_an_error_event(
 
 
 async def test_an_error_that_the_service_told_in_its_stream_is_the_only_one(begin: Begin) -> None:
-    relaying = await begin()
-    told = b'data: {}\n\n' b'data: {"error":{"message":"data: out","type":"server_error","param":null,"code":"overloaded"}}\n\n'
+    told = b'data: {}\n\ndata: {"error":{"message":"data: out","type":"t","param":null,"code":"overloaded"}}\n\n'
+    told = (
+        b"data: {}\n\n"
+        b'data: {"error":{"message":"data: out","type":"server_error","param":null,"code":"overloaded"}}\n\n'
+    )
     relaying.side.events(told)
     relaying.side.close()
     caller = await relaying.ended()
