@@ -13,7 +13,7 @@ from nexus.gateway.dispatch.send import Dispatcher
 from nexus.gateway.relay.relay import relay
 from nexus.gateway.relay.result import Relayed
 from nexus.gateway.upstream.upstreams import Upstreams
-from nexus.gateway.values import Call, ClientGoneError, Plan, Timeouts
+from nexus.gateway.values import Call, ClientGoneError, Plan, Retries, Timeouts
 from tests.servers.caller import Caller
 from tests.servers.calls import endpoint, make_call, make_target
 from tests.servers.peer import Peer, Side
@@ -32,7 +32,7 @@ class Relaying:
         self.lease = Lease()
         self.side: Side
         self._dispatcher = Dispatcher(upstreams, lambda url, reason: None)
-        self.caller.start(self._relay(call, Plan((make_target(url),), timeouts)))
+        self.caller.start(self._relay(call, Plan((make_target(url),), timeouts, Retries(max_attempts=1))))
 
     async def _relay(self, call: Call, plan: Plan) -> None:
         try:
@@ -250,15 +250,44 @@ async def test_a_stream_that_ends_too_early_ends_with_an_error_event(
 
 
 async def test_an_error_that_the_service_told_in_its_stream_is_the_only_one(begin: Begin) -> None:
+    relaying = await begin()
     told = b'data: {}\n\ndata: {"error":{"message":"data: out","type":"t","param":null,"code":"overloaded"}}\n\n'
-    told = (
-        b"data: {}\n\n"
-        b'data: {"error":{"message":"data: out","type":"server_error","param":null,"code":"overloaded"}}\n\n'
-    )
-    relaying.side.events(told)
+    relaying.side.events(told, DONE)
     relaying.side.close()
     caller = await relaying.ended()
     assert (caller.body, caller.end, relaying.result.error) == (told, "closed", "overloaded")
+
+
+async def test_an_error_in_other_words_is_told_in_the_envelope_within_a_stream_too(begin: Begin) -> None:
+    relaying = await begin()
+    relaying.side.events(b'data: {}\n\ndata: {"error":"out of memory"}\n\n', DONE)
+    caller = await relaying.ended()
+    before, error = cut_event(caller.body)
+    assert before == b"data: {}\n\n"
+    assert error["message"] == "The stream was cut: the service told an error: out of memory."
+    await relaying.side.closed()
+
+
+async def test_a_malformed_chunk_is_not_passed_on_nor_what_follows(begin: Begin) -> None:
+    relaying = await begin()
+    relaying.side.events(b'data: {}\n\ndata: {"a\n\ndata: {}\n\n', DONE)
+    caller = await relaying.ended()
+    before, error = cut_event(caller.body)
+    assert (before, caller.end) == (b"data: {}\n\n", "closed")
+    assert "malformed" in error["message"]
+    await relaying.side.closed()
+
+
+async def test_what_follows_the_last_word_does_not_matter(begin: Begin) -> None:
+    for how in (Side.close, Side.reset):
+        relaying = await begin(idle=0.2)
+        relaying.side.send(OK + b"content-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n")
+        relaying.side.send(b"18\r\ndata: {}\n\n" + DONE[:12])
+        relaying.side.send(DONE[12:] + b"\r\n")
+        await relaying.caller.until(lambda caller: caller.body.endswith(DONE))
+        how(relaying.side)
+        caller = await relaying.ended()
+        assert (caller.body, caller.end) == (b"data: {}\n\n" + DONE, "finished")
 
 
 async def test_operations_without_a_marker_end_when_they_end(begin: Begin) -> None:
