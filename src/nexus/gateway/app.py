@@ -35,6 +35,7 @@ from nexus.gateway.edge.protocol import EdgeProtocol
 from nexus.gateway.edge.sweeper import Sweeper
 from nexus.gateway.endpoints import find
 from nexus.gateway.front import allowlist, create_guard, read_certificate, strict_transport
+from nexus.gateway.health.health import Health
 from nexus.gateway.log import JsonHandler, Log, json_log
 from nexus.gateway.record.lines import LineWriter
 from nexus.gateway.record.metrics import Metrics
@@ -148,7 +149,8 @@ def _compose(
     """All parts, joined and at rest."""
     registry, announce = create_registry(settings, configuration.config, log, instance=instance)
     upstreams = Upstreams(asyncio.get_running_loop())
-    metrics = Metrics(upstreams.loads, lambda: background.tally.queue)
+    health = Health()
+    metrics = Metrics(upstreams.loads, lambda: background.tally.queue, health.tripped)
     used: dict[str, float] = {}
     recorder = Recorder(metrics, lines, used)
     keyring = Keyring(required=settings.auth == "required")
@@ -159,9 +161,12 @@ def _compose(
         views=views,
         in_flight=upstreams.in_flight,
         gate=gate,
-        dispatcher=Dispatcher(upstreams, registry.report_refused, Lender(keyring, own_url).lend),
+        dispatcher=Dispatcher(
+            upstreams, registry.report_refused, Lender(keyring, own_url).lend, health=health, log=log
+        ),
         record=recorder.record,
-        resumes=lambda: configuration.config.resumes,
+        rules=lambda: configuration.config.rules,
+        health=health,
     )
     store = Store(opening(settings), log)
     tokens = TokenBook(keyring, key, configuration.config, store, used, log)
@@ -193,6 +198,7 @@ def _compose(
             config=lambda: configuration.config,
             metrics_text=metrics_text,
             in_flight=upstreams.in_flight,
+            health=health,
             check_token=keyring.check_owner,
             guard=guard,
             record=recorder.record_control,

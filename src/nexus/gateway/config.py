@@ -83,7 +83,7 @@ such a verb bound it otherwise. A pull may take for ever, as long as it tells of
 class Config:
     """What nexus.yaml says. `aliases` maps each configured alias to the name that it finally stands for.
 
-    `ip_allowlist` are networks by path prefix. `resumes`: a stream that breaks off is recovered.
+    `ip_allowlist` are networks by path prefix.
     """
 
     aliases: Mapping[str, str] = field(default_factory=dict)
@@ -95,7 +95,6 @@ class Config:
     policies: Mapping[str, Policy] = field(default_factory=dict)
     tokens: tuple[Token, ...] = ()
     ip_allowlist: Mapping[str, Networks] = field(default_factory=dict)
-    resumes: bool = True
 
     def timeouts_for(self, operation: str, model: str | None) -> Timeouts:
         """The timeouts of one call: a model's own before an operation's own before those of all."""
@@ -142,7 +141,8 @@ def parse_config(text: str) -> Config:
         policies = policies_of(file.policies)
         tokens = tokens_of(file.tokens, policies)
         aliases = _resolved(file.aliases)
-        rules = Rules(Retries(**file.retries.model_dump()), fallbacks_of(file.fallbacks, aliases))
+        fallbacks = fallbacks_of(file.fallbacks, aliases)
+        rules = Rules(Retries(**file.retries.model_dump()), fallbacks, file.stream_recovery == "resume")
     except ValidationError as error:
         raise told(error, text, _KEYS) from error
     except TokenMistakeError as error:
@@ -166,7 +166,6 @@ def parse_config(text: str) -> Config:
         policies=policies,
         tokens=tokens,
         ip_allowlist=read_rules(file.ip_allowlist),
-        resumes=file.stream_recovery == "resume",
     )
 
 

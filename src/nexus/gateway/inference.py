@@ -9,6 +9,7 @@ from nexus.gateway.admit.gate import Gate, Permit
 from nexus.gateway.dispatch.lease import Lease
 from nexus.gateway.dispatch.send import Dispatcher
 from nexus.gateway.edge.wire import error_head
+from nexus.gateway.health.health import Health
 from nexus.gateway.intake.body import read
 from nexus.gateway.plan.targets import plan
 from nexus.gateway.registry.snapshot import Snapshot
@@ -16,7 +17,7 @@ from nexus.gateway.relay.collected import Collected
 from nexus.gateway.relay.relay import relay
 from nexus.gateway.relay.result import Relayed
 from nexus.gateway.siding import Siding
-from nexus.gateway.values import Call, Client, ClientGoneError, Outcome, Plan, Reply, Request, Timeouts
+from nexus.gateway.values import Call, Client, ClientGoneError, Outcome, Plan, Reply, Request, Rules, Timeouts
 from nexus.policies.policy import Policy
 
 CLIENT_CLOSED = 499  # nginx's word for a request whose client left; it is seen in logs and metrics alone
@@ -25,7 +26,8 @@ CLIENT_CLOSED = 499  # nginx's word for a request whose client left; it is seen 
 class Inference:
     """Serves requests of the lane. What it holds is handed in; what it reads of others it reads afresh each time.
 
-    `view` gives the snapshot as a policy lets it be seen; `resumes` says whether streams that break off are recovered.
+    `view` gives the snapshot as a policy lets it be seen, `rules` what is done about calls that fail, `health` how
+    instances do.
     """
 
     def __init__(
@@ -37,7 +39,8 @@ class Inference:
         dispatcher: Dispatcher,
         record: Callable[[Outcome], None],
         siding: Siding | None = None,
-        resumes: Callable[[], bool] = lambda: False,
+        rules: Callable[[], Rules] = Rules,
+        health: Health | None = None,
     ) -> None:
         self._view = view
         self._timeouts = timeouts
@@ -46,7 +49,8 @@ class Inference:
         self._dispatcher = dispatcher
         self._record = record
         self._siding = siding
-        self._resumes = resumes
+        self._rules = rules
+        self._health = health or Health()
         self._turn = 0
 
     async def serve(self, request: Request, client: Client, lease: Lease | None = None) -> None:
@@ -69,13 +73,14 @@ class Inference:
             self._turn += 1
             timeouts = self._timeouts(request.head.endpoint.operation, call.model)
             snapshot = self._view(request.head.bearer.policy)
-            course = plan(call, snapshot, self._in_flight, self._turn, timeouts)
+            rules, health = self._rules(), self._health
+            course = plan(call, snapshot, self._in_flight, self._turn, timeouts, rules, health, health.clock)
             reply = await self._dispatcher.send(call, course, client, lease)
             if call.wants_urls and self._siding is not None:
                 await self._publish(self._siding, call, course, reply, client, lease, result)
             else:
                 again = None
-                if call.stream and request.head.endpoint.done_marker and self._resumes():
+                if call.stream and request.head.endpoint.done_marker and rules.resumes:
                     again = partial(self._dispatcher.again, plan=course, client=client, lease=lease)
                 await relay(call, course, reply, client, result, again)
         except ClientGoneError:

@@ -111,10 +111,14 @@ class Retries(msgspec.Struct, frozen=True):
 
 
 class Rules(msgspec.Struct, frozen=True):
-    """What nexus.yaml says about calls that fail. `fallbacks`: other models, by any name that a caller may use."""
+    """What nexus.yaml says about calls that fail. `fallbacks`: other models, by any name that a caller may use.
+
+    `resumes`: a stream that breaks off goes on elsewhere, if it can.
+    """
 
     retries: Retries = Retries()
     fallbacks: Mapping[str, tuple[str, ...]] = {}
+    resumes: bool = True
 
 
 class Plan(msgspec.Struct, frozen=True):

@@ -73,6 +73,7 @@ def _instance(instance: Instance, parts: ApiParts) -> dict[str, Any]:
         "state": instance.state.value,
         "reason": instance.reason,
         "in_flight": parts.in_flight(instance.url),
+        "circuit": parts.health.state(instance),
         "source": instance.source,
         "since": parts.registry.since(instance.url),
     }

@@ -13,6 +13,7 @@ from nexus.gateway.background.tally import Tally
 from nexus.gateway.config import ConfigFile
 from nexus.gateway.dispatch.send import Dispatcher
 from nexus.gateway.edge.auth import ADMINISTRATOR
+from nexus.gateway.health.health import Health
 from nexus.gateway.inference import Inference
 from nexus.gateway.pictures import Pictures
 from nexus.gateway.references import References
@@ -21,7 +22,7 @@ from nexus.gateway.registry.resolver import Resolver
 from nexus.gateway.settings import Settings
 from nexus.gateway.siding import Siding
 from nexus.gateway.storage import Store
-from nexus.gateway.values import Outcome, Timeouts
+from nexus.gateway.values import Outcome, Rules, Timeouts
 from nexus.gateway.views import Views
 from nexus.jobs.rules import JobRules
 from nexus.policies.token import Bearer
@@ -36,7 +37,8 @@ class RequestPath:
     gate: Gate
     dispatcher: Dispatcher
     record: Callable[[Outcome], None]
-    resumes: Callable[[], bool]
+    rules: Callable[[], Rules]
+    health: Health
 
     def story(self, timeouts: Callable[[str, str | None], Timeouts], siding: Siding) -> Inference:
         """The story told over these parts; `timeouts` are those for an operation and a model."""
@@ -47,8 +49,9 @@ class RequestPath:
             gate=self.gate,
             dispatcher=self.dispatcher,
             record=self.record,
-            resumes=self.resumes,
             siding=siding,
+            rules=self.rules,
+            health=self.health,
         )
 
 

@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.process_collector import ProcessCollector
 
+from nexus.gateway.health.circuit import State
 from nexus.gateway.values import Outcome, Queue
 
 BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
@@ -53,12 +54,26 @@ class _Route:
         self.attempts = 0
 
 
-class Metrics:
-    """Add outcomes, scrape text. `in_flight` gives the running calls by instance, `queue` the jobs."""
+def _none_tripped() -> Iterable[tuple[str, str, State]]:
+    return ()
 
-    def __init__(self, in_flight: Callable[[], Mapping[str, int]], queue: Callable[[], Queue] = Queue) -> None:
+
+class Metrics:
+    """Add outcomes, scrape text.
+
+    `in_flight` gives the running calls by instance, `queue` the jobs, `tripped` the circuits that are not closed:
+    instance, model (`*` for all of it) and state.
+    """
+
+    def __init__(
+        self,
+        in_flight: Callable[[], Mapping[str, int]],
+        queue: Callable[[], Queue] = Queue,
+        tripped: Callable[[], Iterable[tuple[str, str, State]]] = _none_tripped,
+    ) -> None:
         self._in_flight = in_flight
         self._queue = queue
+        self._tripped = tripped
         self._routes: dict[tuple[str, str, str], _Route] = {}
         self._registry = CollectorRegistry()
         self._registry.register(self)
@@ -97,6 +112,14 @@ class Metrics:
         for url, count in self._in_flight().items():
             running.add_metric((url,), count)
         yield running
+        circuits = GaugeMetricFamily(
+            "nexus_circuit_open",
+            "Circuits that are not closed: 1 open, 0.5 half-open; the model is * for a whole instance.",
+            labels=("instance", "model"),
+        )
+        for url, model, state in self._tripped():
+            circuits.add_metric((url, model), 1.0 if state is State.OPEN else 0.5)
+        yield circuits
         yield from self._jobs(self._queue())
 
     def _jobs(self, queue: Queue) -> Iterable[Metric]:

@@ -23,6 +23,7 @@ from nexus.gateway.background.desk import Desk, Places
 from nexus.gateway.config import Config
 from nexus.gateway.edge.auth import Keyring, digest
 from nexus.gateway.front import create_guard
+from nexus.gateway.health.health import Health
 from nexus.gateway.registry.index import build
 from nexus.gateway.registry.resolver import Resolver
 from nexus.gateway.registry.snapshot import Instance, State
@@ -115,6 +116,7 @@ async def start_gateway(environment: pytest.MonkeyPatch) -> AsyncIterator[Callab
             config=lambda: gateway.config,
             metrics_text=metrics_text,
             in_flight=len,  # a number that a test can tell from the URL
+            health=Health(),
             check_token=keyring.check_owner,
             guard=create_guard(settings, Config()),
             record=record,

@@ -24,6 +24,7 @@ async def test_services_are_listed_with_their_instances(gateway, instance) -> No
         "state": "starting",
         "reason": "loading",
         "in_flight": len("http://llm-1:8000"),
+        "circuit": "closed",
         "source": "static",
     }
     assert (odd["name"], odd["state"], odd["card"], odd["models"]) == ("odd:1", "invalid", None, [])

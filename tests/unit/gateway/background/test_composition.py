@@ -19,13 +19,14 @@ from nexus.gateway.background.composition import Background, RequestPath, base_u
 from nexus.gateway.config import ConfigFile
 from nexus.gateway.dispatch.send import Dispatcher
 from nexus.gateway.endpoints import standard
+from nexus.gateway.health.health import Health
 from nexus.gateway.inference import Inference
 from nexus.gateway.registry.index import build
 from nexus.gateway.registry.snapshot import Snapshot
 from nexus.gateway.settings import load_settings
 from nexus.gateway.storage import Store, opening
 from nexus.gateway.upstream.upstreams import Upstreams
-from nexus.gateway.values import Head, Outcome, Request
+from nexus.gateway.values import Head, Outcome, Request, Rules
 from nexus.gateway.views import Views
 from nexus.policies.token import Bearer
 from tests.servers.caller import Caller
@@ -70,7 +71,7 @@ async def gateway(
     recorded: list[Outcome] = []
     dispatcher = Dispatcher(upstreams, lambda url, reason: None)
     views = Views(lambda: snapshot)
-    path = RequestPath(views, upstreams.in_flight, Gate(Slots(), views), dispatcher, recorded.append)
+    path = RequestPath(views, upstreams.in_flight, Gate(Slots(), views), dispatcher, recorded.append, Rules, Health())
     store = Store(opening(settings), lambda *_, **__: None)
     store.start()
     background = create_background(path, store, configuration, settings, Bearer)

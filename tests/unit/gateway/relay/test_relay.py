@@ -75,7 +75,7 @@ async def test_a_whole_answer_goes_on_at_once(begin: Begin) -> None:
 
 
 async def test_usage_is_read_from_json_alone(begin: Begin) -> None:
-    relaying = await begin()
+    relaying = await begin(make_call(at=endpoint("audio.transcriptions")))
     relaying.side.answer(b'{"usage":{"prompt_tokens":7}}', b"content-type: text/plain")
     await relaying.ended()
     assert relaying.result.usage is None
@@ -121,7 +121,7 @@ async def test_a_body_in_pieces_goes_on_as_it_comes(begin: Begin) -> None:
 
 
 async def test_usage_of_a_json_answer_in_pieces_is_read(begin: Begin) -> None:
-    relaying = await begin()
+    relaying = await begin(make_call(at=endpoint("images.generations")))
     relaying.side.send(OK + JSON + b'\r\ntransfer-encoding: chunked\r\n\r\n9\r\n{"usage":\r\n')
     await relaying.caller.until(lambda caller: bool(caller.body))
     assert relaying.caller.length is None
