@@ -1,4 +1,4 @@
-"""A stream that dies or stalls midway goes on elsewhere as one answer, or ends with one error; it is never just short."""
+"""A stream that dies or stalls midway goes on elsewhere as one answer, or ends with one error; it is never short."""
 
 import json
 from collections.abc import Callable, Sequence

@@ -6,6 +6,7 @@ import pytest
 
 from nexus.gateway.registry.snapshot import Instance, Snapshot, State, Target
 from tests.servers.calls import make_instance
+from tests.servers.cards import model
 
 
 @pytest.mark.parametrize(("uses", "asks"), [((), False), (("images.generations",), True)])
@@ -42,6 +43,12 @@ def test_a_target_is_told_in_header_lines(model: str | None, line: bytes) -> Non
     target = Target(make_instance("svc", instance="svc-7"), model)
     assert target.head == b"x-nexus-service: svc\r\nx-nexus-instance: svc-7\r\n" + line
     assert target.names == (model or "", "svc", "svc-7")
+
+
+def test_a_target_continues_where_its_own_model_does() -> None:
+    instance = make_instance(models=(model("m"), model("goes-on", continuation=True)))
+    assert [Target(instance, name).continues for name in ("m", "goes-on", "other", None)] == [False, True, False, False]
+    assert not Target(Instance("http://never-read.test", "static"), "goes-on").continues
 
 
 def test_the_instances_of_a_service_are_found_in_their_order() -> None:
