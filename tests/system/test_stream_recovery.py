@@ -196,6 +196,24 @@ def test_completions_too(begin: Callable[..., Stage], continuation: bool) -> Non
     assert stage.asked()[1]["prompt"] == ("Tell:" + story(40) if continuation else "Tell:")
 
 
+def test_a_fallback_goes_on_under_its_own_name(start_gateway: StartGateway, stack: ExitStack) -> None:
+    """The only instance of the model has gone; chunks and the last comment name who really answers."""
+    large, small = (stack.enter_context(ScriptedUpstream(card(name, models=[name]))) for name in ("large", "small"))
+    stage = Stage(start_gateway(large, small, config="fallbacks: {large: [small]}\n"), [large, small])
+    stage.turns(CUT, AGAIN)
+    answer = stage.raw(model="large")
+    told = [json.loads(event[6:]) for event in answer.body.split(b"\n\n") if event.startswith(b"data: {")]
+    assert [chunk["model"] for chunk in told[:41]] == ["large"] * 41
+    assert {chunk["model"] for chunk in told[41:]} == {"small"}
+    assert {chunk["id"] for chunk in told} == {"cmpl-one"}
+    assert "".join(chunk["choices"][0]["delta"].get("content", "") for chunk in told) == WHOLE
+    assert answer.header("x-nexus-model") == "large"
+    assert answer.body.endswith(b": x-nexus-attempts=2; x-nexus-model=small\n\ndata: [DONE]\n\n")
+    line = stage.gateway.request_line(answer.header("x-request-id") or "")
+    assert (line["model"], line["attempts"]) == ("small", 2)
+    stage.client.close()
+
+
 def test_it_can_be_turned_off(begin: Callable[..., Stage]) -> None:
     stage = begin(config="stream_recovery: error\n")
     stage.turns(CUT, AGAIN)

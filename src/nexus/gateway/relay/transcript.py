@@ -23,6 +23,9 @@ Track = tuple[str, int]
 FIELDS: Final = ("content", "refusal", "reasoning_content", "reasoning")
 """The fields of a chat's delta that are texts."""
 
+_TEXT: Final[Track] = ("text", -1)
+_CONTENT: Final[Track] = ("content", -1)
+
 
 class _Function(msgspec.Struct):
     name: str | None = None
@@ -173,12 +176,15 @@ class _Growing:
 
     def take(self, choice: _Choice) -> bool:
         """Add what a chunk brought; True if that was text."""
-        grown = self._grow(("text", -1), choice.text)
+        grown = bool(choice.text) and self._grow(_TEXT, choice.text)
         delta = choice.delta
         if delta is not None:
             self._role = self._role or bool(delta.role)
-            for field in FIELDS:
-                grown = self._grow((field, -1), getattr(delta, field)) or grown
+            if delta.content:
+                grown = self._grow(_CONTENT, delta.content)
+            if delta.refusal or delta.reasoning_content or delta.reasoning:
+                for field in FIELDS[1:]:
+                    grown = self._grow((field, -1), getattr(delta, field)) or grown
             for call in delta.tool_calls or ():
                 grown = self._take_call(call) or grown
             if delta.function_call or delta.audio or delta.images or delta.reasoning_details:
