@@ -90,14 +90,15 @@ async def answer_tools(exchange: "Exchange", script: Script) -> None:
 
 
 async def stream(exchange: "Exchange", script: Script) -> None:
-    """`tokens` events, `interval` seconds or one opening of `gate` apart, then the end that `end` names.
+    """`tokens` events, `before` seconds after the head, `interval` seconds or one opening of `gate` apart, then an end.
 
-    Ends: `done` (finish, usage if asked for, [DONE]), `no_done`, `cut` (in the middle of an event, chunking whole),
-    `drop` (in the middle of an event, connection closed), `reset` (the same with RST), `hang`.
+    The end that `end` names: `done` (finish, usage if asked for, [DONE]), `no_done`, `cut` (in the middle of an event,
+    chunking whole), `drop` (in the middle of an event, connection closed), `reset` (the same with RST), `hang`.
     """
     asked = exchange.json()
     name = str(asked.get("model", ""))
     exchange.head(200, {"content-type": "text/event-stream"})
+    await asyncio.sleep(script.get("before", 0))
     for number in range(script.get("tokens", 3)):
         if number:
             await exchange.gate(script)
@@ -164,17 +165,25 @@ async def flood(exchange: "Exchange", script: Script) -> None:
         await asyncio.sleep(0)
 
 
+def _type(script: Script) -> bytes:
+    media_type: str = script.get("type", "application/json")
+    return media_type.encode()
+
+
 async def hang(exchange: "Exchange", script: Script) -> None:
     """No answer at all."""
     await asyncio.Event().wait()
 
 
 async def head_then_hang(exchange: "Exchange", script: Script) -> None:
-    """A head, with a content-length unless `chunked`, and nothing of its body; `first` bytes of it where given."""
+    """A head, with a content-length unless `chunked`, and nothing of its body; `first` bytes of it where given.
+
+    Its content type is JSON, unless `type` says otherwise.
+    """
     if script.get("chunked"):
         exchange.head(200, {"content-type": "text/event-stream"})
     else:
-        exchange.raw(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 5000\r\n\r\n")
+        exchange.raw(b"HTTP/1.1 200 OK\r\ncontent-type: %b\r\ncontent-length: 5000\r\n\r\n" % _type(script))
         exchange.raw(b"z" * script.get("first", 0))
     await asyncio.Event().wait()
 
@@ -190,8 +199,8 @@ async def reset(exchange: "Exchange", script: Script) -> None:
 
 
 async def short(exchange: "Exchange", script: Script) -> None:
-    """Fewer bytes than the content-length says, then the connection is closed."""
-    exchange.raw(b'HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 500\r\n\r\n{"half":')
+    """Fewer bytes than the content-length says, then the connection is closed; JSON, unless `type` says otherwise."""
+    exchange.raw(b'HTTP/1.1 200 OK\r\ncontent-type: %b\r\ncontent-length: 500\r\n\r\n{"half":' % _type(script))
     await exchange.drained()
     exchange.close()
 

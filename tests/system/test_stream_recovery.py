@@ -31,9 +31,9 @@ class Stage:
         self.client = openai.OpenAI(base_url=f"{gateway.url}/v1", api_key=TOKEN, max_retries=0, timeout=10)
 
     def turns(self, *scripts: dict[str, Any]) -> None:
-        self._upstreams[0].state.turns.extend(scripts)
+        self._upstreams[0].state.scripts.extend(scripts)
         for upstream in self._upstreams[1:]:
-            upstream.state.turns = self._upstreams[0].state.turns
+            upstream.state.scripts = self._upstreams[0].state.scripts
 
     def asked(self) -> list[dict[str, Any]]:
         """The bodies of all attempts, in their order."""

@@ -182,7 +182,7 @@ class Dispatcher:
             instance=instance,
             attempt=lease.attempts,
             failure=trouble.failure.value,
-            status=trouble.status,
+            answered=trouble.status,
             reason=trouble.message[:_REASON],
             next=following.instance.label if following else "",
         )
