@@ -101,7 +101,8 @@ class Call(msgspec.Struct, frozen=True):
     """What is asked: `model` as the client wrote it, or a rule of `routes` (None where the operation needs none).
 
     `job_after`: it may run as a job, which the client is told of after so many seconds; None: it is answered as it
-    comes. `wants_urls`: its answer's pictures are to be URLs. `routed`: a rule decided about it.
+    comes. `wants_urls`: its answer's pictures are to be URLs. `routed`: a rule decided about it. `continued`: the body
+    for models that continue an answer which broke off.
     """
 
     request: Request
@@ -111,6 +112,7 @@ class Call(msgspec.Struct, frozen=True):
     job_after: float | None = None
     wants_urls: bool = False
     routed: Routed | None = None
+    continued: bytes | None = None
 
 
 class Timeouts(msgspec.Struct, frozen=True):
@@ -142,10 +144,14 @@ class Retries(msgspec.Struct, frozen=True):
 
 
 class Rules(msgspec.Struct, frozen=True):
-    """What nexus.yaml says about calls that fail. `fallbacks`: other models, by any name that a caller may use."""
+    """What nexus.yaml says about calls that fail. `fallbacks`: other models, by any name that a caller may use.
+
+    `resumes`: a stream that breaks off goes on elsewhere, if it can.
+    """
 
     retries: Retries = Retries()
     fallbacks: Mapping[str, tuple[str, ...]] = {}
+    resumes: bool = True
 
 
 class Plan(msgspec.Struct, frozen=True):
