@@ -9,7 +9,7 @@ from typing import Protocol
 
 import msgspec
 
-from nexus.contract.errors import UPSTREAM_TIMEOUT, ApiError
+from nexus.contract.errors import OVERLOADED, UPSTREAM_TIMEOUT, ApiError
 from nexus.contract.usage import Usage
 from nexus.gateway.endpoints import Endpoint
 from nexus.gateway.registry.snapshot import Target
@@ -41,6 +41,13 @@ class Routed(msgspec.Struct, frozen=True):
     def head(self) -> bytes:
         """The header line that tells of it, with its CR LF."""
         return f"x-nexus-route: {self.why}\r\n".encode()
+
+
+class EndingError(ApiError):
+    """The gateway ends, and nobody else is asked any more."""
+
+    def __init__(self) -> None:
+        super().__init__(OVERLOADED, "The gateway is shutting down.", retry_after=1)
 
 
 class LateError(ApiError):

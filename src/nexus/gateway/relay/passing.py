@@ -6,7 +6,7 @@ from nexus.contract.errors import UPSTREAM_ERROR, ApiError, ErrorKind
 from nexus.gateway.relay.events import EventGate, EventTooLargeError
 from nexus.gateway.relay.follow import NoReaderError, follow
 from nexus.gateway.upstream.connection import Answer
-from nexus.gateway.values import Client, LateError, Plan
+from nexus.gateway.values import Client, EndingError, LateError, Plan
 
 
 class BrokenError(ApiError):
@@ -52,7 +52,7 @@ async def _pass(
     except ApiError as error:
         if marked and gate.done and gate.whole and not isinstance(error, NoReaderError):
             return  # it has said that it was whole, and only its connection did not end as it should
-        final = isinstance(error, NoReaderError) or (isinstance(error, LateError) and error.final)
+        final = isinstance(error, NoReaderError | EndingError) or (isinstance(error, LateError) and error.final)
         raise BrokenError(error.kind, error.message, final=final) from error
     rest = gate.rest()
     if rest:
