@@ -6,18 +6,14 @@ import logging
 import secrets
 import signal
 import socket
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from time import time
-from types import FrameType
 from typing import Final
 
-import uvicorn
 import uvloop
-from fastapi import FastAPI
 
 from nexus.gateway.admit.gate import Gate
 from nexus.gateway.admit.slots import Slots
@@ -31,71 +27,55 @@ from nexus.gateway.edge.auth import Keyring
 from nexus.gateway.edge.certificates import CertificateFiles
 from nexus.gateway.edge.context import Edge, Limits
 from nexus.gateway.edge.loans import Lender
-from nexus.gateway.edge.protocol import EdgeProtocol
+from nexus.gateway.edge.shared_loans import SharedLoans
 from nexus.gateway.edge.sweeper import Sweeper
 from nexus.gateway.endpoints import find
-from nexus.gateway.front import allowlist, create_guard, read_certificate, strict_transport
+from nexus.gateway.front import allowlist, create_guard, read_certificate
 from nexus.gateway.health.health import Health
 from nexus.gateway.log import JsonHandler, Log, json_log
 from nexus.gateway.record.lines import LineWriter
 from nexus.gateway.record.metrics import Metrics
 from nexus.gateway.record.recorder import Recorder
 from nexus.gateway.registry.composition import create_registry
+from nexus.gateway.registry.told import listeners
 from nexus.gateway.registry.watcher import Registry
-from nexus.gateway.settings import Settings, SettingsError, ensure_api_key, later_variables
+from nexus.gateway.routing.router import Router
+from nexus.gateway.server import Server, create_server, listen
+from nexus.gateway.settings import Settings, ensure_api_key, later_variables
+from nexus.gateway.siblings import Answer, OnlyChild, Siblings
 from nexus.gateway.storage import Store, opening
 from nexus.gateway.tokens import TokenBook
 from nexus.gateway.upstream.upstreams import Upstreams
 from nexus.gateway.views import Views
+from nexus.gateway.workers import keep_workers
 from nexus.process import lifeline
 
 STATE: Final = Path(".nexus")
-DRAIN_SECONDS: Final = 10
-BACKLOG: Final = 4096
 FORM_BYTES: Final = 131_072  # what a form with a file has besides the file
 CONFIG_INTERVAL: Final = 1.0  # seconds between two looks at nexus.yaml, and at the certificate
 
 
-def run(settings: Settings) -> None:
-    """Run the gateway until SIGINT or SIGTERM. Raises SettingsError and ConfigError before it listens."""
+def run(settings: Settings) -> int:
+    """Run the gateway until SIGINT or SIGTERM; the exit status.
+
+    Raises SettingsError and ConfigError before it listens.
+    """
     key = settings.api_key.get_secret_value() if settings.api_key else ensure_api_key(STATE)
     lines = LineWriter()
     log = json_log(lines.write)
     configuration = ConfigFile(settings.config or Path(CONFIG_FILE), log)
     configuration.load()
     certificate = read_certificate(settings, log)
-    listener = _listen(settings)
+    listener = listen(settings)
+    if settings.workers > 1:
+        return keep_workers(settings, listener, lines, log)
     logging.basicConfig(handlers=[JsonHandler(log)], level=logging.WARNING, force=True)
     lines.start()
     try:
         uvloop.run(_serve(settings, configuration, key, certificate, listener, lines, log))
     finally:
         lines.close()
-
-
-class _Server(uvicorn.Server):
-    """Ends when a signal asks for it, and leaves it at that: uvicorn's own raises the signal again before it returns.
-
-    The process would be gone before connections are closed and the last lines of the log written.
-    """
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        self.force_exit = self.should_exit and sig == signal.SIGINT
-        self.should_exit = True
-
-
-def _listen(settings: Settings) -> socket.socket:
-    """The bound socket. Raises SettingsError when the address cannot be had."""
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((settings.host, settings.port))
-    except OSError as error:
-        listener.close()
-        reason = error.strerror or str(error)
-        raise SettingsError(f"NEXUS_PORT: {settings.host}:{settings.port} cannot be listened on: {reason}") from error
-    return listener
+    return 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +89,8 @@ class _Gateway:
     runner: Runner
     tokens: TokenBook
     edge: Edge
-    server: _Server
+    server: Server
+    siblings: Siblings | OnlyChild
 
 
 async def _serve(
@@ -121,7 +102,7 @@ async def _serve(
     lines: LineWriter,
     log: Log,
 ) -> None:
-    instance = f"gateway-{secrets.token_hex(2)}"
+    instance = f"gateway-{settings.worker.family if settings.worker else secrets.token_hex(2)}"
     own_url = _own_url(settings, listener)
     gateway = _compose(settings, configuration, key, certificate, own_url, lines, log, instance)
     if settings.lifeline_fd is not None:
@@ -153,10 +134,12 @@ def _compose(
     metrics = Metrics(upstreams.loads, lambda: background.tally.queue, health.tripped)
     used: dict[str, float] = {}
     recorder = Recorder(metrics, lines, used)
-    keyring = Keyring(required=settings.auth == "required")
+    loans = SharedLoans(key) if settings.worker is not None else None
+    keyring = Keyring(required=settings.auth == "required", loans=loans)
     guard = create_guard(settings, configuration.config)
     views = Views(lambda: registry.snapshot)
-    gate = Gate(Slots(), views)
+    router = Router(views, settings.region)
+    gate = Gate(Slots(), views, router=router)
     path = RequestPath(
         views=views,
         in_flight=upstreams.in_flight,
@@ -170,6 +153,7 @@ def _compose(
     )
     store = Store(opening(settings), log)
     tokens = TokenBook(keyring, key, configuration.config, store, used, log)
+    router.hold(configuration.config.routes, configuration.config.aliases)
     background = create_background(path, store, configuration, settings, keyring.bearer)
     edge = Edge(
         limits=_limits(settings),
@@ -183,12 +167,18 @@ def _compose(
     def configure(config: Config) -> None:
         guard.allowlist = allowlist(settings, config)
         keyring.void()
+        router.hold(config.routes, config.aliases)
         tokens.apply_config(config)
         registry.apply_config(config)
 
-    async def metrics_text() -> bytes:
+    async def own_metrics(_: bytes = b"") -> bytes:
         await background.tally.look()
         return metrics.text()
+
+    siblings = _siblings(settings, {b"metrics": own_metrics, **listeners(registry, announce)})
+
+    async def metrics_text() -> bytes:
+        return await siblings.metrics(await own_metrics())
 
     api = create_api(
         ApiParts(
@@ -211,13 +201,15 @@ def _compose(
             gate=gate,
             views=views,
             base_url=base_url(settings),
+            draining=lambda: edge.draining,
+            pass_on=siblings.tell,
         )
     )
-    server = _server(api, edge, settings, certificate)
+    server = create_server(api, edge, settings, certificate)
     watches = [configuration.watch(CONFIG_INTERVAL, configure)]
     if certificate is not None:
         watches.append(certificate.watch(CONFIG_INTERVAL))
-    return _Gateway(watches, registry, upstreams, store, background.runner, tokens, edge, server)
+    return _Gateway(watches, registry, upstreams, store, background.runner, tokens, edge, server, siblings)
 
 
 @asynccontextmanager
@@ -229,6 +221,7 @@ async def _running(gateway: _Gateway) -> AsyncIterator[None]:
     sweeper.start()
     await gateway.registry.start()
     gateway.store.start()
+    await gateway.siblings.start()
     jobs = asyncio.create_task(gateway.runner.run(), name="jobs")
     tokens = asyncio.create_task(gateway.tokens.run(), name="tokens")
     try:
@@ -238,10 +231,16 @@ async def _running(gateway: _Gateway) -> AsyncIterator[None]:
             task.cancel()
         sweeper.stop()
         await asyncio.wait((tokens,), timeout=1)  # it may be in the middle of a transaction
+        await gateway.siblings.close()
         await gateway.runner.close()
         await gateway.registry.close()
         gateway.upstreams.close()
         await gateway.store.close()
+
+
+def _siblings(settings: Settings, answers: Mapping[bytes, Answer]) -> Siblings | OnlyChild:
+    """How this worker speaks with the others, if there are any."""
+    return OnlyChild() if settings.worker is None else Siblings(settings.worker, STATE / "workers", answers)
 
 
 def _limits(settings: Settings) -> Limits:
@@ -259,25 +258,6 @@ def _own_url(settings: Settings, listener: socket.socket) -> str:
     host, port = listener.getsockname()[:2]
     host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
     return f"{'https' if settings.tls_cert else 'http'}://{host}:{port}"
-
-
-def _server(api: FastAPI, edge: Edge, settings: Settings, certificate: CertificateFiles | None) -> _Server:
-    """uvicorn, with the edge's protocol in the place of its own."""
-    config = uvicorn.Config(
-        api,
-        http=partial(EdgeProtocol, edge=edge),  # type: ignore[arg-type]  # it is called, as a class would be
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        backlog=BACKLOG,
-        timeout_graceful_shutdown=DRAIN_SECONDS,
-        proxy_headers=False,  # it would take the word of any proxy on this machine; the guard knows whose counts
-        headers=strict_transport(settings),
-        ssl_context_factory=None if certificate is None else lambda *_: certificate.context,
-    )
-    return _Server(config)
 
 
 def _settle_memory() -> None:

@@ -64,13 +64,15 @@ class Inference:
         try:
             call = read(request)
             call, permit, result.limits = self._gate.admit(call)
+            if call.routed is not None:
+                result.limits += call.routed.head
             if self._siding is not None and self._siding.wanted(call):
                 call = await self._siding.prepare(call)
                 if call.job_after is not None:
                     await self._siding.put_off(call, client, result)
                     return
             self._turn += 1
-            timeouts = self._timeouts(request.head.endpoint.operation, call.model)
+            timeouts = self._timeouts(request.head.endpoint.operation, call.model).within(request.head, time())
             snapshot = self._view(request.head.bearer.policy)
             rules, health = self._rules(), self._health
             course = plan(call, snapshot, self._in_flight, self._turn, timeouts, rules, health, health.clock)
@@ -129,6 +131,7 @@ def _outcome(request: Request, call: Call | None, lease: Lease, result: Relayed)
         result.usage,
         lease.attempts,
         error,
+        "" if call is None or call.routed is None else call.routed.why,
     )
 
 

@@ -115,7 +115,8 @@ def test_an_empty_file_gives_the_defaults(text: str) -> None:
         ("jobs: {max_attempts: 1.5}", "jobs.max_attempts: "),
         ("jobs: {max_queued: 2.5}", "jobs.max_queued: "),
         ("jobs: {timout: 5}", "jobs.timout: there is no such key; did you mean timeout?"),
-        *[(f"{key}: {{}}", f"{key}: this version does not act on it yet") for key in ("routes",)],
+        ("routes: {}", "routes: "),
+        ("routes: [{when: {model: a}}]", "routes.0: it should have one of deny, use, split; it has none"),
     ],
 )
 def test_a_mistake_is_one_line_that_names_the_key(text: str, message: str) -> None:

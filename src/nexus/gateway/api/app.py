@@ -5,12 +5,14 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from nexus.gateway.api.answers import install_envelopes
 from nexus.gateway.api.artifacts import artifact_routes
 from nexus.gateway.api.audit import audit_routes
+from nexus.gateway.api.document import document_routes
 from nexus.gateway.api.files import file_routes
 from nexus.gateway.api.jobs import job_routes
 from nexus.gateway.api.middleware import Authenticated, Guarded, Recorded, bearer_of
 from nexus.gateway.api.models import model_routes
 from nexus.gateway.api.parts import ApiParts
 from nexus.gateway.api.registry import registry_routes
+from nexus.gateway.api.routing import routing_routes
 from nexus.gateway.api.services import service_routes
 from nexus.gateway.api.status import status_routes
 from nexus.gateway.api.tokens import token_routes
@@ -33,8 +35,10 @@ def create_api(parts: ApiParts) -> FastAPI:
         video_routes,
         token_routes,
         audit_routes,
+        routing_routes,
     ):
         app.include_router(routes(parts))
+    app.include_router(document_routes(lambda: app.routes))
     install_envelopes(app, parts.log)
     app.add_middleware(Authenticated, parts=parts)
     app.add_middleware(Guarded, guard=parts.guard)
@@ -51,8 +55,11 @@ def metadata_routes(parts: ApiParts) -> APIRouter:
         card = union_card(
             parts.views.of(bearer_of(request).policy),
             parts.config().aliases,
+            parts.config().routes,
+            bearer_of(request),
             instance=parts.instance,
             max_request_bytes=parts.settings.max_request_bytes,
+            region=parts.settings.region,
         )
         return Response(card.model_dump_json(), media_type="application/json")
 

@@ -1,5 +1,6 @@
 """What a call holds while it is answered, and gives back exactly once."""
 
+from math import inf
 from typing import Protocol
 
 from nexus.gateway.health.circuit import Failure
@@ -21,8 +22,8 @@ class Loan(Protocol):
 class Lease:
     """A place in an instance's count, the connection, and what was tried: `tried` are the targets before `target`.
 
-    An answer that goes on is `watched`: the circuits are told how it ended when the lease lets go of it. Whoever finds
-    that it has stalled says so in the answer's `failure`.
+    `until` is the Unix time by which its answer must be through. An answer that goes on is `watched`: the circuits are
+    told how it ended when the lease lets go of it. Whoever finds that it has stalled tells it so (`Answer.stall`).
     """
 
     connection: Connection | None = None
@@ -30,6 +31,7 @@ class Lease:
     tried: tuple[Target, ...] = ()
     attempts = 0
     loan: Loan | None = None
+    until = inf
     _pool: Pool | None = None
     _watched: Answer | None = None
     _health: Health | None = None

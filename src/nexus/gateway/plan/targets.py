@@ -8,7 +8,7 @@ from nexus.gateway.plan.affinity import prefix_of
 from nexus.gateway.plan.balance import InFlight, balanced, favoured
 from nexus.gateway.plan.refusal import refusal
 from nexus.gateway.registry.snapshot import Route, Snapshot, Target
-from nexus.gateway.routes import route_for, route_of
+from nexus.gateway.routes import bounded, route_for, route_of
 from nexus.gateway.values import Call, Plan, Rules, Timeouts
 
 Targets = tuple[Target, ...]
@@ -63,7 +63,8 @@ def _ordered(group: Targets, prefix: int | None, in_flight: InFlight, turn: int,
 
 
 def _stand_ins(call: Call, route: Route, snapshot: Snapshot, rules: Rules) -> Iterator[Targets]:
-    """The ready targets of each fallback. The snapshot is the caller's view: what it may not use is not there.
+    """The ready targets of each fallback. The snapshot is the caller's view: what it may not use is not there; nor is
+    anyone to whom a rule of `routes` does not lead.
 
     Under a service's own name that service is meant, and nobody else.
     """
@@ -74,8 +75,10 @@ def _stand_ins(call: Call, route: Route, snapshot: Snapshot, rules: Rules) -> It
     if names is None:  # by an alias that its card gives it
         known = next(iter(route.ready or route.waiting), None)
         names = rules.fallbacks.get(known.model, ()) if known is not None and known.model is not None else ()
+    within = call.routed.within if call.routed is not None else None
     for name in names:
-        yield route_for(endpoint.operation, name, snapshot).ready
+        other = route_for(endpoint.operation, name, snapshot)
+        yield (other if within is None else bounded(other, within)).ready
 
 
 def _sifted(groups: list[Targets], health: Health, now: float) -> tuple[list[Targets], Targets]:

@@ -1,0 +1,101 @@
+"""What the administrator is shown, as the document describes it."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel
+
+
+class ShownToken(BaseModel):
+    """A token without what it is; times are Unix seconds."""
+
+    id: str
+    object: Literal["token"]
+    name: str
+    owner: str
+    policy: str | None
+    state: Literal["active", "expired", "revoked", "shadowed", "powerless"]
+    created_at: int | None
+    expires_at: int | None
+    last_used_at: int | None
+    revoked_at: int | None
+    source: str
+    read_only: bool
+
+
+class MadeToken(ShownToken):
+    """The same with the token itself, this once."""
+
+    token: str
+
+
+class GoneToken(BaseModel):
+    """What is told of one that was revoked."""
+
+    id: str
+    object: Literal["token"]
+    name: str
+    deleted: Literal[True]
+
+
+class ShownEntry(BaseModel):
+    """Who did what to whom; `created_at` is in Unix seconds."""
+
+    id: str
+    object: Literal["audit.entry"]
+    created_at: int
+    actor: str
+    action: str
+    subject: str
+    details: dict[str, Any]
+
+
+class _Page(BaseModel):
+    object: Literal["list"]
+    first_id: str | None
+    last_id: str | None
+    has_more: bool
+
+
+class TokenPage(_Page):
+    data: list[ShownToken]
+
+
+class AuditPage(_Page):
+    data: list[ShownEntry]
+
+
+class ShownCondition(BaseModel):
+    condition: str
+    wanted: str
+    found: str
+    holds: bool
+
+
+class ShownRule(BaseModel):
+    rule: int
+    matches: bool
+    action: str
+    conditions: list[ShownCondition]
+
+
+class ShownTarget(BaseModel):
+    model: str
+    service: str
+    instance: str
+
+
+class ShownExplanation(BaseModel):
+    """What would become of a call: `rule` is the first that matches, `header` what `x-nexus-route` would say."""
+
+    object: Literal["route.explanation"]
+    operation: str
+    token: str | None
+    policy: str | None
+    asked_model: str | None
+    rules: list[ShownRule]
+    rule: int | None
+    header: str | None
+    model: str | None
+    status: int
+    message: str | None
+    targets: list[ShownTarget]
