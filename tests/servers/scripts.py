@@ -11,6 +11,8 @@ import struct
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
+from tests.servers.tellers import tell
+
 if TYPE_CHECKING:
     from tests.servers.scripted import Exchange
 
@@ -280,4 +282,5 @@ BEHAVIOURS: dict[str, Behaviour] = {
     "big": big,
     "slow": slow,
     "garbage": garbage,
+    "tell": tell,
 }

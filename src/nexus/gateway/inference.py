@@ -1,6 +1,7 @@
 """The story of a request, the gateway's table of contents: intake, admit, plan, queue, dispatch, relay, record."""
 
 from collections.abc import Callable
+from functools import partial
 from time import perf_counter, time
 
 import msgspec
@@ -16,6 +17,7 @@ from nexus.gateway.plan.targets import plan
 from nexus.gateway.queue.turns import Turns
 from nexus.gateway.registry.snapshot import Snapshot
 from nexus.gateway.relay.collected import Collected
+from nexus.gateway.relay.recovery import Again
 from nexus.gateway.relay.relay import relay
 from nexus.gateway.relay.result import Relayed
 from nexus.gateway.siding import Siding
@@ -86,7 +88,7 @@ class Inference:
             if call.wants_urls and self._siding is not None:
                 await self._publish(self._siding, call, course, reply, client, lease, result)
             else:
-                await relay(call, course, reply, client, result)
+                await relay(call, course, reply, client, result, self._again(call, course, client, lease))
         except ClientGoneError:
             result.status, result.error = CLIENT_CLOSED, "client_closed"
         except ApiError as error:
@@ -129,6 +131,12 @@ class Inference:
         if self._turns is not None and self._in_flight(first.instance.url) >= first.instance.room:
             course = _still_within(await self._turns.turn(call, self.plan, course, result), call.request)
         return course
+
+    def _again(self, call: Call, course: Plan, client: Client, lease: Lease) -> Again | None:
+        """How a stream that breaks off is asked for again; None for what is never."""
+        if not (call.stream and call.request.head.endpoint.done_marker and self._rules().resumes):
+            return None
+        return partial(self._dispatcher.again, plan=course, client=client, lease=lease)
 
     async def _publish(
         self, siding: Siding, call: Call, course: Plan, reply: Reply, client: Client, lease: Lease, result: Relayed

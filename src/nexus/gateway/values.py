@@ -9,7 +9,7 @@ from typing import Protocol
 
 import msgspec
 
-from nexus.contract.errors import UPSTREAM_TIMEOUT, ApiError
+from nexus.contract.errors import OVERLOADED, UPSTREAM_TIMEOUT, ApiError
 from nexus.contract.usage import Usage
 from nexus.gateway.endpoints import Endpoint
 from nexus.gateway.registry.snapshot import Target
@@ -41,6 +41,13 @@ class Routed(msgspec.Struct, frozen=True):
     def head(self) -> bytes:
         """The header line that tells of it, with its CR LF."""
         return f"x-nexus-route: {self.why}\r\n".encode()
+
+
+class EndingError(ApiError):
+    """The gateway ends, and nobody else is asked any more."""
+
+    def __init__(self) -> None:
+        super().__init__(OVERLOADED, "The gateway is shutting down.", retry_after=1)
 
 
 class LateError(ApiError):
@@ -101,7 +108,8 @@ class Call(msgspec.Struct, frozen=True):
     """What is asked: `model` as the client wrote it, or a rule of `routes` (None where the operation needs none).
 
     `job_after`: it may run as a job, which the client is told of after so many seconds; None: it is answered as it
-    comes. `wants_urls`: its answer's pictures are to be URLs. `routed`: a rule decided about it.
+    comes. `wants_urls`: its answer's pictures are to be URLs. `routed`: a rule decided about it. `continued`: the body
+    for models that continue an answer which broke off.
     """
 
     request: Request
@@ -111,6 +119,7 @@ class Call(msgspec.Struct, frozen=True):
     job_after: float | None = None
     wants_urls: bool = False
     routed: Routed | None = None
+    continued: bytes | None = None
 
 
 class Timeouts(msgspec.Struct, frozen=True):
@@ -142,10 +151,14 @@ class Retries(msgspec.Struct, frozen=True):
 
 
 class Rules(msgspec.Struct, frozen=True):
-    """What nexus.yaml says about calls that fail. `fallbacks`: other models, by any name that a caller may use."""
+    """What nexus.yaml says about calls that fail. `fallbacks`: other models, by any name that a caller may use.
+
+    `resumes`: a stream that breaks off goes on elsewhere, if it can.
+    """
 
     retries: Retries = Retries()
     fallbacks: Mapping[str, tuple[str, ...]] = {}
+    resumes: bool = True
 
 
 class Plan(msgspec.Struct, frozen=True):

@@ -128,6 +128,12 @@ class Target:
         return self.model or "", self.instance.service, self.instance.label
 
     @cached_property
+    def continues(self) -> bool:
+        """Whether the model goes on from an answer that was begun for it, as its card says."""
+        card = self.instance.card
+        return card is not None and any(one.id == self.model and one.continuation for one in card.models)
+
+    @cached_property
     def head(self) -> bytes:
         """The header lines that name the target in an answer; made once, as they are sent with each."""
         model = f"x-nexus-model: {self.model}\r\n" if self.model else ""

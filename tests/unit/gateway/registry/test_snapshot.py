@@ -47,6 +47,12 @@ def test_a_target_is_told_in_header_lines(model: str | None, line: bytes) -> Non
     assert target.names == (model or "", "svc", "svc-7")
 
 
+def test_a_target_continues_where_its_own_model_does() -> None:
+    instance = make_instance(models=(model("m"), model("goes-on", continuation=True)))
+    assert [Target(instance, name).continues for name in ("m", "goes-on", "other", None)] == [False, True, False, False]
+    assert not Target(Instance("http://never-read.test", "static"), "goes-on").continues
+
+
 def test_the_instances_of_a_service_are_found_in_their_order() -> None:
     instances = (make_instance("a"), make_instance("b"), make_instance("a", url="http://second:1"))
     assert Snapshot(instances).of_service("a") == (instances[0], instances[2])
