@@ -14,15 +14,17 @@ from nexus.gateway.background.tally import Tally
 from nexus.gateway.config import ConfigFile
 from nexus.gateway.dispatch.send import Dispatcher
 from nexus.gateway.edge.auth import ADMINISTRATOR
+from nexus.gateway.health.health import Health
 from nexus.gateway.inference import Inference
 from nexus.gateway.pictures import Pictures
+from nexus.gateway.queue.turns import Turns
 from nexus.gateway.references import References
 from nexus.gateway.registry.fetch import Fetcher
 from nexus.gateway.registry.resolver import Resolver
 from nexus.gateway.settings import Settings
 from nexus.gateway.siding import Siding
 from nexus.gateway.storage import Store
-from nexus.gateway.values import Outcome, Timeouts
+from nexus.gateway.values import Outcome, Rules, Timeouts
 from nexus.gateway.views import Views
 from nexus.jobs.rules import JobRules
 from nexus.policies.token import Bearer
@@ -37,6 +39,9 @@ class RequestPath:
     gate: Gate
     dispatcher: Dispatcher
     record: Callable[[Outcome], None]
+    rules: Callable[[], Rules]
+    health: Health
+    turns: Turns
     together: Together | None = None
 
     def story(self, timeouts: Callable[[str, str | None], Timeouts], siding: Siding) -> Inference:
@@ -49,6 +54,9 @@ class RequestPath:
             dispatcher=self.dispatcher,
             record=self.record,
             siding=siding,
+            rules=self.rules,
+            health=self.health,
+            turns=self.turns,
             together=self.together,
         )
 
@@ -93,7 +101,9 @@ def create_background(
     )
     siding = Siding(desk, References(store, ADMINISTRATOR), pictures, base_url(settings))
     story = path.story(timeouts, siding).serve
-    runner = Runner(store, path.views.whole, path.in_flight, rules, story, bearer, Fetcher(Resolver()), bell)
+    runner = Runner(
+        store, path.views.whole, path.in_flight, path.turns, rules, story, bearer, Fetcher(Resolver()), bell
+    )
     return Background(desk, runner, siding, Tally(store, runner.running))
 
 
