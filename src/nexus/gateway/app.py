@@ -45,6 +45,7 @@ from nexus.gateway.settings import Settings, SettingsError, ensure_api_key, late
 from nexus.gateway.storage import Store, opening
 from nexus.gateway.tokens import TokenBook
 from nexus.gateway.upstream.upstreams import Upstreams
+from nexus.gateway.users.composition import create_people, create_visitors
 from nexus.gateway.views import Views
 from nexus.process import lifeline
 
@@ -163,7 +164,8 @@ def _compose(
         record=recorder.record,
     )
     store = Store(opening(settings), log)
-    tokens = TokenBook(keyring, key, configuration.config, store, used, log)
+    visitors = create_visitors(settings, keyring)
+    tokens = TokenBook(keyring, key, configuration.config, store, used, log, visitors, settings.session_idle)
     background = create_background(path, store, configuration, settings, keyring.bearer)
     edge = Edge(
         limits=_limits(settings),
@@ -172,6 +174,7 @@ def _compose(
         find=lambda method, path: find(method, path, registry.snapshot),
         story=path.story(configuration.timeouts_for, background.siding).serve,
         record=recorder.record,
+        visitors=visitors,
     )
 
     def configure(config: Config) -> None:
@@ -204,6 +207,7 @@ def _compose(
             gate=gate,
             views=views,
             base_url=base_url(settings),
+            people=create_people(settings, visitors, store, tokens, log),
         )
     )
     server = _server(api, edge, settings, certificate)

@@ -7,14 +7,17 @@ from nexus.gateway.api.artifacts import artifact_routes
 from nexus.gateway.api.audit import audit_routes
 from nexus.gateway.api.files import file_routes
 from nexus.gateway.api.jobs import job_routes
+from nexus.gateway.api.me import me_routes
 from nexus.gateway.api.middleware import Authenticated, Guarded, Recorded, bearer_of
 from nexus.gateway.api.models import model_routes
 from nexus.gateway.api.parts import ApiParts
 from nexus.gateway.api.registry import registry_routes
 from nexus.gateway.api.services import service_routes
+from nexus.gateway.api.session import session_routes
 from nexus.gateway.api.status import status_routes
 from nexus.gateway.api.tokens import token_routes
 from nexus.gateway.api.union import union_card
+from nexus.gateway.api.users import user_routes
 from nexus.gateway.api.videos import video_routes
 
 
@@ -33,6 +36,9 @@ def create_api(parts: ApiParts) -> FastAPI:
         video_routes,
         token_routes,
         audit_routes,
+        session_routes,
+        me_routes,
+        user_routes,
     ):
         app.include_router(routes(parts))
     install_envelopes(app, parts.log)

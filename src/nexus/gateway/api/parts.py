@@ -14,6 +14,7 @@ from nexus.gateway.registry.watcher import Registry
 from nexus.gateway.settings import Settings
 from nexus.gateway.storage import Store
 from nexus.gateway.tokens import TokenBook
+from nexus.gateway.users.people import People
 from nexus.gateway.views import Views
 from nexus.policies.token import Bearer
 
@@ -33,7 +34,7 @@ class ApiParts:
     knows who may ask at all, `gate` lets in what is asked for, `views` are what callers may see of the registry.
     `instance` is this gateway's own instance id, `started` when it started in seconds since the epoch. `store` is
     where files are kept, `tokens` knows those that are let in, `desk` who knows of jobs. `base_url` tells, from the
-    Host header that a client sent, how it reaches the gateway.
+    Host header that a client sent, how it reaches the gateway. `people` is None where there are no users.
     """
 
     registry: Registry
@@ -54,3 +55,4 @@ class ApiParts:
     gate: Gate
     views: Views
     base_url: Callable[[bytes], str]
+    people: People | None = None

@@ -7,6 +7,7 @@ from typing import Any
 from nexus.gateway.drive import Signal
 from nexus.gateway.edge.auth import Keyring
 from nexus.gateway.edge.guard import Guard
+from nexus.gateway.edge.visitors import Visitors
 from nexus.gateway.endpoints import Endpoint
 from nexus.gateway.values import Client, Outcome, Request
 
@@ -32,7 +33,10 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """`find` gives the lane's row for (method, path), None where FastAPI serves; `record` takes refusals."""
+    """`find` gives the lane's row for (method, path), None where FastAPI serves; `record` takes refusals.
+
+    `visitors` are those who are signed in, None where there are no users.
+    """
 
     limits: Limits
     keyring: Keyring
@@ -40,4 +44,5 @@ class Edge:
     find: Callable[[bytes, bytes], Endpoint | None]
     story: Story
     record: Callable[[Outcome], None]
+    visitors: Visitors | None = None
     connections: set[Any] = field(default_factory=set)

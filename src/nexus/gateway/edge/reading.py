@@ -131,11 +131,14 @@ class RequestReader(HttpToolsProtocol):
     def _remember(self, data: bytes) -> None:
         """If this read was one everyday request and nothing else, the next one may be known by it.
 
-        A head with an id of its own is not said again.
+        A head with an id of its own is not said again; a session is looked up each time, so that its use is known.
         """
         exchange = self.cycle
-        if isinstance(exchange, Exchange) and exchange.is_everyday and exchange.head.request_id is None:
-            exchange.known = remember(data, self._body_size, exchange.head)
+        if not isinstance(exchange, Exchange) or not exchange.is_everyday:
+            return
+        head = exchange.head
+        if head.request_id is None and head.bearer.role is None:
+            exchange.known = remember(data, self._body_size, head)
 
     def _watch(self) -> None:
         """A request has begun but is not whole: its head must come in time as a whole, its body must keep coming."""
@@ -209,7 +212,7 @@ class RequestReader(HttpToolsProtocol):
         if refusal is None:
             try:
                 self._let_knock(path, endpoint, headers, fields)
-                bearer = self._caller(fields.get(b"authorization"), headers)
+                bearer = self._caller(fields, headers)
                 _check_method(method, endpoint)
             except ApiError as error:
                 refusal = error
@@ -236,8 +239,14 @@ class RequestReader(HttpToolsProtocol):
         if endpoint.service is not None and not endpoint.itself:
             self.edge.guard.check(endpoint.path, self.client, headers, fields)
 
-    def _caller(self, authorization: bytes | None, headers: Headers) -> Bearer:
+    def _caller(self, fields: dict[bytes, bytes], headers: Headers) -> Bearer:
         """Who calls, looked up anew only where it says another key than before. Raises ApiError (401, 403)."""
+        authorization = fields.get(b"authorization")
+        if authorization is None and b"cookie" in fields and self.edge.visitors is not None:
+            visitor = self.edge.visitors.check_asking(fields)
+            if visitor is not None:
+                check_address(visitor, self.edge.guard.source(self.client, headers))
+                return visitor
         keys = self.edge.keyring.version
         if self._bearer is None or authorization != self._authorization or keys != self._keys:
             self._bearer = None

@@ -1,0 +1,35 @@
+"""Makes the parts for users, where the settings want any; what they stand on is imported only then."""
+
+from typing import TYPE_CHECKING
+
+from nexus.gateway.edge.auth import Keyring
+from nexus.gateway.edge.visitors import Visitors
+from nexus.gateway.log import Log
+from nexus.gateway.settings import Settings
+from nexus.gateway.storage import Store
+from nexus.gateway.users.cookies import Cookies
+from nexus.gateway.users.people import People
+
+if TYPE_CHECKING:
+    from nexus.gateway.tokens import TokenBook
+
+
+def create_visitors(settings: Settings, keyring: Keyring) -> Visitors | None:
+    """Those who will be signed in; None where there are no users."""
+    if settings.users == "off":
+        return None
+    public = settings.public_url
+    secure = settings.tls_cert is not None or (public is not None and public.startswith("https://"))
+    return Visitors(Cookies(secure), keyring, public)
+
+
+def create_people(
+    settings: Settings, visitors: Visitors | None, store: Store, book: "TokenBook", log: Log
+) -> People | None:
+    """How they sign in; None where there are no users."""
+    if visitors is None:
+        return None
+    from nexus.gateway.users.passwords import Passwords  # noqa: PLC0415 - most gateways have no users
+    from nexus.gateway.users.sign_in import SignIns  # noqa: PLC0415 - as above
+
+    return People(visitors, SignIns(store, book, Passwords(), settings.session_lifetime, log))
