@@ -10,6 +10,7 @@ from nexus.gateway.api.jobs import job_routes
 from nexus.gateway.api.me import me_routes
 from nexus.gateway.api.middleware import Authenticated, Guarded, Recorded, bearer_of
 from nexus.gateway.api.models import model_routes
+from nexus.gateway.api.oidc import oidc_routes
 from nexus.gateway.api.parts import ApiParts
 from nexus.gateway.api.registry import registry_routes
 from nexus.gateway.api.services import service_routes
@@ -37,6 +38,7 @@ def create_api(parts: ApiParts) -> FastAPI:
         token_routes,
         audit_routes,
         session_routes,
+        oidc_routes,
         me_routes,
         user_routes,
     ):

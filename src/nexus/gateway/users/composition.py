@@ -8,7 +8,7 @@ from nexus.gateway.log import Log
 from nexus.gateway.settings import Settings
 from nexus.gateway.storage import Store
 from nexus.gateway.users.cookies import Cookies
-from nexus.gateway.users.people import People
+from nexus.gateway.users.people import Issuer, People
 
 if TYPE_CHECKING:
     from nexus.gateway.tokens import TokenBook
@@ -32,4 +32,17 @@ def create_people(
     from nexus.gateway.users.passwords import Passwords  # noqa: PLC0415 - most gateways have no users
     from nexus.gateway.users.sign_in import SignIns  # noqa: PLC0415 - as above
 
-    return People(visitors, SignIns(store, book, Passwords(), settings.session_lifetime, log))
+    sign_ins = SignIns(store, book, Passwords(), settings.session_lifetime, log)
+    return People(visitors, sign_ins, _create_issuer(settings, store, log))
+
+
+def _create_issuer(settings: Settings, store: Store, log: Log) -> Issuer | None:
+    if settings.oidc_issuer is None:
+        return None
+    from nexus.gateway.users.oidc import Provider, ProviderSettings, state_of  # noqa: PLC0415 - as above
+    from nexus.gateway.users.vouched import Roles, Vouched  # noqa: PLC0415 - as above
+
+    secret = settings.oidc_client_secret.get_secret_value() if settings.oidc_client_secret else ""
+    own = ProviderSettings(settings.oidc_issuer, settings.oidc_client_id, secret, settings.oidc_scopes)
+    roles = Roles(settings.oidc_role_claim, settings.oidc_admin_group, settings.oidc_role)
+    return Issuer(Provider(own, log), state_of, Vouched(store, settings.oidc_issuer, roles))
