@@ -31,6 +31,7 @@ from nexus.gateway.registry.watcher import Registry
 from nexus.gateway.settings import load_settings
 from nexus.gateway.storage import Store, opening
 from nexus.gateway.tokens import TokenBook
+from nexus.gateway.users.composition import create_people, create_visitors
 from nexus.gateway.views import Views
 from nexus.jobs.rules import JobRules
 from nexus.policies.token import Token
@@ -108,6 +109,9 @@ async def start_gateway(environment: pytest.MonkeyPatch) -> AsyncIterator[Callab
         routes = changes.pop("routes", None)
         store = Store(opening(settings), log)
         views = Views(lambda: registry.snapshot)
+        visitors = create_visitors(settings, keyring)
+        idle = settings.session_idle
+        book = TokenBook(keyring, TOKEN, Config(tokens=tokens), store, {}, log, visitors, idle)
         parts = ApiParts(
             registry=registry,
             announce=announce,
@@ -122,11 +126,12 @@ async def start_gateway(environment: pytest.MonkeyPatch) -> AsyncIterator[Callab
             instance="gateway-1",
             started=1700000000.5,
             store=store,
-            tokens=TokenBook(keyring, TOKEN, Config(tokens=tokens), store, {}, log),
+            tokens=book,
             desk=Desk(store, Places(views.of, JobRules, time.time), Bell(), lambda _: None),
             gate=Gate(Slots(), views),
             views=views,
             base_url=base_url(settings),
+            people=create_people(settings, visitors, store, book, log),
         )
         parts = replace(parts, **changes)
         parts.store.start()
