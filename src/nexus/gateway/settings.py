@@ -107,6 +107,7 @@ Addresses = Annotated[tuple[Annotated[Address, BeforeValidator(_address)], ...],
 DnsNames = Annotated[tuple[Annotated[DnsName, BeforeValidator(_dns_name)], ...], NoDecode, BeforeValidator(_split)]
 CidrList = Annotated[tuple[Annotated[Network, BeforeValidator(_network)], ...], NoDecode, BeforeValidator(_split)]
 Seconds = Annotated[float, Field(ge=0.05, le=3600, allow_inf_nan=False)]
+Pause = Annotated[float, Field(ge=0, le=3600, allow_inf_nan=False)]
 Secret = Annotated[SecretStr, AfterValidator(_sendable)]
 File = Annotated[Path, AfterValidator(_file)]
 DatabaseUrl = Annotated[SecretStr, AfterValidator(_database)]
@@ -125,6 +126,7 @@ class Settings(BaseSettings):
     `metrics_allow` /v1/admin and /metrics are answered, unless nexus.yaml says otherwise. `hsts` is in seconds, 0: off.
     A session ends `session_lifetime` seconds after its beginning, and `session_idle` after its last use. `oidc_*`: who
     else vouches for users, what the gateway is called there, and which role its claims give (`oidc_role`, if no other).
+    At the end, it is not ready for `drain_notice` seconds while it serves, and gives what runs `drain_seconds` to end.
     Read them with `load_settings`.
     """
 
@@ -170,6 +172,8 @@ class Settings(BaseSettings):
     oidc_admin_group: str = ""
     oidc_role: Literal["user", "viewer"] = "viewer"
     head_timeout: Seconds = 10.0
+    drain_seconds: Pause = 10.0
+    drain_notice: Pause = 0.0
     stack_file: Path | None = None
     lifeline_fd: int | None = Field(default=None, ge=0)
 

@@ -11,6 +11,7 @@ from nexus.gateway.api.answers import json_answer, page_of
 from nexus.gateway.api.middleware import administrator
 from nexus.gateway.api.parts import ApiParts
 from nexus.gateway.api.session import people_of, private
+from nexus.gateway.api.shown import GoneUser, MadeUser, ShownUser, UserPage
 from nexus.gateway.api.tokens import check_policy
 from nexus.gateway.shapes.users import NewPassword, NewUser, UserChange
 from nexus.gateway.storage import Opened
@@ -21,7 +22,7 @@ _MADE_BYTES: Final = 18  # 144 random bits
 
 
 def user_routes(parts: ApiParts) -> APIRouter:
-    """All for the administrator and for users with that role. `{user}` is an id or a name."""
+    """All for the administrator and for users with that role. `{user_id}` is an id or a name."""
     router = APIRouter()
     _add_tellers(router, parts)
     _add_makers(router, parts)
@@ -30,7 +31,7 @@ def user_routes(parts: ApiParts) -> APIRouter:
 
 
 def _add_tellers(router: APIRouter, parts: ApiParts) -> None:
-    @router.get(USERS)
+    @router.get(USERS, responses={200: {"model": UserPage}})
     async def list_users(
         request: Request, limit: Annotated[int, Query(ge=1, le=1000)] = 100, after: str | None = None
     ) -> Response:
@@ -43,17 +44,17 @@ def _add_tellers(router: APIRouter, parts: ApiParts) -> None:
         users, more = page
         return json_answer(page_of([shown(user) for user in users], more))
 
-    @router.get(USERS + "/{user}")
-    async def get_user(request: Request, user: str) -> Response:
+    @router.get(USERS + "/{user_id}", responses={200: {"model": ShownUser}})
+    async def get_user(request: Request, user_id: str) -> Response:
         administrator(request)
         people_of(parts)
-        return json_answer(shown(await _find(await parts.store.opened(), user)))
+        return json_answer(shown(await _find(await parts.store.opened(), user_id)))
 
 
 def _add_makers(router: APIRouter, parts: ApiParts) -> None:
     """The routes that change something; each is in force here before its answer, elsewhere within a second."""
 
-    @router.post(USERS, status_code=201)
+    @router.post(USERS, status_code=201, responses={201: {"model": MadeUser}})
     async def create_user(request: Request, wanted: NewUser) -> Response:
         actor = administrator(request)
         people = people_of(parts)
@@ -68,47 +69,47 @@ def _add_makers(router: APIRouter, parts: ApiParts) -> None:
         await parts.tokens.look()
         return _shown_once(user, None if wanted.password else password, 201)
 
-    @router.patch(USERS + "/{user}")
-    async def change_user(request: Request, user: str, wanted: UserChange) -> Response:
+    @router.patch(USERS + "/{user_id}", responses={200: {"model": ShownUser}})
+    async def change_user(request: Request, user_id: str, wanted: UserChange) -> Response:
         actor = administrator(request)
         people_of(parts)
         if wanted.policy is not None:
             check_policy(wanted.policy, parts.config())
         opened = await parts.store.opened()
-        found = await _find(opened, user)
+        found = await _find(opened, user_id)
         values = wanted.model_dump(exclude_none=True)
         changed = await opened.users.change(found.id, values, actor) if values else found
         if changed is None:
-            raise _unknown(user)
+            raise _unknown(user_id)
         await parts.tokens.look()
         return json_answer(shown(changed))
 
-    @router.delete(USERS + "/{user}")
-    async def delete_user(request: Request, user: str) -> Response:
+    @router.delete(USERS + "/{user_id}", responses={200: {"model": GoneUser}})
+    async def delete_user(request: Request, user_id: str) -> Response:
         actor = administrator(request)
         people_of(parts)
         opened = await parts.store.opened()
-        deleted = await opened.users.delete((await _find(opened, user)).id, actor)
+        deleted = await opened.users.delete((await _find(opened, user_id)).id, actor)
         if deleted is None:
-            raise _unknown(user)
+            raise _unknown(user_id)
         await parts.tokens.look()
         return json_answer({"id": deleted.id, "object": "user", "name": deleted.name, "deleted": True})
 
 
 def _add_password(router: APIRouter, parts: ApiParts) -> None:
-    @router.post(USERS + "/{user}/password")
-    async def set_password(request: Request, user: str, wanted: NewPassword) -> Response:
+    @router.post(USERS + "/{user_id}/password", responses={200: {"model": MadeUser}})
+    async def set_password(request: Request, user_id: str, wanted: NewPassword) -> Response:
         actor = administrator(request)
         people = people_of(parts)
         opened = await parts.store.opened()
-        found = await _find(opened, user)
+        found = await _find(opened, user_id)
         if found.issuer is not None:
             raise ApiError(CONFLICT, f"The user {found.name!r} signs in by {found.issuer}, and has no password here.")
         password = wanted.password or secrets.token_urlsafe(_MADE_BYTES)
         kept = await people.sign_ins.passwords.hashed(password)
         changed = await opened.users.set_password(found.id, kept, actor)
         if changed is None:
-            raise _unknown(user)
+            raise _unknown(user_id)
         await parts.tokens.look()
         return _shown_once(changed, None if wanted.password else password)
 

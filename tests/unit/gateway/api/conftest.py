@@ -132,6 +132,7 @@ async def start_gateway(environment: pytest.MonkeyPatch) -> AsyncIterator[Callab
             views=views,
             base_url=base_url(settings),
             people=create_people(settings, visitors, store, book, log),
+            draining=lambda: False,
         )
         parts = replace(parts, **changes)
         parts.store.start()

@@ -1,0 +1,99 @@
+"""What the administrator is shown, as the document describes it."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel
+
+from nexus.contract.roles import Role
+
+
+class ShownToken(BaseModel):
+    """A token without what it is; times are Unix seconds."""
+
+    id: str
+    object: Literal["token"]
+    name: str
+    owner: str
+    policy: str | None
+    state: Literal["active", "expired", "revoked", "shadowed", "powerless"]
+    created_at: int | None
+    expires_at: int | None
+    last_used_at: int | None
+    revoked_at: int | None
+    source: str
+    read_only: bool
+
+
+class MadeToken(ShownToken):
+    """The same with the token itself, this once."""
+
+    token: str
+
+
+class GoneToken(BaseModel):
+    """What is told of one that was revoked."""
+
+    id: str
+    object: Literal["token"]
+    name: str
+    deleted: Literal[True]
+
+
+class ShownUser(BaseModel):
+    """A user; times are Unix seconds. `issuer` is who vouches for it, None where it has a password here."""
+
+    id: str
+    object: Literal["user"]
+    name: str
+    role: Role
+    policy: str
+    disabled: bool
+    issuer: str | None
+    created_at: int
+    signed_in_at: int | None
+
+
+class MadeUser(ShownUser):
+    """The same with the password, this once, where it was made here."""
+
+    password: str | None = None
+
+
+class GoneUser(BaseModel):
+    """What is told of one that was deleted."""
+
+    id: str
+    object: Literal["user"]
+    name: str
+    deleted: Literal[True]
+
+
+class ShownEntry(BaseModel):
+    """Who did what to whom; `created_at` is in Unix seconds."""
+
+    id: str
+    object: Literal["audit.entry"]
+    created_at: int
+    actor: str
+    action: str
+    subject: str
+    details: dict[str, Any]
+
+
+class _Page(BaseModel):
+    object: Literal["list"]
+    first_id: str | None
+    last_id: str | None
+    has_more: bool
+
+
+class TokenPage(_Page):
+    data: list[ShownToken]
+
+
+class UserPage(_Page):
+    data: list[ShownUser]
+
+
+class AuditPage(_Page):
+    data: list[ShownEntry]
