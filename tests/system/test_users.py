@@ -46,7 +46,7 @@ class Replicas:
         """What the administrator's token is answered."""
         headers = {"authorization": f"Bearer {TOKEN}"}
         return httpx.request(
-            verb, f"{(at or self.first).url}/v1/admin{path}", json=body, headers=headers, trust_env=False
+            verb, f"{(at or self.first).url}/v1/admin{path}", json=body, headers=headers, trust_env=False, timeout=30
         )
 
     def make(self, name: str, **fields: Any) -> dict[str, Any]:
@@ -70,7 +70,7 @@ class Browser:
 
     def __init__(self, replicas: Replicas, gateway: Gateway) -> None:
         self._replicas = replicas
-        self.client = httpx.Client(base_url=gateway.url, trust_env=False)
+        self.client = httpx.Client(base_url=gateway.url, trust_env=False, timeout=30)
         replicas.opened.append(self.client)
         self.csrf = ""
 
@@ -382,6 +382,29 @@ def test_a_session_that_nobody_uses_ends(start_gateway: Any, upstream: ScriptedU
             assert used.chat() == 200
         assert unused.status() == 401
         assert used.status() == 200
+
+
+def test_of_several_workers_all_know_at_once_who_is_signed_in(start_gateway: Any, upstream: ScriptedUpstream) -> None:
+    gateway = start_gateway(upstream, env={"NEXUS_USERS": "on", "NEXUS_WORKERS": "3"})
+    wait_until(lambda: gateway.stdout.read_text().count('"storage_opened"') == 3, 20)
+    with Replicas(gateway, gateway) as replicas:
+        replicas.make("ada")
+        first = replicas.browser("ada")
+        assert {first.at(gateway).chat() for _ in range(24)} == {200}
+        assert first.ask("DELETE", "/v1/session").status_code == 200
+        first.client.cookies.set("nexus_session", replicas.secrets[-1])
+        assert {first.at(gateway).chat() for _ in range(24)} == {401}
+
+
+def test_a_page_of_a_service_cannot_act_as_who_opens_it(replicas: Replicas) -> None:
+    """It is on the gateway's origin, so that with a session's cookie alone nothing of a service is shown."""
+    replicas.make("opening")
+    browser = replicas.browser("opening")
+    for path in ("/v1/services/scripted/v1/models/scripted", "/v1/services/scripted/page"):
+        opened = browser.client.get(path)
+        asked = browser.ask("GET", path)
+        assert opened.status_code == 403 or asked.status_code == 404, path
+    assert browser.client.get("/v1/services/scripted/v1/models/scripted").status_code == 403
 
 
 def test_without_users_everything_says_so(gateway: Gateway) -> None:

@@ -6,7 +6,7 @@ import logging
 import secrets
 import signal
 import socket
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +27,7 @@ from nexus.gateway.edge.auth import Keyring
 from nexus.gateway.edge.certificates import CertificateFiles
 from nexus.gateway.edge.context import Edge, Limits
 from nexus.gateway.edge.loans import Lender
+from nexus.gateway.edge.shared_loans import SharedLoans
 from nexus.gateway.edge.sweeper import Sweeper
 from nexus.gateway.endpoints import find
 from nexus.gateway.front import allowlist, create_guard, read_certificate
@@ -35,14 +36,17 @@ from nexus.gateway.record.lines import LineWriter
 from nexus.gateway.record.metrics import Metrics
 from nexus.gateway.record.recorder import Recorder
 from nexus.gateway.registry.composition import create_registry
+from nexus.gateway.registry.told import listeners
 from nexus.gateway.registry.watcher import Registry
 from nexus.gateway.server import Server, create_server, listen
 from nexus.gateway.settings import Settings, ensure_api_key, later_variables
+from nexus.gateway.siblings import Answer, OnlyChild, Siblings
 from nexus.gateway.storage import Store, opening
 from nexus.gateway.tokens import TokenBook
 from nexus.gateway.upstream.upstreams import Upstreams
-from nexus.gateway.users.composition import create_people, create_visitors
+from nexus.gateway.users.composition import LOOK, create_people, create_visitors
 from nexus.gateway.views import Views
+from nexus.gateway.workers import keep_workers
 from nexus.process import lifeline
 
 STATE: Final = Path(".nexus")
@@ -50,8 +54,11 @@ FORM_BYTES: Final = 131_072  # what a form with a file has besides the file
 CONFIG_INTERVAL: Final = 1.0  # seconds between two looks at nexus.yaml, and at the certificate
 
 
-def run(settings: Settings) -> None:
-    """Run the gateway until SIGINT or SIGTERM. Raises SettingsError and ConfigError before it listens."""
+def run(settings: Settings) -> int:
+    """Run the gateway until SIGINT or SIGTERM; the exit status.
+
+    Raises SettingsError and ConfigError before it listens.
+    """
     key = settings.api_key.get_secret_value() if settings.api_key else ensure_api_key(STATE)
     lines = LineWriter()
     log = json_log(lines.write)
@@ -59,12 +66,15 @@ def run(settings: Settings) -> None:
     configuration.load()
     certificate = read_certificate(settings, log)
     listener = listen(settings)
+    if settings.workers > 1:
+        return keep_workers(settings, listener, lines, log)
     logging.basicConfig(handlers=[JsonHandler(log)], level=logging.WARNING, force=True)
     lines.start()
     try:
         uvloop.run(_serve(settings, configuration, key, certificate, listener, lines, log))
     finally:
         lines.close()
+    return 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +89,7 @@ class _Gateway:
     tokens: TokenBook
     edge: Edge
     server: Server
+    siblings: Siblings | OnlyChild
 
 
 async def _serve(
@@ -90,7 +101,7 @@ async def _serve(
     lines: LineWriter,
     log: Log,
 ) -> None:
-    instance = f"gateway-{secrets.token_hex(2)}"
+    instance = f"gateway-{settings.worker.family if settings.worker else secrets.token_hex(2)}"
     own_url = _own_url(settings, listener)
     gateway = _compose(settings, configuration, key, certificate, own_url, lines, log, instance)
     if settings.lifeline_fd is not None:
@@ -121,7 +132,8 @@ def _compose(
     metrics = Metrics(upstreams.loads, lambda: background.tally.queue)
     used: dict[str, float] = {}
     recorder = Recorder(metrics, lines, used)
-    keyring = Keyring(required=settings.auth == "required")
+    loans = SharedLoans(key) if settings.worker is not None else None
+    keyring = Keyring(required=settings.auth == "required", loans=loans)
     guard = create_guard(settings, configuration.config)
     views = Views(lambda: registry.snapshot)
     gate = Gate(Slots(), views)
@@ -152,9 +164,18 @@ def _compose(
         tokens.apply_config(config)
         registry.apply_config(config)
 
-    async def metrics_text() -> bytes:
+    async def own_metrics(_: bytes = b"") -> bytes:
         await background.tally.look()
         return metrics.text()
+
+    async def look(_: bytes) -> bytes:
+        await tokens.look()
+        return b""
+
+    siblings = _siblings(settings, {b"metrics": own_metrics, LOOK: look, **listeners(registry, announce)})
+
+    async def metrics_text() -> bytes:
+        return await siblings.metrics(await own_metrics())
 
     api = create_api(
         ApiParts(
@@ -176,15 +197,16 @@ def _compose(
             gate=gate,
             views=views,
             base_url=base_url(settings),
-            people=create_people(settings, visitors, store, tokens, log),
+            people=create_people(settings, visitors, store, tokens, siblings.tell, log),
             draining=lambda: edge.draining,
+            pass_on=siblings.tell,
         )
     )
     server = create_server(api, edge, settings, certificate)
     watches = [configuration.watch(CONFIG_INTERVAL, configure)]
     if certificate is not None:
         watches.append(certificate.watch(CONFIG_INTERVAL))
-    return _Gateway(watches, registry, upstreams, store, background.runner, tokens, edge, server)
+    return _Gateway(watches, registry, upstreams, store, background.runner, tokens, edge, server, siblings)
 
 
 @asynccontextmanager
@@ -196,6 +218,7 @@ async def _running(gateway: _Gateway) -> AsyncIterator[None]:
     sweeper.start()
     await gateway.registry.start()
     gateway.store.start()
+    await gateway.siblings.start()
     jobs = asyncio.create_task(gateway.runner.run(), name="jobs")
     tokens = asyncio.create_task(gateway.tokens.run(), name="tokens")
     try:
@@ -205,10 +228,16 @@ async def _running(gateway: _Gateway) -> AsyncIterator[None]:
             task.cancel()
         sweeper.stop()
         await asyncio.wait((tokens,), timeout=1)  # it may be in the middle of a transaction
+        await gateway.siblings.close()
         await gateway.runner.close()
         await gateway.registry.close()
         gateway.upstreams.close()
         await gateway.store.close()
+
+
+def _siblings(settings: Settings, answers: Mapping[bytes, Answer]) -> Siblings | OnlyChild:
+    """How this worker speaks with the others, if there are any."""
+    return OnlyChild() if settings.worker is None else Siblings(settings.worker, STATE / "workers", answers)
 
 
 def _limits(settings: Settings) -> Limits:

@@ -34,8 +34,8 @@ class ApiParts:
     knows who may ask at all, `gate` lets in what is asked for, `views` are what callers may see of the registry.
     `instance` is this gateway's own instance id, `started` when it started in seconds since the epoch. `store` is
     where files are kept, `tokens` knows those that are let in, `desk` who knows of jobs. `base_url` tells, from the
-    Host header that a client sent, how it reaches the gateway. `draining`: it is about to end. `people` is None where
-    there are no users.
+    Host header that a client sent, how it reaches the gateway. `draining`: it is about to end. `pass_on` tells
+    the other workers, if there are any (`gateway.siblings`). `people` is None where there are no users.
     """
 
     registry: Registry
@@ -57,4 +57,5 @@ class ApiParts:
     views: Views
     base_url: Callable[[bytes], str]
     draining: Callable[[], bool]
+    pass_on: Callable[[bytes], Awaitable[object]]
     people: People | None = None

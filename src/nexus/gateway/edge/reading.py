@@ -10,11 +10,11 @@ from typing import Any, Final
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from nexus.contract.errors import INTERNAL_ERROR, INVALID_REQUEST, METHOD_NOT_ALLOWED, REQUEST_TOO_LARGE, ApiError
+from nexus.contract.errors import INTERNAL_ERROR, INVALID_REQUEST, REQUEST_TOO_LARGE, ApiError
 from nexus.gateway.edge.auth import check_address
 from nexus.gateway.edge.context import Edge
 from nexus.gateway.edge.exchange import NEVER, Exchange
-from nexus.gateway.edge.head import head_too_large, inspect_head, without_nominated
+from nexus.gateway.edge.head import check_method, head_too_large, inspect_head, without_nominated
 from nexus.gateway.edge.identity import sane_id
 from nexus.gateway.edge.lines import forwarded
 from nexus.gateway.edge.patience import read_patience
@@ -135,11 +135,8 @@ class RequestReader(HttpToolsProtocol):
         A head with an id of its own is not said again; a session is looked up each time, so that its use is known.
         """
         exchange = self.cycle
-        if not isinstance(exchange, Exchange) or not exchange.is_everyday:
-            return
-        head = exchange.head
-        if head.request_id is None and head.bearer.role is None:
-            exchange.known = remember(data, self._body_size, head)
+        if isinstance(exchange, Exchange) and exchange.is_everyday and exchange.head.request_id is None:
+            exchange.known = remember(data, self._body_size, exchange.head)
 
     def _watch(self) -> None:
         """A request has begun but is not whole: its head must come in time as a whole, its body must keep coming."""
@@ -215,7 +212,7 @@ class RequestReader(HttpToolsProtocol):
             try:
                 self._let_knock(path, endpoint, headers, fields)
                 bearer = self._caller(fields, headers)
-                _check_method(method, endpoint)
+                check_method(method, endpoint)
                 patience = read_patience(fields)
             except ApiError as error:
                 refusal = error
@@ -350,10 +347,3 @@ class RequestReader(HttpToolsProtocol):
         cycle.arrived = True
         if cycle is self.active and not cycle.begun:
             cycle.begin()
-
-
-def _check_method(method: bytes, endpoint: Endpoint) -> None:
-    """Raises ApiError (405)."""
-    if method != endpoint.verb:
-        message = f"{endpoint.path} takes {endpoint.method} only."
-        raise ApiError(METHOD_NOT_ALLOWED, message, allow=endpoint.method)

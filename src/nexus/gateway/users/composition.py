@@ -1,6 +1,7 @@
 """Makes the parts for users, where the settings want any; what they stand on is imported only then."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Final
 
 from nexus.gateway.edge.auth import Keyring
 from nexus.gateway.edge.visitors import Visitors
@@ -13,6 +14,9 @@ from nexus.gateway.users.people import Issuer, People
 if TYPE_CHECKING:
     from nexus.gateway.tokens import TokenBook
 
+LOOK: Final = b"look"
+"""What the other workers are told once somebody is let in, or no more: to have a look at the database now."""
+
 
 def create_visitors(settings: Settings, keyring: Keyring) -> Visitors | None:
     """Those who will be signed in; None where there are no users."""
@@ -24,15 +28,24 @@ def create_visitors(settings: Settings, keyring: Keyring) -> Visitors | None:
 
 
 def create_people(
-    settings: Settings, visitors: Visitors | None, store: Store, book: "TokenBook", log: Log
+    settings: Settings,
+    visitors: Visitors | None,
+    store: Store,
+    book: "TokenBook",
+    tell: Callable[[bytes], Awaitable[object]],
+    log: Log,
 ) -> People | None:
-    """How they sign in; None where there are no users."""
+    """How they sign in, which the other workers are told of by `tell`; None where there are no users."""
     if visitors is None:
         return None
     from nexus.gateway.users.passwords import Passwords  # noqa: PLC0415 - most gateways have no users
     from nexus.gateway.users.sign_in import SignIns  # noqa: PLC0415 - as above
 
-    sign_ins = SignIns(store, book, Passwords(), settings.session_lifetime, log)
+    async def look() -> None:
+        await book.look()
+        await tell(LOOK)
+
+    sign_ins = SignIns(store, look, Passwords(), settings.session_lifetime, log)
     return People(visitors, sign_ins, _create_issuer(settings, store, log))
 
 

@@ -2,12 +2,11 @@
 
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from nexus.contract.errors import INVALID_API_KEY, PERMISSION_DENIED, RATE_LIMIT_EXCEEDED, ApiError
 from nexus.gateway.log import Log
 from nexus.gateway.storage import Store
-from nexus.gateway.tokens import TokenBook
 from nexus.gateway.users.cookies import new_id
 from nexus.gateway.users.passwords import Passwords
 from nexus.gateway.users.pauses import forgiven, known_key, rules
@@ -16,16 +15,16 @@ from nexus.store.rows import KeptSession, KeptUser
 
 
 class SignIns:
-    """Begins and ends sessions, each in force here before the answer, elsewhere within a second.
+    """Begins and ends sessions, each in force at all workers here before the answer, elsewhere within a second.
 
-    A session ends after `lifetime` seconds; `now` is the clock, in Unix seconds. Every method may raise ApiError (503)
-    and StoreError.
+    `look` has them take over what is in the database. A session ends after `lifetime` seconds; `now` is the clock, in
+    Unix seconds. Every method may raise ApiError (503) and StoreError.
     """
 
     def __init__(
         self,
         store: Store,
-        book: TokenBook,
+        look: Callable[[], Awaitable[None]],
         passwords: Passwords,
         lifetime: float,
         log: Log,
@@ -34,7 +33,7 @@ class SignIns:
         self.passwords = passwords
         self.lifetime = lifetime
         self._store = store
-        self._book = book
+        self._look = look
         self._log = log
         self._now = now
 
@@ -68,7 +67,7 @@ class SignIns:
         opened = await self._store.opened()
         if not await opened.sessions.create(kept, user, None if before is None else _digest(before)):
             raise ApiError(PERMISSION_DENIED, "This user may not sign in.")
-        await self._book.look()
+        await self._look()
         self._log("info", "signed_in", user=user.id)
         return session
 
@@ -76,7 +75,7 @@ class SignIns:
         """The session is over, here and, within a second, everywhere."""
         opened = await self._store.opened()
         await opened.sessions.end(_digest(session))
-        await self._book.look()
+        await self._look()
 
 
 def _digest(session: str) -> bytes:

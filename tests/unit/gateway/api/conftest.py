@@ -29,6 +29,7 @@ from nexus.gateway.registry.snapshot import Instance, State
 from nexus.gateway.registry.sources.announce import AnnounceSource
 from nexus.gateway.registry.watcher import Registry
 from nexus.gateway.settings import load_settings
+from nexus.gateway.siblings import OnlyChild
 from nexus.gateway.storage import Store, opening
 from nexus.gateway.tokens import TokenBook
 from nexus.gateway.users.composition import create_people, create_visitors
@@ -102,6 +103,8 @@ async def start_gateway(environment: pytest.MonkeyPatch) -> AsyncIterator[Callab
         async def metrics_text() -> bytes:
             return b"nexus_up 1\n"
 
+        async def alone(_: bytes) -> None: ...
+
         tokens = tuple(Token(digest(token), name) for token, name in OTHERS.items())
         keyring = Keyring(required=settings.auth == "required")
         announce = AnnounceSource(15, time.monotonic)
@@ -131,8 +134,9 @@ async def start_gateway(environment: pytest.MonkeyPatch) -> AsyncIterator[Callab
             gate=Gate(Slots(), views),
             views=views,
             base_url=base_url(settings),
-            people=create_people(settings, visitors, store, book, log),
+            people=create_people(settings, visitors, store, book, alone, log),
             draining=lambda: False,
+            pass_on=OnlyChild().tell,
         )
         parts = replace(parts, **changes)
         parts.store.start()
