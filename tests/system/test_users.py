@@ -416,3 +416,22 @@ def test_without_users_everything_says_so(gateway: Gateway) -> None:
     for path in ("/v1/me/tokens", "/v1/admin/users"):
         answer = gateway.get(path)
         assert (answer.status, answer.json()["error"]["code"]) == (404, "users_off"), path
+
+
+def test_an_edit_of_the_file_is_in_the_audit_log(start_gateway: Any, upstream: ScriptedUpstream) -> None:
+    gateway = start_gateway(upstream, config=CONFIG)
+    edited = "policies:\n  kids: {operations: ['chat.*'], rpm: 6}\n  new: {}\n"
+    edited += f"tokens:\n  - {{name: ci, sha256: {'ab' * 32}, policy: kids}}\n"
+    (gateway.folder / "nexus.yaml").write_text(edited)
+
+    def told() -> list[dict[str, Any]]:
+        answer = gateway.get("/v1/admin/audit?actor=nexus.yaml")
+        return answer.json()["data"] if answer.status == 200 else []
+
+    entries = wait_until(told, 10)
+    assert [(one["action"], one["subject"], one["details"]) for one in reversed(entries)] == [
+        ("policy.change", "kids", {"changed": ["rpm"]}),
+        ("policy.create", "new", {}),
+        ("policy.delete", "wide", {}),
+        ("token.create", "ci", {}),
+    ]

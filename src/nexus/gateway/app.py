@@ -29,6 +29,7 @@ from nexus.gateway.edge.context import Edge, Limits
 from nexus.gateway.edge.loans import Lender
 from nexus.gateway.edge.shared_loans import SharedLoans
 from nexus.gateway.edge.sweeper import Sweeper
+from nexus.gateway.edits import EditLog
 from nexus.gateway.endpoints import find
 from nexus.gateway.front import allowlist, create_guard, read_certificate
 from nexus.gateway.log import JsonHandler, Log, json_log
@@ -158,10 +159,15 @@ def _compose(
         visitors=visitors,
     )
 
+    edited = EditLog(configuration.config, store, log)
+    audits = settings.worker is None or settings.worker.number == 1  # the others read the same file
+
     def configure(config: Config) -> None:
         guard.allowlist = allowlist(settings, config)
         keyring.void()
         tokens.apply_config(config)
+        if audits:
+            edited.apply_config(config)
         registry.apply_config(config)
 
     async def own_metrics(_: bytes = b"") -> bytes:
@@ -204,6 +210,8 @@ def _compose(
     )
     server = create_server(api, edge, settings, certificate)
     watches = [configuration.watch(CONFIG_INTERVAL, configure)]
+    if audits:
+        watches.append(edited.run())
     if certificate is not None:
         watches.append(certificate.watch(CONFIG_INTERVAL))
     return _Gateway(watches, registry, upstreams, store, background.runner, tokens, edge, server, siblings)
