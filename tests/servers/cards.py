@@ -20,12 +20,14 @@ def card(
     endpoints: Sequence[dict[str, Any]] = (),
     places: int = 4096,
     uses: Sequence[str] = (),
+    region: str = "",
 ) -> dict[str, Any]:
     """A whole card; a model given as a string is ready and does every operation."""
     return {
         "schema_version": "v1",
         "service": {"name": service, "version": "1"},
         "instance": instance or f"{service}-1",
+        "region": region,
         "capabilities": {
             "operations": list(operations),
             "streaming": True,

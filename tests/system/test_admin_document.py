@@ -28,7 +28,7 @@ def withstands(gateway: Gateway, tmp_path: Path, *more: str) -> None:
     command += ["--checks", "all", "--exclude-checks", ",".join(NOT_SO), "--request-timeout", "30", "--no-color", *more]
     told = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=100, check=False)
     assert told.returncode == 0, told.stdout[-6000:] + told.stderr[-2000:]
-    assert "6 selected" in told.stdout or "Tested: " in told.stdout
+    assert "Tested: " in told.stdout
 
 
 def test_the_document_is_the_administrators_alone(gateway: Gateway) -> None:

@@ -13,6 +13,7 @@ _COMMANDS: Final = {
     "service": ("nexus.cli.service", "app"),
     "token": ("nexus.cli.token", "app"),
     "user": ("nexus.cli.user", "app"),
+    "route": ("nexus.cli.route", "app"),
     "deploy": ("nexus.cli.deploy", "app"),
     "doctor": ("nexus.cli.doctor", "doctor"),
     "tls": ("nexus.cli.tls", "app"),

@@ -39,6 +39,7 @@ from nexus.gateway.record.recorder import Recorder
 from nexus.gateway.registry.composition import create_registry
 from nexus.gateway.registry.told import listeners
 from nexus.gateway.registry.watcher import Registry
+from nexus.gateway.routing.router import Router
 from nexus.gateway.server import Server, create_server, listen
 from nexus.gateway.settings import Settings, ensure_api_key, later_variables
 from nexus.gateway.siblings import Answer, OnlyChild, Siblings
@@ -137,7 +138,8 @@ def _compose(
     keyring = Keyring(required=settings.auth == "required", loans=loans)
     guard = create_guard(settings, configuration.config)
     views = Views(lambda: registry.snapshot)
-    gate = Gate(Slots(), views)
+    router = Router(views, settings.region)
+    gate = Gate(Slots(), views, router=router)
     path = RequestPath(
         views=views,
         in_flight=upstreams.in_flight,
@@ -148,6 +150,7 @@ def _compose(
     store = Store(opening(settings), log)
     visitors = create_visitors(settings, keyring)
     tokens = TokenBook(keyring, key, configuration.config, store, used, log, visitors, settings.session_idle)
+    router.hold(configuration.config.routes, configuration.config.aliases)
     background = create_background(path, store, configuration, settings, keyring.bearer)
     edge = Edge(
         limits=_limits(settings),
@@ -165,6 +168,7 @@ def _compose(
     def configure(config: Config) -> None:
         guard.allowlist = allowlist(settings, config)
         keyring.void()
+        router.hold(config.routes, config.aliases)
         tokens.apply_config(config)
         if audits:
             edited.apply_config(config)

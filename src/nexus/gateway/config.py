@@ -23,18 +23,17 @@ from nexus.gateway.shapes.policies import (
     policies_of,
     tokens_of,
 )
+from nexus.gateway.shapes.routes import ROUTE_KEYS, Routes, rules_of
 from nexus.gateway.shapes.times import TIMES_KEYS, AllTimes, Jobs, Times
 from nexus.gateway.values import Timeouts
 from nexus.jobs.rules import JobRules
 from nexus.policies.networks import Networks
 from nexus.policies.policy import Policy
+from nexus.policies.routing.rule import Rule
 from nexus.policies.token import Token
 
 _LATER: Final = ("fallbacks", "retries", "stream_recovery")
 """Keys of the contract that this version does not act on yet: without them service is worse, but nobody is let in."""
-
-_REFUSED: Final = ("routes",)
-"""Keys that restrict who may do what: to pass over one would let through what somebody meant to keep out."""
 
 CONFIG_FILE: Final = "nexus.yaml"
 
@@ -90,6 +89,7 @@ class Config:
     jobs: JobRules = field(default_factory=JobRules)
     policies: Mapping[str, Policy] = field(default_factory=dict)
     tokens: tuple[Token, ...] = ()
+    routes: tuple[Rule, ...] = ()
     ip_allowlist: Mapping[str, Networks] = field(default_factory=dict)
     later: tuple[str, ...] = ()
 
@@ -114,10 +114,11 @@ class _File(Shape):
     jobs: Jobs = Jobs()
     policies: dict[PolicyName, PolicyShape] = Field(default_factory=dict)
     tokens: list[TokenShape] = Field(default_factory=list)
+    routes: Routes = Field(default_factory=list)
     ip_allowlist: AllowlistShape = Field(default_factory=dict)
 
 
-_KEYS: Final[Keys] = {(): _File, **TIMES_KEYS, **POLICY_KEYS}
+_KEYS: Final[Keys] = {(): _File, **TIMES_KEYS, **POLICY_KEYS, **ROUTE_KEYS}
 
 
 def parse_config(text: str) -> Config:
@@ -127,9 +128,6 @@ def parse_config(text: str) -> Config:
         return Config()
     if not isinstance(document, dict):
         raise ConfigError("it should be a mapping of keys to values")
-    for key in document:
-        if key in _REFUSED:
-            raise ConfigError(f"{key}: this version does not act on it yet; take it out")
     try:
         file = TypeAdapter(_File).validate_python({key: one for key, one in document.items() if key not in _LATER})
         policies = policies_of(file.policies)
@@ -152,6 +150,7 @@ def parse_config(text: str) -> Config:
         jobs=JobRules(**file.jobs.model_dump()),
         policies=policies,
         tokens=tokens,
+        routes=rules_of(file.routes),
         ip_allowlist=read_rules(file.ip_allowlist),
         later=tuple(key for key in _LATER if key in document),
     )

@@ -57,6 +57,8 @@ class Inference:
         try:
             call = read(request)
             call, permit, result.limits = self._gate.admit(call)
+            if call.routed is not None:
+                result.limits += call.routed.head
             if self._siding is not None and self._siding.wanted(call):
                 call = await self._siding.prepare(call)
                 if call.job_after is not None:
@@ -121,6 +123,7 @@ def _outcome(request: Request, call: Call | None, lease: Lease, result: Relayed)
         result.usage,
         lease.attempts,
         error,
+        "" if call is None or call.routed is None else call.routed.why,
     )
 
 

@@ -144,6 +144,7 @@ class Settings(BaseSettings):
     A session ends `session_lifetime` seconds after its beginning, and `session_idle` after its last use. `oidc_*`: who
     else vouches for users, what the gateway is called there, and which role its claims give (`oidc_role`, if no other).
     At the end, it is not ready for `drain_notice` seconds while it serves, and gives what runs `drain_seconds` to end.
+    `region` is where it stands, for `routes`.
     `worker` and `listener_fd` are told by the process that keeps several (`gateway.workers`). Read them with
     `load_settings`.
     """
@@ -189,6 +190,7 @@ class Settings(BaseSettings):
     oidc_role_claim: str = "groups"
     oidc_admin_group: str = ""
     oidc_role: Literal["user", "viewer"] = "viewer"
+    region: str = Field(default="", pattern=r"^[\x20-\x7e]{0,256}$")
     head_timeout: Seconds = 10.0
     drain_seconds: Pause = 10.0
     drain_notice: Pause = 0.0

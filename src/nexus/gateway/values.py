@@ -13,6 +13,7 @@ from nexus.contract.usage import Usage
 from nexus.gateway.endpoints import Endpoint
 from nexus.gateway.registry.snapshot import Target
 from nexus.gateway.upstream.connection import Answer
+from nexus.policies.routing.rule import Within
 from nexus.policies.token import Bearer
 
 Headers = Sequence[tuple[bytes, bytes]]
@@ -22,12 +23,32 @@ class ClientGoneError(Exception):
     """The caller closed its connection before its answer was whole."""
 
 
+class Routed(msgspec.Struct, frozen=True):
+    """What a rule of `routes` made of a call: `rule` is its number, `why` what answers and logs tell of it, in ASCII.
+
+    `asked` is the model that the client wrote, `model` the one in its place, None where it is the same. `within` bounds
+    who may answer.
+    """
+
+    rule: int
+    why: str
+    asked: str | None = None
+    model: str | None = None
+    within: Within | None = None
+
+    @property
+    def head(self) -> bytes:
+        """The header line that tells of it, with its CR LF."""
+        return f"x-nexus-route: {self.why}\r\n".encode()
+
+
 class Head(msgspec.Struct, frozen=True):
     """What the head of a request says, its caller already known; requests that say the same share one.
 
     `target` is path and query at the service; `lines` are the header lines that go on to it, each with its CR LF.
     `request_id` is the client's own, if it sent a sane one; `prefer` and `host` are those headers. `timeout` (seconds)
-    and `deadline` (Unix seconds) are how long the client is willing to wait, where it says so.
+    and `deadline` (Unix seconds) are how long the client is willing to wait, where it says so. `routed` is for the run
+    of a job, which goes where its call was led.
     """
 
     endpoint: Endpoint
@@ -40,6 +61,7 @@ class Head(msgspec.Struct, frozen=True):
     host: bytes = b""
     timeout: float | None = None
     deadline: float | None = None
+    routed: Routed | None = None
 
     @property
     def token(self) -> str:
@@ -67,10 +89,10 @@ class Request(msgspec.Struct, frozen=True):
 
 
 class Call(msgspec.Struct, frozen=True):
-    """What is asked: `model` as the client wrote it (None where the operation needs none).
+    """What is asked: `model` as the client wrote it, or a rule of `routes` (None where the operation needs none).
 
     `job_after`: it may run as a job, which the client is told of after so many seconds; None: it is answered as it
-    comes. `wants_urls`: its answer's pictures are to be URLs.
+    comes. `wants_urls`: its answer's pictures are to be URLs. `routed`: a rule decided about it.
     """
 
     request: Request
@@ -79,6 +101,7 @@ class Call(msgspec.Struct, frozen=True):
     form_model_span: tuple[int, int] | None = None  # where a multipart body has the model's name
     job_after: float | None = None
     wants_urls: bool = False
+    routed: Routed | None = None
 
 
 class Timeouts(msgspec.Struct, frozen=True):
@@ -183,3 +206,4 @@ class Outcome(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     usage: Usage | None = None
     attempts: int = 0
     error: str = ""
+    route: str = ""

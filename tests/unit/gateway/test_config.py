@@ -89,7 +89,7 @@ def test_an_empty_file_gives_the_defaults(text: str) -> None:
         ("ip_allowlist: {/v1/admin/: []}", "ip_allowlist./v1/admin/: it covers what is below it as well"),
         ("ip_allowlist: {5: []}", "ip_allowlist.5: "),
         ("ip_allowlst: {}", "ip_allowlst: there is no such key; did you mean ip_allowlist?"),
-        ("zzz: 1", "zzz: there is no such key among aliases, timeouts, jobs, policies, tokens, ip_allowlist"),
+        ("zzz: 1", "zzz: there is no such key among aliases, timeouts, jobs, policies, tokens, routes, ip_allowlist"),
         ("5: 1", "5: "),
         ("- a", "it should be a mapping"),
         ("just words", "it should be a mapping"),
@@ -112,7 +112,8 @@ def test_an_empty_file_gives_the_defaults(text: str) -> None:
         ("jobs: {max_attempts: 1.5}", "jobs.max_attempts: "),
         ("jobs: {max_queued: 2.5}", "jobs.max_queued: "),
         ("jobs: {timout: 5}", "jobs.timout: there is no such key; did you mean timeout?"),
-        *[(f"{key}: {{}}", f"{key}: this version does not act on it yet") for key in ("routes",)],
+        ("routes: {}", "routes: "),
+        ("routes: [{when: {model: a}}]", "routes.0: it should have one of deny, use, split; it has none"),
     ],
 )
 def test_a_mistake_is_one_line_that_names_the_key(text: str, message: str) -> None:

@@ -14,6 +14,7 @@ from nexus.gateway.api.models import model_routes
 from nexus.gateway.api.oidc import oidc_routes
 from nexus.gateway.api.parts import ApiParts
 from nexus.gateway.api.registry import registry_routes
+from nexus.gateway.api.routing import routing_routes
 from nexus.gateway.api.services import service_routes
 from nexus.gateway.api.session import session_routes
 from nexus.gateway.api.status import status_routes
@@ -42,6 +43,7 @@ def create_api(parts: ApiParts) -> FastAPI:
         oidc_routes,
         me_routes,
         user_routes,
+        routing_routes,
     ):
         app.include_router(routes(parts))
     app.include_router(document_routes(lambda: app.routes))
@@ -61,8 +63,11 @@ def metadata_routes(parts: ApiParts) -> APIRouter:
         card = union_card(
             parts.views.of(bearer_of(request).policy),
             parts.config().aliases,
+            parts.config().routes,
+            bearer_of(request),
             instance=parts.instance,
             max_request_bytes=parts.settings.max_request_bytes,
+            region=parts.settings.region,
         )
         return Response(card.model_dump_json(), media_type="application/json")
 

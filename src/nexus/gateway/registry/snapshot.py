@@ -65,6 +65,11 @@ class Instance:
         return self.card is not None and bool(self.card.capabilities.uses)
 
     @cached_property
+    def region(self) -> str:
+        """Where it stands, as its card says; empty where it does not."""
+        return self.card.region if self.card else ""
+
+    @cached_property
     def label(self) -> str:
         """The instance's own name for itself; its URL where it gives none."""
         return (self.card.instance if self.card else "") or self._listed
