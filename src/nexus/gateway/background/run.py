@@ -14,7 +14,7 @@ from nexus.gateway.background.desk import folder
 from nexus.gateway.background.progress import Watcher
 from nexus.gateway.background.results import Part, split
 from nexus.gateway.background.scribe import Scribe, envelope_of
-from nexus.gateway.dispatch.send import Lease
+from nexus.gateway.dispatch.lease import Lease
 from nexus.gateway.drive import Signal
 from nexus.gateway.endpoints import Endpoint
 from nexus.gateway.routing.keeping import read_kept
