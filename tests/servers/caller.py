@@ -29,6 +29,7 @@ class Caller(Drive):
         self.length: int | None = None
         self.body = b""
         self.end = ""
+        self.told_to_wait: list[str] = []
 
     # --- for tests
 
@@ -95,6 +96,9 @@ class Caller(Drive):
             self._timers[name].cancel()
         error = LateError(what, final=name == "end")
         self._timers[name] = self._loop.call_later(seconds, self.interrupt, error)
+
+    def keep_waiting(self, why: str, head: bytes) -> None:
+        self.told_to_wait.append(why)
 
     def send_whole(self, status: int, head: bytes, body: bytes) -> None:
         self._begin(status, head, len(body))

@@ -5,10 +5,16 @@ from typing import Any
 
 
 def model(
-    name: str, *, aliases: Sequence[str] = (), state: str = "ready", operations: Sequence[str] = ()
+    name: str,
+    *,
+    aliases: Sequence[str] = (),
+    state: str = "ready",
+    operations: Sequence[str] = (),
+    continuation: bool = False,
 ) -> dict[str, Any]:
     """One model entry of a card."""
-    return {"id": name, "aliases": list(aliases), "state": state, "operations": list(operations)}
+    known = {"id": name, "aliases": list(aliases), "state": state, "operations": list(operations)}
+    return {**known, "continuation": True} if continuation else known
 
 
 def card(

@@ -11,6 +11,8 @@ import struct
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
+from tests.servers.tellers import tell
+
 if TYPE_CHECKING:
     from tests.servers.scripted import Exchange
 
@@ -62,7 +64,7 @@ def embeddings_answer(request: dict[str, Any]) -> dict[str, Any]:
 
 
 async def answer_json(exchange: "Exchange", script: Script) -> None:
-    """The plain answer of the path; `body`, `status` and `headers` replace parts of it."""
+    """The plain answer of the path; `body`, `status` and `headers` replace parts of it, `delay` are seconds."""
     asked = exchange.json()
     name = str(asked.get("model", ""))
     if "body" in script:
@@ -74,6 +76,8 @@ async def answer_json(exchange: "Exchange", script: Script) -> None:
     else:
         body = {"path": exchange.path, "method": exchange.method, "echo": asked}
     await exchange.gate(script)
+    if "delay" in script:
+        await asyncio.sleep(script["delay"])
     exchange.whole(script.get("status", 200), json.dumps(body).encode(), script.get("headers", {}))
 
 
@@ -278,4 +282,5 @@ BEHAVIOURS: dict[str, Behaviour] = {
     "big": big,
     "slow": slow,
     "garbage": garbage,
+    "tell": tell,
 }

@@ -33,6 +33,7 @@ from nexus.gateway.endpoints import find
 from nexus.gateway.front import allowlist, create_guard, read_certificate
 from nexus.gateway.health.health import Health
 from nexus.gateway.log import JsonHandler, Log, json_log
+from nexus.gateway.queue.turns import Turns
 from nexus.gateway.record.lines import LineWriter
 from nexus.gateway.record.metrics import Metrics
 from nexus.gateway.record.recorder import Recorder
@@ -47,6 +48,7 @@ from nexus.gateway.storage import Store, opening
 from nexus.gateway.tokens import TokenBook
 from nexus.gateway.upstream.upstreams import Upstreams
 from nexus.gateway.views import Views
+from nexus.gateway.waiting import create_turns
 from nexus.gateway.workers import keep_workers
 from nexus.process import lifeline
 
@@ -87,6 +89,7 @@ class _Gateway:
     upstreams: Upstreams
     store: Store
     runner: Runner
+    turns: Turns
     tokens: TokenBook
     edge: Edge
     server: Server
@@ -131,13 +134,21 @@ def _compose(
     registry, announce = create_registry(settings, configuration.config, log, instance=instance)
     upstreams = Upstreams(asyncio.get_running_loop())
     health = Health()
-    metrics = Metrics(upstreams.loads, lambda: background.tally.queue, health.tripped)
+    views = Views(lambda: registry.snapshot)
+    turns = create_turns(
+        registry,
+        upstreams,
+        views,
+        rules=lambda: configuration.config.queue,
+        load_seconds=lambda model: configuration.timeouts_for("models.load", model).first_byte,
+        log=log,
+    )
+    metrics = Metrics(upstreams.loads, lambda: background.tally.queue, health.tripped, turns.counts)
     used: dict[str, float] = {}
     recorder = Recorder(metrics, lines, used)
     loans = SharedLoans(key) if settings.worker is not None else None
     keyring = Keyring(required=settings.auth == "required", loans=loans)
     guard = create_guard(settings, configuration.config)
-    views = Views(lambda: registry.snapshot)
     router = Router(views, settings.region)
     gate = Gate(Slots(), views, router=router)
     path = RequestPath(
@@ -150,6 +161,7 @@ def _compose(
         record=recorder.record,
         rules=lambda: configuration.config.rules,
         health=health,
+        turns=turns,
     )
     store = Store(opening(settings), log)
     tokens = TokenBook(keyring, key, configuration.config, store, used, log)
@@ -189,6 +201,7 @@ def _compose(
             metrics_text=metrics_text,
             in_flight=upstreams.in_flight,
             health=health,
+            turns=turns,
             check_token=keyring.check_owner,
             guard=guard,
             record=recorder.record_control,
@@ -209,7 +222,7 @@ def _compose(
     watches = [configuration.watch(CONFIG_INTERVAL, configure)]
     if certificate is not None:
         watches.append(certificate.watch(CONFIG_INTERVAL))
-    return _Gateway(watches, registry, upstreams, store, background.runner, tokens, edge, server, siblings)
+    return _Gateway(watches, registry, upstreams, store, background.runner, turns, tokens, edge, server, siblings)
 
 
 @asynccontextmanager
@@ -233,6 +246,7 @@ async def _running(gateway: _Gateway) -> AsyncIterator[None]:
         await asyncio.wait((tokens,), timeout=1)  # it may be in the middle of a transaction
         await gateway.siblings.close()
         await gateway.runner.close()
+        await gateway.turns.close()
         await gateway.registry.close()
         gateway.upstreams.close()
         await gateway.store.close()

@@ -9,7 +9,7 @@ from typing import Protocol
 
 import msgspec
 
-from nexus.contract.errors import UPSTREAM_TIMEOUT, ApiError
+from nexus.contract.errors import OVERLOADED, UPSTREAM_TIMEOUT, ApiError
 from nexus.contract.usage import Usage
 from nexus.gateway.endpoints import Endpoint
 from nexus.gateway.registry.snapshot import Target
@@ -22,14 +22,6 @@ Headers = Sequence[tuple[bytes, bytes]]
 
 class ClientGoneError(Exception):
     """The caller closed its connection before its answer was whole."""
-
-
-class LateError(ApiError):
-    """The service did not do something in time. `final`: the whole call's time is up, so that nobody else is asked."""
-
-    def __init__(self, what: str, *, final: bool = False) -> None:
-        super().__init__(UPSTREAM_TIMEOUT, f"The service did not {what} in time.")
-        self.final = final
 
 
 class Routed(msgspec.Struct, frozen=True):
@@ -49,6 +41,21 @@ class Routed(msgspec.Struct, frozen=True):
     def head(self) -> bytes:
         """The header line that tells of it, with its CR LF."""
         return f"x-nexus-route: {self.why}\r\n".encode()
+
+
+class EndingError(ApiError):
+    """The gateway ends, and nobody else is asked any more."""
+
+    def __init__(self) -> None:
+        super().__init__(OVERLOADED, "The gateway is shutting down.", retry_after=1)
+
+
+class LateError(ApiError):
+    """The service did not do something in time. `final`: the whole call's time is up, so that nobody else is asked."""
+
+    def __init__(self, what: str, *, final: bool = False) -> None:
+        super().__init__(UPSTREAM_TIMEOUT, f"The service did not {what} in time.")
+        self.final = final
 
 
 class Head(msgspec.Struct, frozen=True):
@@ -101,7 +108,8 @@ class Call(msgspec.Struct, frozen=True):
     """What is asked: `model` as the client wrote it, or a rule of `routes` (None where the operation needs none).
 
     `job_after`: it may run as a job, which the client is told of after so many seconds; None: it is answered as it
-    comes. `wants_urls`: its answer's pictures are to be URLs. `routed`: a rule decided about it.
+    comes. `wants_urls`: its answer's pictures are to be URLs. `routed`: a rule decided about it. `continued`: the body
+    for models that continue an answer which broke off.
     """
 
     request: Request
@@ -111,6 +119,7 @@ class Call(msgspec.Struct, frozen=True):
     job_after: float | None = None
     wants_urls: bool = False
     routed: Routed | None = None
+    continued: bytes | None = None
 
 
 class Timeouts(msgspec.Struct, frozen=True):
@@ -142,10 +151,14 @@ class Retries(msgspec.Struct, frozen=True):
 
 
 class Rules(msgspec.Struct, frozen=True):
-    """What nexus.yaml says about calls that fail. `fallbacks`: other models, by any name that a caller may use."""
+    """What nexus.yaml says about calls that fail. `fallbacks`: other models, by any name that a caller may use.
+
+    `resumes`: a stream that breaks off goes on elsewhere, if it can.
+    """
 
     retries: Retries = Retries()
     fallbacks: Mapping[str, tuple[str, ...]] = {}
+    resumes: bool = True
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -187,6 +200,13 @@ class Client(Protocol):
         It may go on after that, with something else; once the whole answer's bound has passed the error is `final`.
         """
 
+    def keep_waiting(self, why: str, head: bytes) -> None:
+        """Until its answer begins, the caller, who reads events, is told now and then by a comment that it is `why`.
+
+        `head` are header lines that its answer has in any case. Once it was told, what is sent must be events or an
+        error: ApiError (502) is raised for other answers.
+        """
+
     def send_whole(self, status: int, head: bytes, body: bytes) -> None:
         """Send a whole answer. `head` is header lines, each with its CR LF, without framing headers."""
 
@@ -206,6 +226,13 @@ class Client(Protocol):
         """The body will not become whole: close the connection so that nobody takes it for finished."""
 
 
+class QueueRules(msgspec.Struct, frozen=True):
+    """How many calls may wait for a place at a service, and for how many seconds."""
+
+    max_waiting: int = 1000
+    max_seconds: float = 30.0
+
+
 class Queue(msgspec.Struct, frozen=True, gc=False):
     """Jobs by operation: `waiting` are those of the whole database, `running` those that this gateway runs."""
 
@@ -216,7 +243,8 @@ class Queue(msgspec.Struct, frozen=True, gc=False):
 class Outcome(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """How a request ended: what metrics count and, in this very shape, a line of the log.
 
-    `ts` is Unix seconds; `ms` and `ttft_ms` (until the first byte of the answer) are milliseconds. `status` 499: the
+    `ts` is Unix seconds; `ms` and `ttft_ms` (until the first byte of the answer) are milliseconds, as is `queued_ms`,
+    how long one that had to wait for its turn did so, with its `priority`. `status` 499: the
     client left before its answer was whole. Everything a client could have made up is left out, but for its request id.
     """
 
@@ -239,3 +267,5 @@ class Outcome(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     attempts: int = 0
     error: str = ""
     route: str = ""
+    queued_ms: float | None = None
+    priority: str = ""

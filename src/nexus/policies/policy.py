@@ -14,6 +14,7 @@ class Policy:
 
     `models` are compared with models' own names, not with aliases that lead to them. `ip_allow`: where callers may
     come from; from everywhere where it is empty. `tools` are compared with the names that cards give them.
+    `priority`: `interactive`, `normal` or `batch`, of calls that wait.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Policy:
     max_request_bytes: int = 0
     parameters: Parameters = field(default_factory=Parameters)
     tools: Globs = field(default_factory=everything)
+    priority: str = "interactive"
 
     @cached_property
     def narrows(self) -> bool:
@@ -35,7 +37,7 @@ class Policy:
     @cached_property
     def restricts(self) -> bool:
         """Whether it says anything of what may be asked for, and not only of how much and from where."""
-        how_much = replace(self, name="", rpm=0, tpm=0, concurrency=0, ip_allow=())
+        how_much = replace(self, name="", rpm=0, tpm=0, concurrency=0, ip_allow=(), priority="interactive")
         return how_much != Policy("")
 
 

@@ -91,7 +91,8 @@ def test_an_empty_file_gives_the_defaults(text: str) -> None:
         ("ip_allowlst: {}", "ip_allowlst: there is no such key; did you mean ip_allowlist?"),
         (
             "zzz: 1",
-            "zzz: there is no such key among aliases, fallbacks, retries, timeouts, jobs, policies, tokens",
+            "zzz: there is no such key among aliases, fallbacks, retries, timeouts, queue, jobs, policies, tokens, "
+            "routes",
         ),
         ("5: 1", "5: "),
         ("- a", "it should be a mapping"),
@@ -203,17 +204,13 @@ async def test_edits_are_handed_over_while_it_is_watched(tmp_path: Path) -> None
     await asyncio.gather(watching, return_exceptions=True)
 
 
-def test_keys_of_later_versions_are_passed_over_and_told(tmp_path: Path) -> None:
-    path = tmp_path / "nexus.yaml"
-    path.write_text("stream_recovery: resume\naliases: {a: b}\n")
-    told: list[object] = []
-
-    def log(level: str, event: str, **fields: object) -> None:
-        told.append((level, event, fields.get("key")))
-
-    config = ConfigFile(path, log).load()
-    assert config.aliases == {"a": "b"}
-    assert told == [("warning", "config_key_not_acted_on", "stream_recovery")]
+def test_streams_are_recovered_unless_the_file_says_otherwise() -> None:
+    assert parse_config("").rules.resumes
+    assert parse_config("stream_recovery: resume").rules.resumes
+    assert not parse_config("stream_recovery: error").rules.resumes
+    for bad in ("true", "retry", "[resume]"):
+        with pytest.raises(ConfigError, match=r"^stream_recovery: "):
+            parse_config(f"stream_recovery: {bad}")
 
 
 def test_retries_and_fallbacks_are_rules() -> None:

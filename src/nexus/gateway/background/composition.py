@@ -16,6 +16,7 @@ from nexus.gateway.edge.auth import ADMINISTRATOR
 from nexus.gateway.health.health import Health
 from nexus.gateway.inference import Inference
 from nexus.gateway.pictures import Pictures
+from nexus.gateway.queue.turns import Turns
 from nexus.gateway.references import References
 from nexus.gateway.registry.fetch import Fetcher
 from nexus.gateway.registry.resolver import Resolver
@@ -39,6 +40,7 @@ class RequestPath:
     record: Callable[[Outcome], None]
     rules: Callable[[], Rules]
     health: Health
+    turns: Turns
 
     def story(self, timeouts: Callable[[str, str | None], Timeouts], siding: Siding) -> Inference:
         """The story told over these parts; `timeouts` are those for an operation and a model."""
@@ -52,6 +54,7 @@ class RequestPath:
             siding=siding,
             rules=self.rules,
             health=self.health,
+            turns=self.turns,
         )
 
 
@@ -95,7 +98,9 @@ def create_background(
     )
     siding = Siding(desk, References(store, ADMINISTRATOR), pictures, base_url(settings))
     story = path.story(timeouts, siding).serve
-    runner = Runner(store, path.views.whole, path.in_flight, rules, story, bearer, Fetcher(Resolver()), bell)
+    runner = Runner(
+        store, path.views.whole, path.in_flight, path.turns, rules, story, bearer, Fetcher(Resolver()), bell
+    )
     return Background(desk, runner, siding, Tally(store, runner.running))
 
 

@@ -17,6 +17,7 @@ from nexus.gateway.background.desk import forget, places_at
 from nexus.gateway.background.progress import Watcher
 from nexus.gateway.background.run import CLAIM_SECONDS, Run, Story, body_of
 from nexus.gateway.endpoints import Endpoint, standard
+from nexus.gateway.queue.turns import Turns
 from nexus.gateway.registry.fetch import Fetcher
 from nexus.gateway.registry.snapshot import Snapshot
 from nexus.gateway.routes import bounded, route_for
@@ -47,6 +48,7 @@ class Runner:
         store: Store,
         snapshot: Callable[[], Snapshot],
         in_flight: Callable[[str], int],
+        turns: Turns,
         rules: Callable[[], JobRules],
         story: Story,
         bearer: Callable[[str], Bearer],
@@ -56,6 +58,7 @@ class Runner:
         self._store = store
         self._snapshot = snapshot
         self._in_flight = in_flight
+        self._turns = turns
         self._rules = rules
         self._story = story
         self._bearer = bearer
@@ -113,11 +116,17 @@ class Runner:
                 await self._begin(opened, claim)
 
     def _has_room(self, operation: str, model: str | None, within: Within | None) -> bool:
-        """Whether one of those who are ready takes one more call."""
+        """Whether one of those who are ready takes one more call.
+
+        Where clients wait for places, or for the model to be loaded, one run may wait among them: it gets its turn.
+        """
         route = route_for(operation, model, self._snapshot())
-        ready = (route if within is None else bounded(route, within)).ready
+        if within is not None:
+            route = bounded(route, within)
+        ready = route.ready
         free = sum(max(0, places_at(target) - self._in_flight(target.instance.url)) for target in ready)
-        return free > sum(run.is_unsent(operation, model) for run in self._runs.values())
+        may_wait = self._turns.waiting > 0 if ready else any(target.is_cold for target in route.waiting)
+        return max(free, int(may_wait)) > sum(run.is_unsent(operation, model) for run in self._runs.values())
 
     async def _begin(self, opened: Opened, claim: Claim) -> None:
         try:

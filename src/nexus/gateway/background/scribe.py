@@ -73,6 +73,9 @@ class Scribe(Drive):
     def expect_within(self, seconds: float, what: str) -> None:
         self._timer = self._renewed(self._timer, seconds, what, False)
 
+    def keep_waiting(self, why: str, head: bytes) -> None:
+        """Nobody is waiting at the other end of a connection."""
+
     def send_whole(self, status: int, head: bytes, body: bytes) -> None:
         self.status, self.head, self.head_sent = status, head, True
         self.send(body)

@@ -21,6 +21,7 @@ class Loan(Protocol):
 
 class Lease:
     """A place in an instance's count, the connection, and what was tried: `tried` are the targets before `target`.
+    `until` is the Unix time by which its answer must be through.
 
     `until` is the Unix time by which its answer must be through. An answer that goes on is `watched`: the circuits are
     told how it ended when the lease lets go of it. Whoever finds that it has stalled tells it so (`Answer.stall`).
@@ -74,7 +75,7 @@ class Lease:
             connection.release()
         if pool is not None:
             self._pool = None
-            pool.in_flight -= 1
+            pool.leave()
 
     def _tell(self) -> None:
         answer, self._watched = self._watched, None

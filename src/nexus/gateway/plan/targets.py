@@ -75,10 +75,10 @@ def _stand_ins(call: Call, route: Route, snapshot: Snapshot, rules: Rules) -> It
     if names is None:  # by an alias that its card gives it
         known = next(iter(route.ready or route.waiting), None)
         names = rules.fallbacks.get(known.model, ()) if known is not None and known.model is not None else ()
-    within = call.routed.within if call.routed is not None else None
+    within = None if call.routed is None else call.routed.within
     for name in names:
-        other = route_for(endpoint.operation, name, snapshot)
-        yield (other if within is None else bounded(other, within)).ready
+        found = route_for(endpoint.operation, name, snapshot)
+        yield (found if within is None else bounded(found, within)).ready
 
 
 def _sifted(groups: list[Targets], health: Health, now: float) -> tuple[list[Targets], Targets]:

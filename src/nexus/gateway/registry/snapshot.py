@@ -4,12 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
+from math import inf
 from typing import Final
 from zlib import crc32
 
 from nexus.contract.card import Card
 
 _ITSELF: Final = "#itself"
+_COLD: Final = ("unloaded", "loading")
 
 
 class State(StrEnum):
@@ -75,6 +77,17 @@ class Instance:
         return crc32(self.url.encode())
 
     @cached_property
+    def room(self) -> float:
+        """How many calls may run there at once: no bound where it does not say, nor where it answers as itself."""
+        return inf if self.places is None or self.url.endswith(_ITSELF) else self.places
+
+    @cached_property
+    def swaps(self) -> bool:
+        """Whether one of its models may have to be loaded in another's place."""
+        models = self.card.models if self.card else ()
+        return len(models) > 1 and any(model.state in _COLD for model in models)
+
+    @cached_property
     def asks(self) -> bool:
         """Whether the service asks the gateway for something on its callers' behalf."""
         return self.card is not None and bool(self.card.capabilities.uses)
@@ -102,9 +115,23 @@ class Target:
     model: str | None
 
     @cached_property
+    def is_cold(self) -> bool:
+        """Whether its instance would answer, but for the model, which is not in memory."""
+        card = self.instance.card
+        if self.model is None or card is None or self.instance.state is not State.READY:
+            return False
+        return any(model.id == self.model and model.state in _COLD for model in card.models)
+
+    @cached_property
     def names(self) -> tuple[str, str, str]:
         """Model, service and instance, as logs and metrics call them."""
         return self.model or "", self.instance.service, self.instance.label
+
+    @cached_property
+    def continues(self) -> bool:
+        """Whether the model goes on from an answer that was begun for it, as its card says."""
+        card = self.instance.card
+        return card is not None and any(one.id == self.model and one.continuation for one in card.models)
 
     @cached_property
     def head(self) -> bytes:

@@ -2,7 +2,7 @@
 
 import datetime
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
@@ -83,7 +83,7 @@ class PolicyShape(Shape):
     operations: _Globs = Field(default_factory=_all)
     tools: _Globs = Field(default_factory=_all)
     ip_allow: list[Cidr] = Field(default_factory=list)
-    priority: Annotated[Any, _only("interactive")] = "interactive"
+    priority: Literal["interactive", "normal", "batch"] = "interactive"
     max_request_bytes: Count = 0
     parameters: ParametersShape = ParametersShape()
 
@@ -119,6 +119,7 @@ def policies_of(shapes: Mapping[str, PolicyShape]) -> dict[str, Policy]:
             shape.max_request_bytes,
             _parameters(shape.parameters),
             Globs(shape.tools),
+            shape.priority,
         )
         for name, shape in shapes.items()
     }

@@ -33,9 +33,11 @@ from nexus.gateway.settings import load_settings
 from nexus.gateway.siblings import OnlyChild
 from nexus.gateway.storage import Store, opening
 from nexus.gateway.tokens import TokenBook
+from nexus.gateway.upstream.upstreams import Upstreams
 from nexus.gateway.views import Views
 from nexus.jobs.rules import JobRules
 from nexus.policies.token import Token
+from tests.servers.turns import make_turns
 
 TOKEN = "sk-test"
 OTHERS = {"sk-ada": "ada", "sk-bob": "bob"}
@@ -84,7 +86,7 @@ def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.Monke
 
 
 @pytest.fixture
-async def start_gateway(environment: pytest.MonkeyPatch) -> AsyncIterator[Callable[..., Any]]:
+async def start_gateway(environment: pytest.MonkeyPatch, upstreams: Upstreams) -> AsyncIterator[Callable[..., Any]]:
     """Starts a control plane with the environment as it is then; `routes` may add to the application."""
     started: list[tuple[uvicorn.Server, asyncio.Task[None], Gateway]] = []
 
@@ -118,6 +120,7 @@ async def start_gateway(environment: pytest.MonkeyPatch) -> AsyncIterator[Callab
             metrics_text=metrics_text,
             in_flight=len,  # a number that a test can tell from the URL
             health=Health(),
+            turns=make_turns(upstreams, lambda: registry.snapshot),
             check_token=keyring.check_owner,
             guard=create_guard(settings, Config()),
             record=record,

@@ -32,6 +32,7 @@ from nexus.policies.token import Bearer
 from tests.servers.caller import Caller
 from tests.servers.calls import make_instance
 from tests.servers.peer import Peer
+from tests.servers.turns import make_turns
 
 
 @dataclass
@@ -71,7 +72,8 @@ async def gateway(
     recorded: list[Outcome] = []
     dispatcher = Dispatcher(upstreams, lambda url, reason: None)
     views = Views(lambda: snapshot)
-    path = RequestPath(views, upstreams.in_flight, Gate(Slots(), views), dispatcher, recorded.append, Rules, Health())
+    gate, turns = Gate(Slots(), views), make_turns(upstreams, lambda: snapshot)
+    path = RequestPath(views, upstreams.in_flight, gate, dispatcher, recorded.append, Rules, Health(), turns)
     store = Store(opening(settings), lambda *_, **__: None)
     store.start()
     background = create_background(path, store, configuration, settings, Bearer)

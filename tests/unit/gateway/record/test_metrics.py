@@ -107,3 +107,14 @@ def test_circuits_that_are_not_closed_are_told() -> None:
     metrics = Metrics(dict, tripped=lambda: tripped)
     assert value(metrics, "nexus_circuit_open", instance="http://a:1", model="*") == 1
     assert value(metrics, "nexus_circuit_open", instance="http://b:1", model="m") == 0.5
+
+
+def test_calls_that_wait_and_how_long_they_did() -> None:
+    metrics = Metrics(dict, waiting=lambda: {("chat.completions", "svc", "m", "batch"): 3})
+    metrics.add(outcome(queued_ms=200.0, priority="batch"))
+    metrics.add(outcome(503, queued_ms=700.0, priority="batch"))
+    metrics.add(outcome())
+    assert value(metrics, "nexus_queue_waiting", **ROUTE, priority="batch") == 3
+    assert value(metrics, "nexus_queue_wait_seconds_count", priority="batch") == 2
+    assert value(metrics, "nexus_queue_wait_seconds_bucket", priority="batch", le="0.25") == 1
+    assert value(metrics, "nexus_queue_wait_seconds_sum", priority="batch") == 0.9
