@@ -3,11 +3,14 @@
 from nexus.gateway.settings import Settings
 from nexus.gateway.storage import Opened
 from nexus.jobs.ledger import Ledger
+from nexus.store.attempts import Attempts
 from nexus.store.audit import Audit
 from nexus.store.blobs import Blobs, S3Access
 from nexus.store.database import Database
 from nexus.store.files import Files
+from nexus.store.sessions import Sessions
 from nexus.store.tokens import Tokens
+from nexus.store.users import Users
 
 
 async def open_storage(settings: Settings) -> Opened:
@@ -20,7 +23,17 @@ async def open_storage(settings: Settings) -> Opened:
     except BaseException:
         await database.close()
         raise
-    return Opened(database, blobs, Files(database, blobs), Ledger(database), Tokens(database), Audit(database))
+    return Opened(
+        database,
+        blobs,
+        Files(database, blobs),
+        Ledger(database),
+        Tokens(database),
+        Audit(database),
+        Users(database),
+        Sessions(database, settings.session_idle),
+        Attempts(database),
+    )
 
 
 def _access(settings: Settings) -> S3Access:

@@ -16,6 +16,7 @@ from nexus.gateway.registry.watcher import Registry
 from nexus.gateway.settings import Settings
 from nexus.gateway.storage import Store
 from nexus.gateway.tokens import TokenBook
+from nexus.gateway.users.people import People
 from nexus.gateway.views import Views
 from nexus.policies.token import Bearer
 
@@ -36,7 +37,8 @@ class ApiParts:
     callers may see of the registry. `instance` is this gateway's own instance id, `started` when it started in seconds
     since the epoch. `store` is where files are kept, `tokens` knows those that are let in, `desk` who knows of jobs.
     `base_url` tells, from the Host header that a client sent, how it reaches the gateway. `draining`: it is
-    about to end. `pass_on` tells the other workers, if there are any (`gateway.siblings`).
+    about to end. `pass_on` tells the other workers, if there are any (`gateway.siblings`). `people` is None
+    where there are no users.
     """
 
     registry: Registry
@@ -61,3 +63,4 @@ class ApiParts:
     base_url: Callable[[bytes], str]
     draining: Callable[[], bool]
     pass_on: Callable[[bytes], Awaitable[object]]
+    people: People | None = None

@@ -24,8 +24,8 @@ class Lease:
     `until` is the Unix time by which its answer must be through.
 
     An answer that goes on is `watched`: the circuits are told how it ended when the lease lets go of it. Whoever finds
-    that it has stalled says so in the answer's `failure`. `shunned` are service and instance that are not asked first,
-    where there is another one: an earlier run of the same job broke off there.
+    that it has stalled tells it so (`Answer.stall`). `shunned` are service and instance that are not asked first, where
+    there is another one: an earlier run of the same job broke off there.
     """
 
     shunned: tuple[str, str] | None = None
