@@ -1,6 +1,6 @@
 """What the control plane needs of the rest of the gateway."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -64,5 +64,5 @@ class ApiParts:
     views: Views
     base_url: Callable[[bytes], str]
     draining: Callable[[], bool]
-    pass_on: Callable[[bytes], Awaitable[object]]
+    pass_on: Callable[[bytes], Awaitable[Collection[bytes]]]
     people: People | None = None
