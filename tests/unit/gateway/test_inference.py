@@ -341,7 +341,7 @@ async def test_pictures_are_sent_as_urls_once_the_answer_is_whole(slow_lane: Lan
     caller = slow_lane.begin(edit(b',"response_format":"url"'))
     side = await asked(peer)
     side.send(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 4\r\n\r\n{")
-    side.send(b"   ")
+    side.send(b"  }")
     await caller.result()
     assert (caller.status, caller.body, caller.length) == (200, b"with urls", 9)
     assert b"x-nexus-service: svc" in caller.lines()

@@ -22,10 +22,12 @@ class Loan(Protocol):
 class Lease:
     """A place in an instance's count, the connection, and what was tried: `tried` are the targets before `target`.
 
-    `until` is the Unix time by which its answer must be through. An answer that goes on is `watched`: the circuits are
-    told how it ended when the lease lets go of it. Whoever finds that it has stalled tells it so (`Answer.stall`).
+    An answer that goes on is `watched`: the circuits are told how it ended when the lease lets go of it. Whoever finds
+    that it has stalled tells it so (`Answer.stall`). `shunned` are service and instance that are not asked first, where
+    there is another one: an earlier run of the same job broke off there.
     """
 
+    shunned: tuple[str, str] | None = None
     connection: Connection | None = None
     target: Target | None = None
     tried: tuple[Target, ...] = ()

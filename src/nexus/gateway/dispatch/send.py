@@ -17,7 +17,7 @@ from nexus.gateway.dispatch.budget import Budget
 from nexus.gateway.dispatch.lease import Lease, Loan
 from nexus.gateway.dispatch.message import body_for, head_for
 from nexus.gateway.dispatch.retries import Kind, Step, Trouble, kind_of, pause, step
-from nexus.gateway.dispatch.targets import next_target
+from nexus.gateway.dispatch.targets import first_target, next_target
 from nexus.gateway.dispatch.troubles import has_begun, is_fine, trouble_of, wants_more
 from nexus.gateway.drive import pause as wait
 from nexus.gateway.health.circuit import Failure
@@ -75,7 +75,7 @@ class Dispatcher:
         client.end_within(plan.timeouts.total)
         lease.until = time.time() + plan.timeouts.total
         self._budget.earn(plan.retries.budget_ratio)
-        return await self._send(call, plan, client, lease, plan.targets[0])
+        return await self._send(call, plan, client, lease, first_target(plan, lease))
 
     async def again(self, call: Call, plan: Plan, client: Client, lease: Lease) -> Reply:
         """Another answer, after one that broke off: from the next target that was not tried, else from the same.

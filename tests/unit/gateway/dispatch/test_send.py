@@ -24,8 +24,12 @@ from tests.servers.peer import Peer, Side
 class Sending:
     """One call on its way to its targets."""
 
-    def __init__(self, dispatcher: Dispatcher, plan: Plan, call: Call | None = None) -> None:
+    def __init__(
+        self, dispatcher: Dispatcher, plan: Plan, call: Call | None = None, shunned: int | None = None
+    ) -> None:
         self.lease = Lease()
+        if shunned is not None:
+            self.lease.shunned = plan.targets[shunned].names[1:]
         self.caller = Caller()
         self.dispatcher = dispatcher
         self.plan = plan
@@ -73,10 +77,15 @@ def send(upstreams: Upstreams, refused: list[str], health: Health, logged: list[
     dispatcher = Dispatcher(upstreams, told, health=health, log=log, draw=lambda: 0.0)
 
     def begin(
-        *urls: str, attempts: int = 3, ratio: float = 0.2, call: Call | None = None, **timeouts: float
+        *urls: str,
+        attempts: int = 3,
+        ratio: float = 0.2,
+        call: Call | None = None,
+        shunned: int | None = None,
+        **timeouts: float,
     ) -> Sending:
-        targets = tuple(make_target(url) for url in urls)
-        return Sending(dispatcher, Plan(targets, Timeouts(**timeouts), Retries(attempts, ratio)), call)
+        targets = tuple(make_target(url, instance=url) for url in urls)
+        return Sending(dispatcher, Plan(targets, Timeouts(**timeouts), Retries(attempts, ratio)), call, shunned)
 
     return begin
 
@@ -456,6 +465,8 @@ ENVELOPE = b'{"error":{"message":"the engine says no","type":"x","code":%b}}'
         (200, b' { "error": "no"}', JSON),
         (200, b"<html></html>", b"content-type: text/html; charset=utf-8"),
         (200, b"", JSON),
+        (200, b'{"a": "x"broken}', JSON),
+        (200, b'{"a": [1', JSON),
         (200, b'data: {"error":{"message":"no"}}\n\n', b"content-type: text/event-stream"),
     ],
 )
@@ -470,6 +481,22 @@ async def test_the_next_one_is_asked_where_a_service_fails(
     assert (reply.answer.take(), reply.attempts) == (b'{"a":1}', 2)
     (line_of_log,) = logged
     assert (line_of_log["event"], line_of_log["attempt"], line_of_log["request_id"]) == ("attempt_failed", 1, "req-1")
+
+
+async def test_who_is_shunned_is_asked_only_where_nobody_else_is(send: Send, peer: Peer) -> None:
+    async with Peer() as other:
+        sending = send(peer.url, other.url, shunned=0)
+        await served(other, b'{"a":1}')
+        assert (await sending.reply()).target.instance.url == other.url
+        alone = send(peer.url, shunned=0)
+        await served(peer, b'{"a":2}')
+        assert (await alone.reply()).answer.take() == b'{"a":2}'
+
+
+async def test_an_answer_in_an_encoding_of_its_own_is_not_read(send: Send, peer: Peer) -> None:
+    sending = send(peer.url)
+    await served(peer, b"\x1f\x8b", JSON + b"\r\ncontent-encoding: gzip")
+    assert (await sending.reply()).answer.take() == b"\x1f\x8b"
 
 
 @pytest.mark.parametrize("status", [500, 503, 429])
