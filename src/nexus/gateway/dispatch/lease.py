@@ -21,7 +21,6 @@ class Loan(Protocol):
 
 class Lease:
     """A place in an instance's count, the connection, and what was tried: `tried` are the targets before `target`.
-    `until` is the Unix time by which its answer must be through.
 
     An answer that goes on is `watched`: the circuits are told how it ended when the lease lets go of it. Whoever finds
     that it has stalled tells it so (`Answer.stall`). `shunned` are service and instance that are not asked first, where
@@ -40,15 +39,24 @@ class Lease:
     _health: Health | None = None
 
     def take(self, target: Target, pool: Pool) -> None:
-        """Count the call at `target` and no longer at the one before."""
-        if self._pool is not None:
-            self.release()
+        """Count the call at `target` and no longer at the one before.
+
+        Who asks the same instance again keeps its place there: another call may wait for each that comes free.
+        """
+        before = self._pool
+        if before is not None:
+            self.drop()
+            self._end_loan()
         if self.target is not None:
             self.tried = (*self.tried, self.target)
         self.target = target
         self.attempts += 1
+        if before is pool:
+            return
         self._pool = pool
         pool.in_flight += 1
+        if before is not None:
+            before.leave()
 
     def watch(self, answer: Answer, health: Health) -> None:
         """Tell `health` how this answer ends."""
@@ -66,18 +74,18 @@ class Lease:
 
     def release(self) -> None:
         """Give everything back; `target` stays to be told. May be called again."""
-        if self._watched is not None:
-            self._tell()
-        connection, pool, loan = self.connection, self._pool, self.loan
-        if loan is not None:
-            self.loan = None
-            loan.give_back()
-        if connection is not None:
-            self.connection = None
-            connection.release()
+        self._end_loan()
+        self.drop()
+        pool = self._pool
         if pool is not None:
             self._pool = None
             pool.leave()
+
+    def _end_loan(self) -> None:
+        loan = self.loan
+        if loan is not None:
+            self.loan = None
+            loan.give_back()
 
     def _tell(self) -> None:
         answer, self._watched = self._watched, None

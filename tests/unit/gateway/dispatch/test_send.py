@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from nexus.contract.errors import ApiError
+from nexus.gateway.dispatch import send as module
 from nexus.gateway.dispatch.lease import Lease
 from nexus.gateway.dispatch.send import Dispatcher
 from nexus.gateway.health.circuit import Failure
@@ -243,6 +244,30 @@ async def test_a_pooled_connection_that_closes_under_a_request_costs_a_new_one_o
     side.answer(b"fresh")
     reply = await sending.reply()
     assert (reply.answer.take(), reply.attempts) == (b"fresh", 1)
+
+
+async def test_what_must_not_be_made_twice_never_goes_out_on_a_connection_that_may_be_closed(
+    send: Send, peer: Peer
+) -> None:
+    await pooled(send, peer)
+    sending = send(peer.url, peer.url, call=make_call(at=endpoint("images.generations")))
+    fresh = await peer.accept()
+    await fresh.request()
+    fresh.close()
+    assert (await sending.error()).status == 502
+    assert sending.lease.attempts == 1
+
+
+async def test_a_pooled_connection_that_is_lost_after_a_while_is_an_attempt_that_failed(
+    send: Send, peer: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stale = await pooled(send, peer)
+    monkeypatch.setattr(module, "_STALE", 0.0)
+    sending = send(peer.url, attempts=1)
+    await stale.request()
+    stale.close()
+    error = await sending.error()
+    assert (error.status, error.message) == (502, "svc: the service closed the connection.")
 
 
 async def test_a_fresh_connection_that_closes_is_not_tried_for_ever(send: Send, peer: Peer) -> None:
