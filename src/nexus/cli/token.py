@@ -64,6 +64,8 @@ def show(name: Name, json: Json = False) -> None:
         return
     for column in ("id", *_COLUMNS, "created_at", "revoked_at"):
         typer.echo(f"{column:<13} {_word(token, column)}".rstrip())
+    for line in _usage(token.get("usage")):
+        typer.echo(line)
 
 
 @app.command()
@@ -120,6 +122,21 @@ def _say_token(told: dict[str, Any], json: bool) -> None:
 
 def _say_json(value: Any) -> None:
     typer.echo(jsons.dumps(value, indent=2))
+
+
+def _usage(usage: dict[str, Any] | None) -> Iterator[str]:
+    """What was used of budgets, a line for each period; none where there are no budgets."""
+    if usage is None:
+        return
+    for period in ("day", "month"):
+        told = usage[period]
+        figures = ", ".join(_figure(told[name], name) for name in ("requests", "tokens", "engine_seconds"))
+        yield f"used by {period:<5} {figures}, until {_word(told, 'ends_at')}"
+
+
+def _figure(figure: dict[str, Any], name: str) -> str:
+    limit = "" if figure["limit"] is None else f" of {figure['limit']}"
+    return f"{figure['used']}{limit} {name.replace('_', '-')}"
 
 
 def _word(token: dict[str, Any], column: str) -> str:

@@ -21,10 +21,12 @@ from fastapi import FastAPI
 
 from nexus.gateway.admit.gate import Gate
 from nexus.gateway.admit.slots import Slots
+from nexus.gateway.admit.treasurer import Treasurer
 from nexus.gateway.api.app import create_api
 from nexus.gateway.api.parts import ApiParts
 from nexus.gateway.background.composition import RequestPath, base_url, create_background
 from nexus.gateway.background.runner import Runner
+from nexus.gateway.budgets import BudgetBook
 from nexus.gateway.config import CONFIG_FILE, Config, ConfigFile
 from nexus.gateway.dispatch.send import Dispatcher
 from nexus.gateway.edge.auth import Keyring
@@ -46,6 +48,7 @@ from nexus.gateway.storage import Store, opening
 from nexus.gateway.tokens import TokenBook
 from nexus.gateway.upstream.upstreams import Upstreams
 from nexus.gateway.views import Views
+from nexus.policies.spending import Spendings
 from nexus.process import lifeline
 
 STATE: Final = Path(".nexus")
@@ -107,6 +110,7 @@ class _Gateway:
     store: Store
     runner: Runner
     tokens: TokenBook
+    budgets: BudgetBook
     edge: Edge
     server: _Server
 
@@ -154,7 +158,8 @@ def _compose(
     keyring = Keyring(required=settings.auth == "required")
     guard = create_guard(settings, configuration.config)
     views = Views(lambda: registry.snapshot)
-    gate = Gate(Slots(), views)
+    spendings = Spendings()
+    gate = Gate(Slots(), views, treasurer=Treasurer(spendings))
     path = RequestPath(
         views=views,
         in_flight=upstreams.in_flight,
@@ -164,6 +169,7 @@ def _compose(
     )
     store = Store(opening(settings), log)
     tokens = TokenBook(keyring, key, configuration.config, store, used, log)
+    budgets = BudgetBook(spendings, configuration.config, store, log)
     background = create_background(path, store, configuration, settings, keyring.bearer)
     edge = Edge(
         limits=_limits(settings),
@@ -178,6 +184,7 @@ def _compose(
         guard.allowlist = allowlist(settings, config)
         keyring.void()
         tokens.apply_config(config)
+        budgets.apply_config(config)
         registry.apply_config(config)
 
     async def metrics_text() -> bytes:
@@ -200,6 +207,7 @@ def _compose(
             started=time(),
             store=store,
             tokens=tokens,
+            spendings=spendings,
             desk=background.desk,
             gate=gate,
             views=views,
@@ -210,7 +218,7 @@ def _compose(
     watches = [configuration.watch(CONFIG_INTERVAL, configure)]
     if certificate is not None:
         watches.append(certificate.watch(CONFIG_INTERVAL))
-    return _Gateway(watches, registry, upstreams, store, background.runner, tokens, edge, server)
+    return _Gateway(watches, registry, upstreams, store, background.runner, tokens, budgets, edge, server)
 
 
 @asynccontextmanager
@@ -224,14 +232,16 @@ async def _running(gateway: _Gateway) -> AsyncIterator[None]:
     gateway.store.start()
     jobs = asyncio.create_task(gateway.runner.run(), name="jobs")
     tokens = asyncio.create_task(gateway.tokens.run(), name="tokens")
+    budgets = asyncio.create_task(gateway.budgets.run(), name="budgets")
     try:
         yield
     finally:
-        for task in (*watching, jobs, tokens):
+        for task in (*watching, jobs, tokens, budgets):
             task.cancel()
         sweeper.stop()
-        await asyncio.wait((tokens,), timeout=1)  # it may be in the middle of a transaction
+        await asyncio.wait((tokens, budgets), timeout=1)  # they may be in the middle of a transaction
         await gateway.runner.close()
+        await gateway.budgets.close()
         await gateway.registry.close()
         gateway.upstreams.close()
         await gateway.store.close()

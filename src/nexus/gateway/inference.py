@@ -56,7 +56,7 @@ class Inference:
         result = Relayed()
         try:
             call = read(request)
-            call, permit, result.limits = self._gate.admit(call)
+            call, permit, result.limits = self._gate.admit(call, lease)
             if self._siding is not None and self._siding.wanted(call):
                 call = await self._siding.prepare(call)
                 if call.job_after is not None:

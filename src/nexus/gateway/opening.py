@@ -8,6 +8,7 @@ from nexus.store.blobs import Blobs, S3Access
 from nexus.store.database import Database
 from nexus.store.files import Files
 from nexus.store.tokens import Tokens
+from nexus.store.usage import Usages
 
 
 async def open_storage(settings: Settings) -> Opened:
@@ -20,7 +21,15 @@ async def open_storage(settings: Settings) -> Opened:
     except BaseException:
         await database.close()
         raise
-    return Opened(database, blobs, Files(database, blobs), Ledger(database), Tokens(database), Audit(database))
+    return Opened(
+        database,
+        blobs,
+        Files(database, blobs),
+        Ledger(database),
+        Tokens(database),
+        Audit(database),
+        Usages(database),
+    )
 
 
 def _access(settings: Settings) -> S3Access:

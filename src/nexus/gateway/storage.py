@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from nexus.store.database import Database
     from nexus.store.files import Files
     from nexus.store.tokens import Tokens
+    from nexus.store.usage import Usages
 
 WAIT_SECONDS: Final = 10.0
 RETRY_SECONDS: Final = 3.0
@@ -37,6 +38,7 @@ class Opened:
     ledger: "Ledger"
     tokens: "Tokens"
     audit: "Audit"
+    usages: "Usages"
 
 
 Opening = Callable[[], Awaitable[Opened]]

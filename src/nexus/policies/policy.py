@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+from nexus.policies.budgets import Budgets
 from nexus.policies.globs import Globs, everything
 from nexus.policies.networks import Networks
 from nexus.policies.parameters import Parameters
@@ -13,7 +14,7 @@ class Policy:
     """`rpm` and `tpm`: requests and tokens in any minute; `concurrency`: calls at once; 0 is no bound, in bytes too.
 
     `models` are compared with models' own names, not with aliases that lead to them. `ip_allow`: where callers may
-    come from; from everywhere where it is empty.
+    come from; from everywhere where it is empty. `budgets` None: nothing is counted by the day or the month.
     """
 
     name: str
@@ -25,6 +26,7 @@ class Policy:
     ip_allow: Networks = ()
     max_request_bytes: int = 0
     parameters: Parameters = field(default_factory=Parameters)
+    budgets: Budgets | None = None
 
     @cached_property
     def narrows(self) -> bool:
@@ -34,7 +36,7 @@ class Policy:
     @cached_property
     def restricts(self) -> bool:
         """Whether it says anything of what may be asked for, and not only of how much and from where."""
-        how_much = replace(self, name="", rpm=0, tpm=0, concurrency=0, ip_allow=())
+        how_much = replace(self, name="", rpm=0, tpm=0, concurrency=0, ip_allow=(), budgets=None)
         return how_much != Policy("")
 
 

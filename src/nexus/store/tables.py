@@ -4,7 +4,7 @@ from typing import Final
 
 from sqlalchemy import JSON, BigInteger, Column, Double, Index, Integer, MetaData, Table, Text, text
 
-REVISION: Final = "0003"
+REVISION: Final = "0004"
 """The newest migration: what a database must be at."""
 
 metadata: Final = MetaData(
@@ -113,4 +113,19 @@ versions: Final = Table(
     metadata,
     Column("name", Text, primary_key=True),
     Column("version", _BigInt, nullable=False),  # goes up with each change, in the transaction that makes it
+)
+
+usage: Final = Table(
+    "usage",
+    metadata,
+    Column("token", Text, primary_key=True),  # its name
+    Column("period", Text, primary_key=True),  # day | month
+    Column("starts_at", Double, primary_key=True),
+    Column("gateway", Text, primary_key=True),  # the process that has counted, and alone writes this row
+    Column("ends_at", Double, nullable=False),
+    Column("requests", _BigInt, nullable=False),
+    Column("tokens", _BigInt, nullable=False),
+    Column("engine_ms", _BigInt, nullable=False),
+    Column("version", _BigInt, nullable=False),  # that of all usage when this row was written last
+    Index("ix_usage_version", "version"),
 )

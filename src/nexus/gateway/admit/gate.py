@@ -15,9 +15,11 @@ from nexus.gateway.admit.headers import limit_headers, lines_after
 from nexus.gateway.admit.slots import Permit as Place
 from nexus.gateway.admit.slots import Slots
 from nexus.gateway.admit.spent import Spent
+from nexus.gateway.admit.treasurer import Timed, Treasurer
 from nexus.gateway.values import Call
 from nexus.gateway.views import Views
 from nexus.policies.policy import Policy
+from nexus.policies.spending import Spendings
 from nexus.policies.token import Bearer
 
 
@@ -29,16 +31,24 @@ class Permit(Protocol):
 
 
 class Gate:
-    """`slots` are those of all calls together; `now` is a clock that never goes back."""
+    """`slots` are those of all calls together; `now` is a clock that never goes back; `treasurer` sees to budgets."""
 
-    def __init__(self, slots: Slots, views: Views, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        slots: Slots,
+        views: Views,
+        now: Callable[[], float] = time.monotonic,
+        treasurer: Treasurer | None = None,
+    ) -> None:
         self._slots = slots
         self._views = views
         self._now = now
+        self._treasurer = treasurer or Treasurer(Spendings())
 
-    def admit(self, call: Call) -> tuple[Call, Permit, bytes]:
+    def admit(self, call: Call, lease: Timed | None = None) -> tuple[Call, Permit, bytes]:
         """The call as its policy lets it go on, its permit, and header lines for its answer that say what is left.
 
+        `lease` is what the call will hold; where that matters, it is measured for how long that is an instance.
         Raises ApiError (400, 403, 413, 429, 503).
         """
         bearer = call.request.head.bearer
@@ -46,10 +56,13 @@ class Gate:
         if policy is None:
             return call, self._slots.admit(call), b""
         if call.request.head.endpoint.job == "running":
-            return self._admit_run(call, bearer, policy)
+            return self._admit_run(call, bearer, policy, lease)
         if policy.restricts:
             for guard in WHEN_ASKED:
                 call = guard(call, policy, self._views)
+        budgets = policy.budgets
+        if budgets is not None:
+            self._treasurer.check(bearer, budgets)
         account = bearer.account
         now = self._now()
         if policy.concurrency and account.running >= policy.concurrency and not bearer.lent:
@@ -59,8 +72,12 @@ class Gate:
         if policy.rpm and not account.requests.take(policy.rpm, now):
             raise _too_many_requests(bearer, policy, now)
         place = self._place(call, bearer, policy, now)
-        spends = policy.tpm and call.job_after is None  # of a call that is put off, its run spends the tokens
-        permit = TokenAllowance(account, place, call, self._now) if spends else place
+        permit: Permit = place
+        if (policy.tpm or budgets is not None) and call.job_after is None:  # else its run spends the tokens
+            permit = TokenAllowance(account, place, call, self._now)
+        if budgets is not None:
+            self._treasurer.count_request(bearer, budgets)
+            permit = self._treasurer.open(bearer, budgets, permit, lease)
         return call, permit, lines_after(policy, account, now)
 
     def _place(self, call: Call, bearer: Bearer, policy: Policy, now: float) -> Place | Allowance:
@@ -86,18 +103,28 @@ class Gate:
             return
         if not policy.operations.allows(operation):
             raise forbidden(bearer, operation)
+        if policy.budgets is not None:
+            self._treasurer.check(bearer, policy.budgets)
         now = self._now()
         if policy.rpm and not bearer.account.requests.take(policy.rpm, now):
             raise _too_many_requests(bearer, policy, now)
+        if policy.budgets is not None:
+            self._treasurer.count_request(bearer, policy.budgets)
 
-    def _admit_run(self, call: Call, bearer: Bearer, policy: Policy) -> tuple[Call, Permit, bytes]:
+    def _admit_run(self, call: Call, bearer: Bearer, policy: Policy, lease: Timed | None) -> tuple[Call, Permit, bytes]:
         """The run of a job, which was counted when it was asked for: it holds no place of its caller's."""
         for guard in WHEN_RUN:
             call = guard(call, policy, self._views)
+        budgets = policy.budgets
+        if budgets is not None:
+            self._treasurer.check(bearer, budgets, request=False)
         place = self._slots.admit(call)
-        if not policy.tpm:
-            return call, place, b""
-        return call, TokenAllowance(bearer.account, place, call, self._now), b""
+        permit: Permit = place
+        if policy.tpm or budgets is not None:
+            permit = TokenAllowance(bearer.account, place, call, self._now)
+        if budgets is not None:
+            permit = self._treasurer.open(bearer, budgets, permit, lease)
+        return call, permit, b""
 
 
 def _too_many_calls(bearer: Bearer, policy: Policy, now: float) -> ApiError:

@@ -15,6 +15,7 @@ from nexus.gateway.api.services import service_routes
 from nexus.gateway.api.status import status_routes
 from nexus.gateway.api.tokens import token_routes
 from nexus.gateway.api.union import union_card
+from nexus.gateway.api.usage import usage_routes
 from nexus.gateway.api.videos import video_routes
 
 
@@ -33,6 +34,7 @@ def create_api(parts: ApiParts) -> FastAPI:
         video_routes,
         token_routes,
         audit_routes,
+        usage_routes,
     ):
         app.include_router(routes(parts))
     install_envelopes(app, parts.log)

@@ -15,6 +15,7 @@ from nexus.gateway.settings import Settings
 from nexus.gateway.storage import Store
 from nexus.gateway.tokens import TokenBook
 from nexus.gateway.views import Views
+from nexus.policies.spending import Spendings
 from nexus.policies.token import Bearer
 
 
@@ -32,8 +33,8 @@ class ApiParts:
     instance, by its URL. `check_token` tells who comes with an `authorization` header, or raises ApiError. `guard`
     knows who may ask at all, `gate` lets in what is asked for, `views` are what callers may see of the registry.
     `instance` is this gateway's own instance id, `started` when it started in seconds since the epoch. `store` is
-    where files are kept, `tokens` knows those that are let in, `desk` who knows of jobs. `base_url` tells, from the
-    Host header that a client sent, how it reaches the gateway.
+    where files are kept, `tokens` knows those that are let in, `spendings` what they use of their budgets, `desk` who
+    knows of jobs. `base_url` tells, from the Host header that a client sent, how it reaches the gateway.
     """
 
     registry: Registry
@@ -50,6 +51,7 @@ class ApiParts:
     started: float
     store: Store
     tokens: TokenBook
+    spendings: Spendings
     desk: Desk
     gate: Gate
     views: Views

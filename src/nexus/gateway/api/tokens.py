@@ -15,12 +15,14 @@ from nexus.gateway.api.answers import json_answer, page_of
 from nexus.gateway.api.middleware import administrator
 from nexus.gateway.api.near import did_you_mean
 from nexus.gateway.api.parts import ApiParts
+from nexus.gateway.api.usage import usage_of
 from nexus.gateway.config import CONFIG_FILE, Config
 from nexus.gateway.edge.auth import digest, new_token
 from nexus.gateway.shapes.policies import RESERVED
 from nexus.gateway.shapes.tokens import NewToken
 from nexus.gateway.storage import Opened
 from nexus.gateway.tokens import DEFAULT
+from nexus.policies.policy import Policy
 from nexus.policies.token import Token
 from nexus.store.rows import KeptToken
 
@@ -58,8 +60,10 @@ def _add_tellers(router: APIRouter, parts: ApiParts) -> None:
         config = parts.config()
         declared = _declared(config, token)
         if declared is not None:
-            return json_answer(_of_file(declared))
-        return json_answer(_of_database(await _find(await parts.store.opened(), token), config))
+            return json_answer({**_of_file(declared), "usage": _usage(parts, declared.name, declared.policy)})
+        found = await _find(await parts.store.opened(), token)
+        policy = parts.tokens.policy_of(found) if found.revoked_at is None else None
+        return json_answer({**_of_database(found, config), "usage": _usage(parts, found.name, policy)})
 
 
 def _add_makers(router: APIRouter, parts: ApiParts) -> None:
@@ -98,6 +102,10 @@ def _add_makers(router: APIRouter, parts: ApiParts) -> None:
             raise _unknown(token)
         await parts.tokens.look()
         return json_answer({"id": revoked.id, "object": "token", "name": revoked.name, "deleted": True})
+
+
+def _usage(parts: ApiParts, name: str, policy: Policy | None) -> dict[str, Any] | None:
+    return usage_of(parts.spendings, name, policy, time.time())
 
 
 def _make(wanted: NewToken, config: Config) -> tuple[KeptToken, str]:

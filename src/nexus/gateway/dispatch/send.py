@@ -14,6 +14,7 @@ from nexus.gateway.upstream.connection import Answer, Connection
 from nexus.gateway.upstream.pool import ConnectError, Pool
 from nexus.gateway.upstream.upstreams import Upstreams
 from nexus.gateway.values import Call, Client, Plan, Reply
+from nexus.policies.stopwatch import Stopwatch
 
 ReportRefused = Callable[[str, str], None]
 
@@ -33,12 +34,16 @@ def lend_nothing(_: str) -> Loan | None:
 
 
 class Lease:
-    """What a call holds while it is answered: a place in its instance's count, and the connection."""
+    """What a call holds while it is answered: a place in its instance's count, and the connection.
+
+    `stopwatch`, where there is one, measures for how long.
+    """
 
     connection: Connection | None = None
     target: Target | None = None
     attempts = 0
     loan: Loan | None = None
+    stopwatch: Stopwatch | None = None
     _pool: Pool | None = None
 
     def take(self, target: Target, pool: Pool) -> None:
@@ -49,6 +54,8 @@ class Lease:
         self.attempts += 1
         self._pool = pool
         pool.in_flight += 1
+        if self.stopwatch is not None:
+            self.stopwatch.start()
 
     def drop(self) -> None:
         """Give up the connection: kept for the next call if its answer is whole, closed if it is not."""
@@ -69,6 +76,8 @@ class Lease:
         if pool is not None:
             self._pool = None
             pool.in_flight -= 1
+            if self.stopwatch is not None:
+                self.stopwatch.stop()
 
 
 class Dispatcher:

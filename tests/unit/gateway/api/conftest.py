@@ -33,6 +33,7 @@ from nexus.gateway.storage import Store, opening
 from nexus.gateway.tokens import TokenBook
 from nexus.gateway.views import Views
 from nexus.jobs.rules import JobRules
+from nexus.policies.spending import Spendings
 from nexus.policies.token import Token
 
 TOKEN = "sk-test"
@@ -123,6 +124,7 @@ async def start_gateway(environment: pytest.MonkeyPatch) -> AsyncIterator[Callab
             started=1700000000.5,
             store=store,
             tokens=TokenBook(keyring, TOKEN, Config(tokens=tokens), store, {}, log),
+            spendings=Spendings(),
             desk=Desk(store, Places(views.of, JobRules, time.time), Bell(), lambda _: None),
             gate=Gate(Slots(), views),
             views=views,
