@@ -136,7 +136,7 @@ def _usage(usage: dict[str, Any] | None) -> Iterator[str]:
 
 def _figure(figure: dict[str, Any], name: str) -> str:
     limit = "" if figure["limit"] is None else f" of {figure['limit']}"
-    return f"{figure['used']}{limit} {name.replace('_', '-')}"
+    return f"{round(figure['used'], 1):.1f}".removesuffix(".0") + f"{limit} {name.replace('_', '-')}"
 
 
 def _word(token: dict[str, Any], column: str) -> str:

@@ -72,12 +72,12 @@ class Spending:
             self.month.elsewhere = self._elsewhere("month", now)
 
     def _begun(self, kind: Kind, now: float, zone: datetime.tzinfo) -> Meter:
-        self._told = {key: used for key, used in self._told.items() if used.ends > now}
         return Meter(*PERIODS[kind](now, zone), self._elsewhere(kind, now))
 
     def _elsewhere(self, kind: Kind, now: float) -> Amounts:
         """What others have used in the period that it is for them; its bounds differ while a zone is being changed."""
-        told = (used for used in self._told.values() if used.kind == kind and used.starts <= now < used.ends)
+        self._told = {key: used for key, used in self._told.items() if now < used.ends}
+        told = (used for used in self._told.values() if used.kind == kind and used.starts <= now)
         return sum((used.amounts for used in told), _NOTHING)
 
 

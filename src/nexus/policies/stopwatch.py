@@ -1,7 +1,6 @@
 """Measures how long something was held, by turns."""
 
 from collections.abc import Callable
-from time import perf_counter
 
 
 class Stopwatch:
@@ -9,7 +8,7 @@ class Stopwatch:
 
     __slots__ = ("_now", "_seconds", "_since")
 
-    def __init__(self, now: Callable[[], float] = perf_counter) -> None:
+    def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
         self._seconds = 0.0
         self._since: float | None = None

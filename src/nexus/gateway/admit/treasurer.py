@@ -31,11 +31,17 @@ class Place(Protocol):
 
 
 class Treasurer:
-    """`now` is the time of day, in Unix seconds."""
+    """`now` is the time of day, in Unix seconds; `tick` a clock that never goes back."""
 
-    def __init__(self, spendings: Spendings, now: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        spendings: Spendings,
+        now: Callable[[], float] = time.time,
+        tick: Callable[[], float] = time.perf_counter,
+    ) -> None:
         self._spendings = spendings
         self._now = now
+        self._tick = tick
 
     def check(self, bearer: Bearer, budgets: Budgets, *, request: bool = True) -> None:
         """Raises ApiError (429) where a budget is used up. Without `request`, that of requests is not looked at."""
@@ -50,7 +56,7 @@ class Treasurer:
 
     def open(self, bearer: Bearer, budgets: Budgets, place: Place, lease: Timed | None) -> "BudgetAllowance":
         """What a call that was let in has; released, it is counted what the call has used."""
-        stopwatch = Stopwatch()
+        stopwatch = Stopwatch(self._tick)
         if lease is not None:
             lease.stopwatch = stopwatch
         return BudgetAllowance(self, bearer, budgets, place, stopwatch)

@@ -8,6 +8,7 @@ from nexus.contract.errors import ApiError
 from nexus.gateway.dispatch.send import Dispatcher, Lease
 from nexus.gateway.upstream.upstreams import Upstreams
 from nexus.gateway.values import ClientGoneError, Plan, Reply, Timeouts
+from nexus.policies.stopwatch import Stopwatch
 from tests.servers.caller import Caller
 from tests.servers.calls import BODY, make_call, make_target
 from tests.servers.listeners import full_listener
@@ -370,3 +371,22 @@ async def test_however_a_call_ends_its_loan_does(
     sending.lease.release()
     assert len(loans.lent) == 1
     assert loans.out == []
+
+
+async def test_what_is_measured_is_how_long_an_instance_is_held(upstreams: Upstreams) -> None:
+    now = 10.0
+    lease = Lease()
+    lease.stopwatch = Stopwatch(lambda: now)
+    pool = upstreams.pool(make_target("http://127.0.0.1:9").instance)
+    for held, pause in ((2.0, 5.0), (0.5, 0.0)):  # an attempt, a wait between two, and another
+        lease.take(make_target(), pool)
+        now += held
+        lease.release()
+        now += pause
+    lease.take(make_target(), pool)
+    now += 0.25
+    lease.take(make_target(), pool)  # the next one at once
+    now += 0.25
+    lease.release()
+    lease.release()
+    assert (lease.stopwatch.seconds, pool.in_flight) == (3.0, 0)
