@@ -61,8 +61,7 @@ class Gate:
             for guard in WHEN_ASKED:
                 call = guard(call, policy, self._views)
         budgets = policy.budgets
-        if budgets is not None:
-            self._treasurer.check(bearer, budgets)
+        spending = None if budgets is None else self._treasurer.check(bearer, budgets)
         account = bearer.account
         now = self._now()
         if policy.concurrency and account.running >= policy.concurrency and not bearer.lent:
@@ -75,9 +74,9 @@ class Gate:
         permit: Permit = place
         if (policy.tpm or budgets is not None) and call.job_after is None:  # else its run spends the tokens
             permit = TokenAllowance(account, place, call, self._now)
-        if budgets is not None:
-            self._treasurer.count_request(bearer, budgets)
-            permit = self._treasurer.open(bearer, budgets, permit, lease)
+        if budgets is not None and spending is not None:
+            spending.add_request()
+            permit = self._treasurer.open(spending, budgets, permit, lease)
         return call, permit, lines_after(policy, account, now)
 
     def _place(self, call: Call, bearer: Bearer, policy: Policy, now: float) -> Place | Allowance:
@@ -103,27 +102,25 @@ class Gate:
             return
         if not policy.operations.allows(operation):
             raise forbidden(bearer, operation)
-        if policy.budgets is not None:
-            self._treasurer.check(bearer, policy.budgets)
+        spending = None if policy.budgets is None else self._treasurer.check(bearer, policy.budgets)
         now = self._now()
         if policy.rpm and not bearer.account.requests.take(policy.rpm, now):
             raise _too_many_requests(bearer, policy, now)
-        if policy.budgets is not None:
-            self._treasurer.count_request(bearer, policy.budgets)
+        if spending is not None:
+            spending.add_request()
 
     def _admit_run(self, call: Call, bearer: Bearer, policy: Policy, lease: Timed | None) -> tuple[Call, Permit, bytes]:
         """The run of a job, which was counted when it was asked for: it holds no place of its caller's."""
         for guard in WHEN_RUN:
             call = guard(call, policy, self._views)
         budgets = policy.budgets
-        if budgets is not None:
-            self._treasurer.check(bearer, budgets, request=False)
+        spending = None if budgets is None else self._treasurer.check(bearer, budgets, request=False)
         place = self._slots.admit(call)
         permit: Permit = place
         if policy.tpm or budgets is not None:
             permit = TokenAllowance(bearer.account, place, call, self._now)
-        if budgets is not None:
-            permit = self._treasurer.open(bearer, budgets, permit, lease)
+        if budgets is not None and spending is not None:
+            permit = self._treasurer.open(spending, budgets, permit, lease)
         return call, permit, b""
 
 

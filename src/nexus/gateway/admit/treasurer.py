@@ -11,7 +11,7 @@ from typing import Final, Protocol
 from nexus.contract.errors import BUDGET_EXCEEDED, ApiError
 from nexus.gateway.admit.spent import Spent
 from nexus.policies.budgets import Budgets, UsedUp, used_up
-from nexus.policies.spending import Spendings
+from nexus.policies.spending import Spending, Spendings
 from nexus.policies.stopwatch import Stopwatch
 from nexus.policies.token import Bearer
 
@@ -43,49 +43,46 @@ class Treasurer:
         self._now = now
         self._tick = tick
 
-    def check(self, bearer: Bearer, budgets: Budgets, *, request: bool = True) -> None:
-        """Raises ApiError (429) where a budget is used up. Without `request`, that of requests is not looked at."""
+    def check(self, bearer: Bearer, budgets: Budgets, *, request: bool = True) -> Spending:
+        """What the caller has used, to be added to if it is let in; without `request`, that of requests may be used up.
+
+        Raises ApiError (429) where a budget is.
+        """
         now = self._now()
-        over = used_up(budgets, self._spendings.of(bearer.name, now, budgets.zone), request=request)
+        spending = self._spendings.of(bearer.name, now, budgets.zone)
+        over = used_up(budgets, spending, request=request)
         if over is not None:
             raise _refusal(bearer, budgets, over, now)
+        return spending
 
-    def count_request(self, bearer: Bearer, budgets: Budgets) -> None:
-        """One more, which was let in."""
-        self._spendings.of(bearer.name, self._now(), budgets.zone).add_request()
-
-    def open(self, bearer: Bearer, budgets: Budgets, place: Place, lease: Timed | None) -> "BudgetAllowance":
-        """What a call that was let in has; released, it is counted what the call has used."""
+    def open(self, spending: Spending, budgets: Budgets, place: Place, lease: Timed | None) -> "BudgetAllowance":
+        """What a call that was let in has; once it is released, `spending` has what the call used."""
         stopwatch = Stopwatch(self._tick)
         if lease is not None:
             lease.stopwatch = stopwatch
-        return BudgetAllowance(self, bearer, budgets, place, stopwatch)
-
-    def settle(self, bearer: Bearer, budgets: Budgets, tokens: int, engine_seconds: float) -> None:
-        """A call has ended that has used this."""
-        self._spendings.of(bearer.name, self._now(), budgets.zone).add(tokens, engine_seconds)
+        return BudgetAllowance(spending, budgets, place, stopwatch, self._now)
 
 
 class BudgetAllowance:
     """What a call has whose caller has budgets: `place` is all that it would have without."""
 
-    __slots__ = ("_bearer", "_budgets", "_place", "_stopwatch", "_treasurer")
+    __slots__ = ("_budgets", "_now", "_place", "_spending", "_stopwatch")
 
     def __init__(
-        self, treasurer: Treasurer, bearer: Bearer, budgets: Budgets, place: Place, stopwatch: Stopwatch
+        self, spending: Spending, budgets: Budgets, place: Place, stopwatch: Stopwatch, now: Callable[[], float]
     ) -> None:
-        self._treasurer = treasurer
-        self._bearer = bearer
+        self._spending = spending
         self._budgets = budgets
         self._place = place
         self._stopwatch = stopwatch
+        self._now = now
 
     def release(self, spent: Spent) -> None:
         """Give back the place, which sees to it that tokens are known, and count."""
         self._place.release(spent)
         self._stopwatch.stop()
-        tokens = spent.usage.total_tokens if spent.usage is not None else 0
-        self._treasurer.settle(self._bearer, self._budgets, tokens, self._stopwatch.seconds)
+        self._spending.at(self._now(), self._budgets.zone)
+        self._spending.add(spent.usage.total_tokens if spent.usage is not None else 0, self._stopwatch.seconds)
 
 
 def _refusal(bearer: Bearer, budgets: Budgets, over: UsedUp, now: float) -> ApiError:

@@ -39,8 +39,7 @@ def refused(treasurer: Treasurer, budgets: Budgets, **options: bool) -> ApiError
 
 def test_a_refusal_says_which_and_until_when(treasurer: Treasurer, clock: Any) -> None:
     budgets = Budgets(Budget(requests=1))
-    treasurer.check(ADA, budgets)
-    treasurer.count_request(ADA, budgets)
+    treasurer.check(ADA, budgets).add_request()
     error = refused(treasurer, budgets)
     assert (error.status, error.code, error.retry_after) == (429, "budget_exceeded", DAY - 1000)
     assert error.message == (
@@ -54,7 +53,7 @@ def test_a_refusal_says_which_and_until_when(treasurer: Treasurer, clock: Any) -
 
 def test_until_when_is_told_in_the_zone_of_the_budgets(treasurer: Treasurer) -> None:
     budgets = Budgets(month=Budget(tokens=1), timezone="Asia/Tokyo", zone=ZoneInfo("Asia/Tokyo"))
-    treasurer.settle(ADA, budgets, 1, 0.0)
+    treasurer.check(ADA, budgets).add(1, 0.0)
     error = refused(treasurer, budgets)
     assert error.message.endswith("1 tokens a month; the next month begins at 1970-02-01 00:00 JST.")
     assert error.retry_after == 31 * DAY - 9 * 3600 - 1000
@@ -62,7 +61,7 @@ def test_until_when_is_told_in_the_zone_of_the_budgets(treasurer: Treasurer) -> 
 
 def test_what_others_have_used_counts(treasurer: Treasurer, spendings: Spendings) -> None:
     budgets = Budgets(Budget(engine_seconds=2))
-    treasurer.settle(ADA, budgets, 0, 1.5)
+    treasurer.check(ADA, budgets).add(0, 1.5)
     treasurer.check(ADA, budgets)
     spendings.learn([UsedAmounts("b", "ada", "day", 0.0, DAY, Amounts(engine_seconds=0.5))], 1000.0)
     assert "2 engine-seconds a day" in refused(treasurer, budgets).message
@@ -72,7 +71,7 @@ def test_a_call_gives_back_its_place_and_is_counted(spendings: Spendings, clock:
     budgets, slots, lease = Budgets(Budget(tokens=100)), Slots(3), Lease()
     times = iter((2.0, 3.5))
     treasurer = Treasurer(spendings, clock, lambda: next(times))
-    permit = treasurer.open(ADA, budgets, slots.admit(make_call()), lease)
+    permit = treasurer.open(treasurer.check(ADA, budgets), budgets, slots.admit(make_call()), lease)
     assert slots.taken == 1
     assert lease.stopwatch is not None
     lease.stopwatch.start()
@@ -85,7 +84,7 @@ def test_what_ends_after_midnight_belongs_to_the_new_day(
     treasurer: Treasurer, spendings: Spendings, clock: Any
 ) -> None:
     budgets = Budgets(Budget(tokens=10))
-    permit = treasurer.open(ADA, budgets, Slots(1).admit(make_call()), None)
+    permit = treasurer.open(treasurer.check(ADA, budgets), budgets, Slots(1).admit(make_call()), None)
     clock.now = DAY + 1
     permit.release(Relayed(200, usage=Usage(7, 5)))
     spending = spendings.of("ada", clock.now, budgets.zone)
@@ -96,6 +95,6 @@ def test_what_ends_after_midnight_belongs_to_the_new_day(
 def test_a_call_that_never_came_to_an_instance_has_used_nothing(
     treasurer: Treasurer, spendings: Spendings, clock: Any
 ) -> None:
-    permit = treasurer.open(ADA, Budgets(), Slots(1).admit(make_call()), Lease())
+    permit = treasurer.open(treasurer.check(ADA, Budgets()), Budgets(), Slots(1).admit(make_call()), Lease())
     permit.release(Relayed(503))
     assert spendings.of("ada", clock.now, Budgets().zone).day.here == Amounts()
