@@ -9,15 +9,11 @@ import socket
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from time import time
-from types import FrameType
 from typing import Final
 
-import uvicorn
 import uvloop
-from fastapi import FastAPI
 
 from nexus.gateway.admit.gate import Gate
 from nexus.gateway.admit.slots import Slots
@@ -33,17 +29,17 @@ from nexus.gateway.edge.auth import Keyring
 from nexus.gateway.edge.certificates import CertificateFiles
 from nexus.gateway.edge.context import Edge, Limits
 from nexus.gateway.edge.loans import Lender
-from nexus.gateway.edge.protocol import EdgeProtocol
 from nexus.gateway.edge.sweeper import Sweeper
 from nexus.gateway.endpoints import find
-from nexus.gateway.front import allowlist, create_guard, read_certificate, strict_transport
+from nexus.gateway.front import allowlist, create_guard, read_certificate
 from nexus.gateway.log import JsonHandler, Log, json_log
 from nexus.gateway.record.lines import LineWriter
 from nexus.gateway.record.metrics import Metrics
 from nexus.gateway.record.recorder import Recorder
 from nexus.gateway.registry.composition import create_registry
 from nexus.gateway.registry.watcher import Registry
-from nexus.gateway.settings import Settings, SettingsError, ensure_api_key, later_variables
+from nexus.gateway.server import Server, create_server, listen
+from nexus.gateway.settings import Settings, ensure_api_key, later_variables
 from nexus.gateway.storage import Store, opening
 from nexus.gateway.tokens import TokenBook
 from nexus.gateway.upstream.upstreams import Upstreams
@@ -52,8 +48,6 @@ from nexus.policies.spending import Spendings
 from nexus.process import lifeline
 
 STATE: Final = Path(".nexus")
-DRAIN_SECONDS: Final = 10
-BACKLOG: Final = 4096
 FORM_BYTES: Final = 131_072  # what a form with a file has besides the file
 CONFIG_INTERVAL: Final = 1.0  # seconds between two looks at nexus.yaml, and at the certificate
 
@@ -66,38 +60,13 @@ def run(settings: Settings) -> None:
     configuration = ConfigFile(settings.config or Path(CONFIG_FILE), log)
     configuration.load()
     certificate = read_certificate(settings, log)
-    listener = _listen(settings)
+    listener = listen(settings)
     logging.basicConfig(handlers=[JsonHandler(log)], level=logging.WARNING, force=True)
     lines.start()
     try:
         uvloop.run(_serve(settings, configuration, key, certificate, listener, lines, log))
     finally:
         lines.close()
-
-
-class _Server(uvicorn.Server):
-    """Ends when a signal asks for it, and leaves it at that: uvicorn's own raises the signal again before it returns.
-
-    The process would be gone before connections are closed and the last lines of the log written.
-    """
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        self.force_exit = self.should_exit and sig == signal.SIGINT
-        self.should_exit = True
-
-
-def _listen(settings: Settings) -> socket.socket:
-    """The bound socket. Raises SettingsError when the address cannot be had."""
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((settings.host, settings.port))
-    except OSError as error:
-        listener.close()
-        reason = error.strerror or str(error)
-        raise SettingsError(f"NEXUS_PORT: {settings.host}:{settings.port} cannot be listened on: {reason}") from error
-    return listener
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +81,7 @@ class _Gateway:
     tokens: TokenBook
     budgets: BudgetBook
     edge: Edge
-    server: _Server
+    server: Server
 
 
 async def _serve(
@@ -212,9 +181,10 @@ def _compose(
             gate=gate,
             views=views,
             base_url=base_url(settings),
+            draining=lambda: edge.draining,
         )
     )
-    server = _server(api, edge, settings, certificate)
+    server = create_server(api, edge, settings, certificate)
     watches = [configuration.watch(CONFIG_INTERVAL, configure)]
     if certificate is not None:
         watches.append(certificate.watch(CONFIG_INTERVAL))
@@ -262,25 +232,6 @@ def _own_url(settings: Settings, listener: socket.socket) -> str:
     host, port = listener.getsockname()[:2]
     host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
     return f"{'https' if settings.tls_cert else 'http'}://{host}:{port}"
-
-
-def _server(api: FastAPI, edge: Edge, settings: Settings, certificate: CertificateFiles | None) -> _Server:
-    """uvicorn, with the edge's protocol in the place of its own."""
-    config = uvicorn.Config(
-        api,
-        http=partial(EdgeProtocol, edge=edge),  # type: ignore[arg-type]  # it is called, as a class would be
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        backlog=BACKLOG,
-        timeout_graceful_shutdown=DRAIN_SECONDS,
-        proxy_headers=False,  # it would take the word of any proxy on this machine; the guard knows whose counts
-        headers=strict_transport(settings),
-        ssl_context_factory=None if certificate is None else lambda *_: certificate.context,
-    )
-    return _Server(config)
 
 
 def _settle_memory() -> None:

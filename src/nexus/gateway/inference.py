@@ -63,7 +63,7 @@ class Inference:
                     await self._siding.put_off(call, client, result)
                     return
             self._turn += 1
-            timeouts = self._timeouts(request.head.endpoint.operation, call.model)
+            timeouts = self._timeouts(request.head.endpoint.operation, call.model).within(request.head, time())
             snapshot = self._view(request.head.bearer.policy)
             course = plan(call, snapshot, self._in_flight, self._turn, timeouts)
             reply = await self._dispatcher.send(call, course, client, lease)

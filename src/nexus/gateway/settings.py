@@ -98,6 +98,7 @@ Addresses = Annotated[tuple[Annotated[Address, BeforeValidator(_address)], ...],
 DnsNames = Annotated[tuple[Annotated[DnsName, BeforeValidator(_dns_name)], ...], NoDecode, BeforeValidator(_split)]
 CidrList = Annotated[tuple[Annotated[Network, BeforeValidator(_network)], ...], NoDecode, BeforeValidator(_split)]
 Seconds = Annotated[float, Field(ge=0.05, le=3600, allow_inf_nan=False)]
+Pause = Annotated[float, Field(ge=0, le=3600, allow_inf_nan=False)]
 Secret = Annotated[SecretStr, AfterValidator(_sendable)]
 File = Annotated[Path, AfterValidator(_file)]
 DatabaseUrl = Annotated[SecretStr, AfterValidator(_database)]
@@ -112,6 +113,7 @@ class Settings(BaseSettings):
     clients reach the gateway, None where their requests tell; `advertised_url` where services reach it, None where
     that is where it listens. `trusted_proxies` are those whose X-Forwarded-For counts; from `admin_allow` and
     `metrics_allow` /v1/admin and /metrics are answered, unless nexus.yaml says otherwise. `hsts` is in seconds, 0: off.
+    At the end, it is not ready for `drain_notice` seconds while it serves, and gives what runs `drain_seconds` to end.
     Read them with `load_settings`.
     """
 
@@ -147,6 +149,8 @@ class Settings(BaseSettings):
     public_url: HttpUrl | None = None
     advertised_url: HttpUrl | None = None
     head_timeout: Seconds = 10.0
+    drain_seconds: Pause = 10.0
+    drain_notice: Pause = 0.0
     stack_file: Path | None = None
     lifeline_fd: int | None = Field(default=None, ge=0)
 

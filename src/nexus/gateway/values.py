@@ -26,7 +26,8 @@ class Head(msgspec.Struct, frozen=True):
     """What the head of a request says, its caller already known; requests that say the same share one.
 
     `target` is path and query at the service; `lines` are the header lines that go on to it, each with its CR LF.
-    `request_id` is the client's own, if it sent a sane one; `prefer` and `host` are those headers.
+    `request_id` is the client's own, if it sent a sane one; `prefer` and `host` are those headers. `timeout` (seconds)
+    and `deadline` (Unix seconds) are how long the client is willing to wait, where it says so.
     """
 
     endpoint: Endpoint
@@ -37,6 +38,8 @@ class Head(msgspec.Struct, frozen=True):
     request_id: str | None = None
     prefer: bytes = b""
     host: bytes = b""
+    timeout: float | None = None
+    deadline: float | None = None
 
     @property
     def token(self) -> str:
@@ -85,6 +88,13 @@ class Timeouts(msgspec.Struct, frozen=True):
     first_byte: float = 60.0
     idle: float = 30.0
     total: float = 600.0
+
+    def within(self, head: Head, now: float) -> "Timeouts":
+        """These, made shorter where the client waits no longer; `now` is Unix seconds."""
+        if head.timeout is None and head.deadline is None:
+            return self
+        left = inf if head.deadline is None else max(0.0, head.deadline - now)
+        return msgspec.structs.replace(self, total=min(self.total, left, inf if head.timeout is None else head.timeout))
 
     @property
     def reader(self) -> float:

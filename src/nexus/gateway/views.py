@@ -98,6 +98,6 @@ def _card(card: Card, operations: set[str], policy: Policy) -> Card:
             ),
             "endpoints": endpoints,
             "models": tuple(model for model in card.models if policy.models.allows(model.id)),
-            "tools": tuple(tool for tool in card.tools if tool.path in paths),
+            "tools": tuple(tool for tool in card.tools if tool.path in paths and policy.tools.allows(tool.name)),
         }
     )

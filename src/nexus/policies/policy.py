@@ -14,7 +14,8 @@ class Policy:
     """`rpm` and `tpm`: requests and tokens in any minute; `concurrency`: calls at once; 0 is no bound, in bytes too.
 
     `models` are compared with models' own names, not with aliases that lead to them. `ip_allow`: where callers may
-    come from; from everywhere where it is empty. `budgets` None: nothing is counted by the day or the month.
+    come from; from everywhere where it is empty. `tools` are compared with the names that cards give them. `budgets`
+    None: nothing is counted by the day or the month.
     """
 
     name: str
@@ -26,12 +27,13 @@ class Policy:
     ip_allow: Networks = ()
     max_request_bytes: int = 0
     parameters: Parameters = field(default_factory=Parameters)
+    tools: Globs = field(default_factory=everything)
     budgets: Budgets | None = None
 
     @cached_property
     def narrows(self) -> bool:
-        """Whether it leaves out any model or operation."""
-        return not (self.models.everything and self.operations.everything)
+        """Whether it leaves out any model, operation or tool."""
+        return not (self.models.everything and self.operations.everything and self.tools.everything)
 
     @cached_property
     def restricts(self) -> bool:

@@ -16,6 +16,7 @@ from nexus.contract.errors import INTERNAL_ERROR, REQUEST_TIMEOUT, REQUEST_TOO_L
 from nexus.sdk.answering import Items, answer, encode_value, stream_type
 from nexus.sdk.binding import BoundOperation
 from nexus.sdk.calls import RunningCall
+from nexus.sdk.deadline import seconds_left
 from nexus.sdk.engine import Call
 from nexus.sdk.requests import Received
 from nexus.sdk.responder import Responder
@@ -50,13 +51,14 @@ class OperationApp:
         bound = self._service.bound(self._endpoint.operation)
         limits = self._limits
         received = await read_request(scope, receive, limits.max_request_bytes, limits.timeout_seconds)
+        seconds = seconds_left(received.headers, limits.timeout_seconds)
         request, name = await bound.request.read(received)
         resident = self._service.roster.choose(name, bound.name)
         running = RunningCall()
         running.call = Call(scope["state"]["request_id"], resident.model, received.headers, self._service.asker.ask)
         work = self._work(bound, request, resident, running, respond)
         self._service.calls.add(running, asyncio.create_task(work))
-        await watch(running, receive, respond, limits.timeout_seconds)
+        await watch(running, receive, respond, seconds)
 
     async def _work(
         self, bound: BoundOperation, request: Any, resident: Resident, running: RunningCall, respond: Responder

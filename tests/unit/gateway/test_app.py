@@ -105,6 +105,7 @@ def test_a_call_that_runs_ends_in_peace_and_is_the_last_line_but_one(start: Call
     with ScriptedUpstream() as upstream:
         gateway = start(upstream.url)
         gateway.wait_for_state(upstream.url, "ready")
+        gateway.wait_for_storage()
         with RawClient(gateway.port) as client:
             script = {"kind": "json", "gate": "slow", "body": {"n": 1}}
             client.send(request("/v1/chat/completions", chat_body(script), token=TOKEN))

@@ -50,3 +50,12 @@ def test_an_outcome_in_json_has_all_that_did() -> None:
 def test_a_reader_may_stay_away_as_long_as_an_answer_may_take_if_that_is_bounded() -> None:
     assert Timeouts(idle=5, total=60).reader == 60
     assert Timeouts(idle=5, total=inf).reader == 5
+
+
+@pytest.mark.parametrize(
+    ("timeout", "deadline", "total"),
+    [(None, None, 60), (5, None, 5), (90, None, 60), (None, 1030, 30), (None, 900, 0), (5, 1030, 5), (50, 1030, 30)],
+)
+def test_a_client_can_only_make_its_time_shorter(timeout: float, deadline: float, total: float) -> None:
+    head = msgspec.structs.replace(make_request().head, timeout=timeout, deadline=deadline)
+    assert Timeouts(idle=5, total=60).within(head, now=1000) == Timeouts(idle=5, total=total)

@@ -1,5 +1,8 @@
 """What of a snapshot a policy lets be seen."""
 
+from dataclasses import replace
+
+from nexus.contract.card import Tool
 from nexus.gateway.registry.index import build
 from nexus.gateway.registry.snapshot import Snapshot
 from nexus.gateway.views import Views, narrowed
@@ -78,3 +81,14 @@ def test_a_view_is_made_once_a_snapshot_and_policy() -> None:
     assert ("chat.completions", "big") in views.of(edited).by_model
     current[0] = build([], {})
     assert not views.of(edited).by_model
+
+
+def test_tools_that_are_left_out_are_on_no_card() -> None:
+    plain = make_instance("llm", models=("small",))
+    assert plain.card is not None
+    tools = [Tool(name=name, path="/v1/chat/completions") for name in ("speak", "search")]
+    snapshot = build([replace(plain, card=plain.card.model_copy(update={"tools": tuple(tools)}))], {})
+    for patterns, left in ((("sp*",), ["speak"]), (("*",), ["speak", "search"]), (("none",), [])):
+        (seen,) = narrowed(snapshot, Policy("p", tools=Globs(patterns))).instances
+        assert seen.card is not None
+        assert [tool.name for tool in seen.card.tools] == left

@@ -350,6 +350,15 @@ def test_a_call_that_takes_too_long_is_a_504_and_is_cancelled(start) -> None:
     slow.close()
 
 
+def test_a_call_whose_deadline_passes_is_stopped(running) -> None:
+    headers = {"x-nexus-deadline": str(time.time() + 0.3)}
+    answer = running.post("/v1/probe/ask", json={"how": "wait"}, headers=headers)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (504, "upstream_timeout")
+    running.until(lambda: engine().seen == ["begun", "cancelled"])
+    answer = running.post("/v1/probe/ask", json={"how": "wait"}, headers=headers)
+    assert (answer.status_code, engine().seen) == (504, ["begun", "cancelled"])
+
+
 def test_while_nothing_is_ready_the_answer_is_a_503_to_try_again(start) -> None:
     release = threading.Event()
 

@@ -1,16 +1,21 @@
 """How control-plane routes answer: JSON made by msgspec, and every error in the one envelope."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Final
 
 import msgspec
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.routing import BaseRoute, Match
+from starlette.types import Scope
 
 from nexus.contract.errors import INVALID_REQUEST, METHOD_NOT_ALLOWED, NOT_FOUND, ApiError, kind_of_status
 from nexus.gateway.log import Log
 from nexus.gateway.storage import refusal
 from nexus.store.errors import StoreError
+
+_METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
 
 def json_answer(value: Any, status: int = 200) -> Response:
@@ -45,6 +50,8 @@ def install_envelopes(app: FastAPI, log: Log) -> None:
         assert isinstance(error, HTTPException)  # noqa: S101
         answer = error_answer(_of_router(request, error))
         answer.headers.update(error.headers or {})
+        if error.status_code == 405:
+            answer.headers["allow"] = ", ".join(_allowed(app.router.routes, request.scope))
         return answer
 
     async def validation(_: Request, error: Exception) -> Response:
@@ -65,6 +72,15 @@ def install_envelopes(app: FastAPI, log: Log) -> None:
     app.add_exception_handler(StoreError, storage)
     app.add_exception_handler(HTTPException, routing)
     app.add_exception_handler(RequestValidationError, validation)
+
+
+def _allowed(routes: Sequence[BaseRoute], scope: Scope) -> list[str]:
+    """The methods that a path is there for: each route knows its own alone, and the router tells the first one's."""
+    return [
+        method
+        for method in _METHODS
+        if any(route.matches({**scope, "method": method})[0] is Match.FULL for route in routes)
+    ]
 
 
 def _of_router(request: Request, error: HTTPException) -> ApiError:

@@ -5,6 +5,7 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from nexus.gateway.api.answers import install_envelopes
 from nexus.gateway.api.artifacts import artifact_routes
 from nexus.gateway.api.audit import audit_routes
+from nexus.gateway.api.document import document_routes
 from nexus.gateway.api.files import file_routes
 from nexus.gateway.api.jobs import job_routes
 from nexus.gateway.api.middleware import Authenticated, Guarded, Recorded, bearer_of
@@ -37,6 +38,7 @@ def create_api(parts: ApiParts) -> FastAPI:
         usage_routes,
     ):
         app.include_router(routes(parts))
+    app.include_router(document_routes(lambda: app.routes))
     install_envelopes(app, parts.log)
     app.add_middleware(Authenticated, parts=parts)
     app.add_middleware(Guarded, guard=parts.guard)

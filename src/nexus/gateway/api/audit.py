@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query, Request, Response
 from nexus.gateway.api.answers import json_answer, page_of
 from nexus.gateway.api.middleware import administrator
 from nexus.gateway.api.parts import ApiParts
+from nexus.gateway.api.shown import AuditPage
 from nexus.store.rows import AuditEntry
 
 _LAST: Final = 2**63 - 1
@@ -16,7 +17,7 @@ def audit_routes(parts: ApiParts) -> APIRouter:
     """The newest entries first; `after` is the id of the last one of the page before."""
     router = APIRouter()
 
-    @router.get("/v1/admin/audit")
+    @router.get("/v1/admin/audit", responses={200: {"model": AuditPage}})
     async def list_audit(
         request: Request,
         limit: Annotated[int, Query(ge=1, le=1000)] = 100,

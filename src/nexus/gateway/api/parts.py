@@ -34,7 +34,8 @@ class ApiParts:
     knows who may ask at all, `gate` lets in what is asked for, `views` are what callers may see of the registry.
     `instance` is this gateway's own instance id, `started` when it started in seconds since the epoch. `store` is
     where files are kept, `tokens` knows those that are let in, `spendings` what they use of their budgets, `desk` who
-    knows of jobs. `base_url` tells, from the Host header that a client sent, how it reaches the gateway.
+    knows of jobs. `base_url` tells, from the Host header that a client sent, how it reaches the gateway. `draining`: it
+    is about to end.
     """
 
     registry: Registry
@@ -56,3 +57,4 @@ class ApiParts:
     gate: Gate
     views: Views
     base_url: Callable[[bytes], str]
+    draining: Callable[[], bool]

@@ -24,6 +24,8 @@ def status_routes(parts: ApiParts) -> APIRouter:
             "first_round": "done" if parts.registry.first_round_done else "running",
             "services": {"ready": len(ready), "total": len(services)},
         }
+        if parts.draining():
+            return json_answer({"status": "draining", "reason": "it is shutting down", "checks": checks}, 503)
         if parts.registry.first_round_done:
             return json_answer({"status": "ready", "checks": checks})
         reason = "the services are being asked for the first time"

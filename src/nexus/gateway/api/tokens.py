@@ -15,6 +15,7 @@ from nexus.gateway.api.answers import json_answer, page_of
 from nexus.gateway.api.middleware import administrator
 from nexus.gateway.api.near import did_you_mean
 from nexus.gateway.api.parts import ApiParts
+from nexus.gateway.api.shown import GoneToken, MadeToken, TokenPage, TokenWithUsage
 from nexus.gateway.api.usage import usage_of
 from nexus.gateway.config import CONFIG_FILE, Config
 from nexus.gateway.edge.auth import digest, new_token
@@ -31,7 +32,7 @@ READ_ONLY: Final = "read_only"
 
 
 def token_routes(parts: ApiParts) -> APIRouter:
-    """All for the administrator alone. `{token}` is an id or a name."""
+    """All for the administrator alone. `{token_id}` is an id or a name."""
     router = APIRouter()
     _add_tellers(router, parts)
     _add_makers(router, parts)
@@ -39,7 +40,7 @@ def token_routes(parts: ApiParts) -> APIRouter:
 
 
 def _add_tellers(router: APIRouter, parts: ApiParts) -> None:
-    @router.get(TOKENS)
+    @router.get(TOKENS, responses={200: {"model": TokenPage}})
     async def list_tokens(
         request: Request, limit: Annotated[int, Query(ge=1, le=1000)] = 1000, after: str | None = None
     ) -> Response:
@@ -54,14 +55,14 @@ def _add_tellers(router: APIRouter, parts: ApiParts) -> None:
         begin = 0 if after is None else ids.index(after) + 1
         return json_answer(page_of(shown[begin : begin + limit], len(shown) > begin + limit))
 
-    @router.get(TOKENS + "/{token}")
-    async def get_token(request: Request, token: str) -> Response:
+    @router.get(TOKENS + "/{token_id}", responses={200: {"model": TokenWithUsage}})
+    async def get_token(request: Request, token_id: str) -> Response:
         administrator(request)
         config = parts.config()
-        declared = _declared(config, token)
+        declared = _declared(config, token_id)
         if declared is not None:
             return json_answer({**_of_file(declared), "usage": _usage(parts, declared.name, declared.policy)})
-        found = await _find(await parts.store.opened(), token)
+        found = await _find(await parts.store.opened(), token_id)
         policy = parts.tokens.policy_of(found) if found.revoked_at is None else None
         return json_answer({**_of_database(found, config), "usage": _usage(parts, found.name, policy)})
 
@@ -69,7 +70,7 @@ def _add_tellers(router: APIRouter, parts: ApiParts) -> None:
 def _add_makers(router: APIRouter, parts: ApiParts) -> None:
     """The routes that change something; each is in force here before its answer, elsewhere within a second."""
 
-    @router.post(TOKENS, status_code=201)
+    @router.post(TOKENS, status_code=201, responses={201: {"model": MadeToken}})
     async def create_token(request: Request, wanted: NewToken) -> Response:
         actor = administrator(request)
         config = parts.config()
@@ -80,26 +81,26 @@ def _add_makers(router: APIRouter, parts: ApiParts) -> None:
         await parts.tokens.look()
         return _shown_once(made, token, config, 201)
 
-    @router.post(TOKENS + "/{token}/rotate")
-    async def rotate_token(request: Request, token: str) -> Response:
+    @router.post(TOKENS + "/{token_id}/rotate", responses={200: {"model": MadeToken}})
+    async def rotate_token(request: Request, token_id: str) -> Response:
         actor = administrator(request)
-        opened, found = await _changeable(parts, token)
+        opened, found = await _changeable(parts, token_id)
         if found.expires_at is not None and found.expires_at <= time.time():
             raise ApiError(CONFLICT, f"The token {found.name!r} has expired: revoke it, and make another.")
         secret = new_token()
         rotated = await opened.tokens.rotate(found.id, digest(secret), actor)
         if rotated is None:
-            raise _unknown(token)
+            raise _unknown(token_id)
         await parts.tokens.look()
         return _shown_once(rotated, secret, parts.config())
 
-    @router.delete(TOKENS + "/{token}")
-    async def revoke_token(request: Request, token: str) -> Response:
+    @router.delete(TOKENS + "/{token_id}", responses={200: {"model": GoneToken}})
+    async def revoke_token(request: Request, token_id: str) -> Response:
         actor = administrator(request)
-        opened, found = await _changeable(parts, token)
+        opened, found = await _changeable(parts, token_id)
         revoked = await opened.tokens.revoke(found.id, actor)
         if revoked is None:
-            raise _unknown(token)
+            raise _unknown(token_id)
         await parts.tokens.look()
         return json_answer({"id": revoked.id, "object": "token", "name": revoked.name, "deleted": True})
 

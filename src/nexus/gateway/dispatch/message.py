@@ -1,5 +1,7 @@
 """The bytes of the request that a service gets: the client's own, but for hop-by-hop fields and the model's name."""
 
+from math import inf
+
 import msgspec
 
 from nexus.contract.errors import INVALID_REQUEST, ApiError
@@ -27,18 +29,20 @@ def body_for(call: Call, target: Target) -> bytes:
     return msgspec.json.encode(fields)
 
 
-def head_for(call: Call, target: Target, address: Address, length: int, more: str = "") -> bytes:
+def head_for(call: Call, target: Target, address: Address, length: int, until: float, more: str = "") -> bytes:
     """Request line and header lines for a body of `length` bytes, with the empty line after them.
 
-    `more` are further lines, each with its CR LF.
+    `until` is the Unix time after which nobody waits for the answer, which the service is told so that it stops; `more`
+    are further lines, each with its CR LF.
     """
     head = call.request.head
     method = head.endpoint.method
     authorization = target.instance.authorization
     own = "" if authorization is None else f"authorization: {authorization}\r\n"
     framing = f"content-length: {length}\r\n" if length or method != "GET" else ""
+    deadline = f"x-nexus-deadline: {until:.3f}\r\n" if until < inf else ""
     start = (
         f"{method} {address.prefix}{head.target} HTTP/1.1\r\n"
         f"host: {address.authority}\r\nx-request-id: {call.request.request_id}\r\n"
     )
-    return b"%b%b%b\r\n" % (start.encode("latin-1"), head.lines, f"{own}{more}{framing}".encode("latin-1"))
+    return b"%b%b%b\r\n" % (start.encode("latin-1"), head.lines, f"{own}{more}{deadline}{framing}".encode("latin-1"))

@@ -5,6 +5,8 @@ that turns out to be closed costs nothing but a new one; whatever ends a call, i
 """
 
 from collections.abc import Callable
+from math import inf
+from time import time
 from typing import Protocol
 
 from nexus.contract.errors import NO_READY_SERVICE, UPSTREAM_ERROR, ApiError
@@ -36,13 +38,15 @@ def lend_nothing(_: str) -> Loan | None:
 class Lease:
     """What a call holds while it is answered: a place in its instance's count, and the connection.
 
-    `stopwatch`, where there is one, measures for how long.
+    `until` is the Unix time by which its answer must be through. `stopwatch`, where there is one, measures for how long
+    an instance is held.
     """
 
     connection: Connection | None = None
     target: Target | None = None
     attempts = 0
     loan: Loan | None = None
+    until = inf
     stopwatch: Stopwatch | None = None
     _pool: Pool | None = None
 
@@ -100,6 +104,7 @@ class Dispatcher:
         """The answer, once the first byte of its body (or its end) is there. Raises ApiError (502, 503)."""
         failure: ApiError | None = None
         client.end_within(plan.timeouts.total)
+        lease.until = time() + plan.timeouts.total
         for target in plan.targets:
             pool = self._upstreams.pool(target.instance)
             lease.take(target, pool)
@@ -125,7 +130,8 @@ class Dispatcher:
         body = body_for(call, target)
         if target.instance.asks:
             lease.loan = self._lend(call.request.head.token)
-        head = head_for(call, target, pool.address, len(body), "" if lease.loan is None else lease.loan.lines)
+        lines = "" if lease.loan is None else lease.loan.lines
+        head = head_for(call, target, pool.address, len(body), lease.until, lines)
         connection = pool.take()
         while True:
             if connection is None:

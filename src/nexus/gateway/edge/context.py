@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Protocol
 
 from nexus.gateway.drive import Signal
 from nexus.gateway.edge.auth import Keyring
@@ -30,9 +30,12 @@ class Limits:
     queued_requests: int = 16
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Edge:
-    """`find` gives the lane's row for (method, path), None where FastAPI serves; `record` takes refusals."""
+    """`find` gives the lane's row for (method, path), None where FastAPI serves; `record` takes refusals.
+
+    `draining`: the gateway is about to end, and each answer is the last one on its connection.
+    """
 
     limits: Limits
     keyring: Keyring
@@ -40,4 +43,26 @@ class Edge:
     find: Callable[[bytes, bytes], Endpoint | None]
     story: Story
     record: Callable[[Outcome], None]
-    connections: set[Any] = field(default_factory=set)
+    connections: set["Connection"] = field(default_factory=set)
+    draining: bool = False
+
+    def begin_drain(self) -> None:
+        """Close each connection after its next answer. May be called again."""
+        if not self.draining:
+            self.draining = True
+            self.keyring.void()  # heads that are known say nothing of the connection's end: they are to be read anew
+
+    def break_off(self) -> None:
+        """End the answers that are still going on: the gateway ends now."""
+        for connection in tuple(self.connections):
+            connection.break_off()
+
+
+class Connection(Protocol):
+    """One client's, as what it shares with the others sees it."""
+
+    def sweep(self, now: float) -> None:
+        """End what has taken too long by loop time `now`."""
+
+    def break_off(self) -> None:
+        """End what is being answered by an error that says why."""

@@ -27,6 +27,8 @@ _NOT_FORWARDED: Final = frozenset(
         b"prefer",
         b"x-nexus-gateway",
         b"x-nexus-delegation",
+        b"x-nexus-timeout",
+        b"x-nexus-deadline",
     )
 )
 

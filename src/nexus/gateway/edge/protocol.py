@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
-from nexus.contract.errors import REQUEST_TIMEOUT, ApiError
+from nexus.contract.errors import OVERLOADED, REQUEST_TIMEOUT, ApiError
 from nexus.gateway.edge import wire
 from nexus.gateway.edge.exchange import NEVER, Exchange
 from nexus.gateway.edge.identity import new_id
@@ -77,6 +77,24 @@ class EdgeProtocol(RequestReader):
         elif self.deadline < now:
             self.deadline = NEVER
             self._client_too_slow()
+
+    def shutdown(self) -> None:
+        """uvicorn asks for the end of the connection: at once if it is idle, else after its answer.
+
+        A request that has begun to come is answered, and a connection that is so new that its first one may be on the
+        way has a moment for it.
+        """
+        if self.cycle is None and not self._incomplete:
+            self.deadline = self.loop.time() + self.edge.limits.linger_seconds
+        elif self._incomplete != "head":
+            super().shutdown()
+
+    def break_off(self) -> None:
+        """The gateway ends: an answer of the lane that is not whole ends with an error, in whatever phase it is."""
+        active = self.active
+        if isinstance(active, Exchange) and not active.response_complete:
+            active.keep_alive = False
+            active.interrupt(ApiError(OVERLOADED, "The gateway is shutting down.", retry_after=1))
 
     def _client_too_slow(self) -> None:
         if self._incomplete and not self._discarding:

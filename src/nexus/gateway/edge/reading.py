@@ -17,6 +17,7 @@ from nexus.gateway.edge.exchange import NEVER, Exchange
 from nexus.gateway.edge.head import head_too_large, inspect_head, without_nominated
 from nexus.gateway.edge.identity import sane_id
 from nexus.gateway.edge.lines import forwarded
+from nexus.gateway.edge.patience import read_patience
 from nexus.gateway.endpoints import STANDARD, Endpoint
 from nexus.gateway.recall import Known, remember
 from nexus.gateway.values import Head, Headers
@@ -206,14 +207,16 @@ class RequestReader(HttpToolsProtocol):
             self._to_application(headers)
             return
         bearer: Bearer | None = None
+        patience: tuple[float | None, float | None] = (None, None)
         if refusal is None:
             try:
                 self._let_knock(path, endpoint, headers, fields)
                 bearer = self._caller(fields.get(b"authorization"), headers)
                 _check_method(method, endpoint)
+                patience = read_patience(fields)
             except ApiError as error:
                 refusal = error
-        exchange = self._exchange(endpoint, query, fields, headers, bearer or Bearer(""))
+        exchange = self._exchange(endpoint, query, fields, headers, bearer or Bearer(""), patience)
         exchange.head_only = method == b"HEAD"
         self.enter(exchange, fields, refusal)
 
@@ -249,7 +252,13 @@ class RequestReader(HttpToolsProtocol):
         return self._bearer
 
     def _exchange(
-        self, endpoint: Endpoint, query: bytes, fields: dict[bytes, bytes], headers: Headers, bearer: Bearer
+        self,
+        endpoint: Endpoint,
+        query: bytes,
+        fields: dict[bytes, bytes],
+        headers: Headers,
+        bearer: Bearer,
+        patience: tuple[float | None, float | None],
     ) -> Exchange:
         connection = fields.get(b"connection")
         head = Head(
@@ -261,11 +270,14 @@ class RequestReader(HttpToolsProtocol):
             sane_id(fields.get(b"x-request-id")),
             b", ".join([value for name, value in headers if name == b"prefer"]) if b"prefer" in fields else b"",
             fields.get(b"host", b""),
+            *patience,
         )
         exchange = Exchange(self, head)
         if connection is not None or not self.parser.should_keep_alive():
             exchange.keep_alive = self.parser.should_keep_alive()
             exchange.http10 = self.parser.get_http_version() == "1.0"
+        if self.edge.draining:
+            exchange.keep_alive = False
         return exchange
 
     def _inspect(self, fields: dict[bytes, bytes], headers: Headers) -> bytes:
@@ -297,6 +309,8 @@ class RequestReader(HttpToolsProtocol):
             name == b"expect" and value.lower() == b"100-continue" for name, value in headers
         )
         super().on_headers_complete()
+        if self.edge.draining:
+            self.cycle.keep_alive = False
         if self.pipeline and self.flow.read_paused:
             self.flow.resume_reading()  # uvicorn pauses behind a request that runs, and would not see the client leave
             self.hold()

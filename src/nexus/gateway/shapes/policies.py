@@ -104,7 +104,7 @@ class PolicyShape(Shape):
     concurrency: Count = 0
     models: _Globs = Field(default_factory=_all)
     operations: _Globs = Field(default_factory=_all)
-    tools: Annotated[Any, _only(["*"])] = Field(default_factory=_all)
+    tools: _Globs = Field(default_factory=_all)
     ip_allow: list[Cidr] = Field(default_factory=list)
     priority: Annotated[Any, _only("interactive")] = "interactive"
     max_request_bytes: Count = 0
@@ -145,6 +145,7 @@ def policies_of(shapes: Mapping[str, PolicyShape]) -> dict[str, Policy]:
             tuple(shape.ip_allow),
             shape.max_request_bytes,
             _parameters(shape.parameters),
+            Globs(shape.tools),
             None if shape.budgets is None else _budgets(shape.budgets),
         )
         for name, shape in shapes.items()

@@ -129,6 +129,7 @@ async def start_gateway(environment: pytest.MonkeyPatch) -> AsyncIterator[Callab
             gate=Gate(Slots(), views),
             views=views,
             base_url=base_url(settings),
+            draining=lambda: False,
         )
         parts = replace(parts, **changes)
         parts.store.start()

@@ -20,6 +20,14 @@ async def test_it_is_ready_once_everyone_was_asked(gateway, instance) -> None:
     }
 
 
+async def test_it_is_not_ready_any_more_once_it_drains(start_gateway, instance) -> None:
+    gateway = await start_gateway(draining=lambda: True)
+    gateway.show(instance("llm"))
+    answer = await gateway.client.get("/readyz")
+    assert (answer.status_code, answer.json()["status"]) == (503, "draining")
+    assert (await gateway.client.get("/health")).status_code == 200
+
+
 async def test_metrics_are_prometheus_text(gateway) -> None:
     answer = await gateway.client.get("/metrics")
     assert answer.text == "nexus_up 1\n"

@@ -3,6 +3,7 @@
 import time
 from typing import Any
 
+from nexus.gateway.api.shown import TokenWithUsage
 from nexus.gateway.config import Config
 from nexus.gateway.edge.auth import digest
 from nexus.policies.budgets import Budget, Budgets
@@ -84,6 +85,7 @@ async def test_the_administrator_sees_it_with_the_token(gateway: Gateway) -> Non
     use(gateway)
     own = await asked(gateway, "sk-kid")
     shown = (await gateway.client.get("/v1/admin/tokens/kid")).json()
+    assert TokenWithUsage.model_validate(shown).model_dump() == shown  # as the document describes it
     assert shown["usage"] == {key: own[key] for key in ("timezone", "day", "month")}
     assert (await gateway.client.get("/v1/admin/tokens/free")).json()["usage"] is None
     made = await gateway.client.post("/v1/admin/tokens", json={"name": "anna", "policy": "kids"})

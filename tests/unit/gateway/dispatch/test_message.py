@@ -1,6 +1,7 @@
 """The bytes that services get."""
 
 import json
+from math import inf
 from typing import Any
 
 import pytest
@@ -88,7 +89,7 @@ def test_in_a_form_only_the_bytes_of_the_name_are_others() -> None:
 
 
 def lines_for(*headers: tuple[bytes, bytes], address: Address = BOX, length: int = 2, **request: Any) -> list[bytes]:
-    head = head_for(make_call(headers=headers, **request), make_target(), address, length)
+    head = head_for(make_call(headers=headers, **request), make_target(), address, length, inf)
     assert head.endswith(b"\r\n\r\n")
     return head.removesuffix(b"\r\n\r\n").split(b"\r\n")
 
@@ -108,7 +109,7 @@ def test_the_head_of_a_request() -> None:
     "name",
     [b"host", b"content-length", b"transfer-encoding", b"connection", b"keep-alive", b"te", b"trailer", b"upgrade",
      b"http2-settings", b"expect", b"proxy-authorization", b"proxy-connection", b"authorization", b"x-api-key",
-     b"cookie", b"accept-encoding", b"x-request-id"],
+     b"cookie", b"accept-encoding", b"x-request-id", b"x-nexus-timeout", b"x-nexus-deadline"],
 )  # fmt: skip
 def test_what_concerns_client_and_gateway_alone_stays_here(name: bytes) -> None:
     assert not [line for line in lines_for((name, b"FORBIDDEN")) if b"FORBIDDEN" in line]
@@ -139,5 +140,10 @@ def test_a_get_without_a_body_says_nothing_of_one() -> None:
 def test_an_instances_own_credential_takes_the_place_of_the_clients() -> None:
     target = make_target(authorization="Bearer sk-instance")
     call = make_call(headers=[(b"authorization", b"Bearer sk-client")])
-    lines = head_for(call, target, BOX, 2).split(b"\r\n")
+    lines = head_for(call, target, BOX, 2, inf).split(b"\r\n")
     assert [line for line in lines if line.startswith(b"authorization")] == [b"authorization: Bearer sk-instance"]
+
+
+def test_the_service_is_told_when_nobody_waits_any_more() -> None:
+    head = head_for(make_call(), make_target(), BOX, 2, 1_700_000_000.1234)
+    assert b"\r\nx-nexus-deadline: 1700000000.123\r\n" in head

@@ -326,7 +326,8 @@ async def test_a_service_that_asks_is_told_what_with(send_asking: Send, peer: Pe
 async def test_a_service_that_asks_nobody_gets_nothing(send_asking: Send, peer: Peer, loans: Loans) -> None:
     send_asking(peer.url, quiet=peer.url)
     head, _ = await (await peer.accept()).request()
-    assert b"x-nexus-" not in head
+    assert b"x-nexus-gateway" not in head
+    assert b"x-nexus-delegation" not in head
     assert loans.lent == []
 
 

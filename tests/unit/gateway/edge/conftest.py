@@ -54,6 +54,7 @@ class Served:
     recorded: list[Outcome]
     keyring: Keyring
     guard: Guard
+    edge: Edge
     opened: list[Connection] = field(default_factory=list)
 
     async def connect(self) -> Connection:
@@ -93,7 +94,7 @@ async def serve() -> AsyncIterator[Callable[..., Any]]:
         server = await loop.create_server(factory, "127.0.0.1", 0)
         sweeper = Sweeper(edge, loop)
         sweeper.start()
-        served = Served(server.sockets[0].getsockname()[1], told, recorded, keyring, edge.guard)
+        served = Served(server.sockets[0].getsockname()[1], told, recorded, keyring, edge.guard, edge)
         running.append((server, sweeper, served))
         return served
 

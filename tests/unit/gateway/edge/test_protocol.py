@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from nexus.contract.errors import ApiError
 from nexus.gateway.drive import Signal
 from nexus.gateway.values import Client, Request
 from tests.servers.raw import Answer
@@ -371,3 +372,52 @@ async def test_fastapi_does_not_answer_what_was_refused_before_it_began(
         assert (await connection.answer()).status == 400
         assert await connection.rest() == b""
     assert caplog.records == []
+
+
+# --- the end of the gateway
+
+
+@pytest.mark.parametrize("path", [CHAT, "/health"])
+async def test_while_it_drains_each_answer_is_the_last_one_on_its_connection(serve: Serve, path: str) -> None:
+    served = await serve()
+    connection = await served.connect()
+    question = ask() if path == CHAT else make(path)
+    for _ in range(2):  # the second time, its head is known
+        connection.send(question)
+        assert (await connection.answer()).header("connection") is None
+    served.edge.begin_drain()
+    connection.send(question)
+    answer = await connection.answer()
+    assert (answer.status, answer.header("connection")) == (200, "close")
+    assert await connection.rest() == b""
+
+
+async def test_what_is_left_at_the_end_is_told_so(serve: Serve) -> None:
+    async def wait(request: Request, client: Client) -> None:
+        try:
+            await Signal()
+        except ApiError as error:
+            client.send_whole(error.status, b"", error.body())
+
+    served = await serve(wait)
+    waiting, idle = await served.connect(), await served.connect()
+    waiting.send(ask())
+    idle.send(make("/health"))
+    await idle.answer()
+    served.edge.break_off()
+    answer = await waiting.answer()
+    assert (answer.status, answer.header("connection")) == (503, "close")
+    assert answer.error["code"] == "overloaded"
+    assert await waiting.rest() == b""
+
+
+@pytest.mark.parametrize("name", ["x-nexus-timeout", "x-nexus-deadline"])
+async def test_how_long_a_client_waits_is_in_the_head(serve: Serve, name: str) -> None:
+    served = await serve()
+    connection = await served.connect()
+    for value in ("2000000000", "soon", "2000000000"):
+        connection.send(ask(headers={name: value}))
+        assert (await connection.answer()).status == (400 if value == "soon" else 200)
+    first, second = served.told
+    assert {first.head.timeout, first.head.deadline} == {None, 2e9} == {second.head.timeout, second.head.deadline}
+    assert name.encode() not in first.head.lines

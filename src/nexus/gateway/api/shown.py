@@ -1,0 +1,95 @@
+"""What the administrator is shown, as the document describes it."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel
+
+
+class ShownToken(BaseModel):
+    """A token without what it is; times are Unix seconds."""
+
+    id: str
+    object: Literal["token"]
+    name: str
+    owner: str
+    policy: str | None
+    state: Literal["active", "expired", "revoked", "shadowed", "powerless"]
+    created_at: int | None
+    expires_at: int | None
+    last_used_at: int | None
+    revoked_at: int | None
+    source: str
+    read_only: bool
+
+
+class Figure(BaseModel):
+    """What was used, and the most that may be; None: no bound."""
+
+    used: float
+    limit: int | None
+
+
+class UsedPeriod(BaseModel):
+    """A day or a month, in Unix seconds."""
+
+    starts_at: int
+    ends_at: int
+    requests: Figure
+    tokens: Figure
+    engine_seconds: Figure
+
+
+class ShownUsage(BaseModel):
+    """What a token has used of its budgets in the day and the month that it is in a time zone."""
+
+    timezone: str
+    day: UsedPeriod
+    month: UsedPeriod
+
+
+class TokenWithUsage(ShownToken):
+    """The same with what it has used; None: it has no budgets."""
+
+    usage: ShownUsage | None
+
+
+class MadeToken(ShownToken):
+    """The same with the token itself, this once."""
+
+    token: str
+
+
+class GoneToken(BaseModel):
+    """What is told of one that was revoked."""
+
+    id: str
+    object: Literal["token"]
+    name: str
+    deleted: Literal[True]
+
+
+class ShownEntry(BaseModel):
+    """Who did what to whom; `created_at` is in Unix seconds."""
+
+    id: str
+    object: Literal["audit.entry"]
+    created_at: int
+    actor: str
+    action: str
+    subject: str
+    details: dict[str, Any]
+
+
+class _Page(BaseModel):
+    object: Literal["list"]
+    first_id: str | None
+    last_id: str | None
+    has_more: bool
+
+
+class TokenPage(_Page):
+    data: list[ShownToken]
+
+
+class AuditPage(_Page):
+    data: list[ShownEntry]
