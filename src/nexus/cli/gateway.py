@@ -10,7 +10,8 @@ from nexus.gateway.shapes.document import ConfigError
 def gateway() -> None:
     """Run the gateway alone, set up by its environment variables."""
     try:
-        run(load_settings())
+        status = run(load_settings())
     except (SettingsError, ConfigError) as error:
         typer.echo(f"nexus: {error}", err=True)
         raise typer.Exit(2) from None
+    raise typer.Exit(status)

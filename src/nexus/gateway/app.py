@@ -6,7 +6,7 @@ import logging
 import secrets
 import signal
 import socket
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +29,7 @@ from nexus.gateway.edge.auth import Keyring
 from nexus.gateway.edge.certificates import CertificateFiles
 from nexus.gateway.edge.context import Edge, Limits
 from nexus.gateway.edge.loans import Lender
+from nexus.gateway.edge.shared_loans import SharedLoans
 from nexus.gateway.edge.sweeper import Sweeper
 from nexus.gateway.endpoints import find
 from nexus.gateway.front import allowlist, create_guard, read_certificate
@@ -37,13 +38,16 @@ from nexus.gateway.record.lines import LineWriter
 from nexus.gateway.record.metrics import Metrics
 from nexus.gateway.record.recorder import Recorder
 from nexus.gateway.registry.composition import create_registry
+from nexus.gateway.registry.told import listeners
 from nexus.gateway.registry.watcher import Registry
 from nexus.gateway.server import Server, create_server, listen
 from nexus.gateway.settings import Settings, ensure_api_key, later_variables
+from nexus.gateway.siblings import Answer, OnlyChild, Siblings
 from nexus.gateway.storage import Store, opening
 from nexus.gateway.tokens import TokenBook
 from nexus.gateway.upstream.upstreams import Upstreams
 from nexus.gateway.views import Views
+from nexus.gateway.workers import keep_workers
 from nexus.policies.spending import Spendings
 from nexus.process import lifeline
 
@@ -52,8 +56,11 @@ FORM_BYTES: Final = 131_072  # what a form with a file has besides the file
 CONFIG_INTERVAL: Final = 1.0  # seconds between two looks at nexus.yaml, and at the certificate
 
 
-def run(settings: Settings) -> None:
-    """Run the gateway until SIGINT or SIGTERM. Raises SettingsError and ConfigError before it listens."""
+def run(settings: Settings) -> int:
+    """Run the gateway until SIGINT or SIGTERM; the exit status.
+
+    Raises SettingsError and ConfigError before it listens.
+    """
     key = settings.api_key.get_secret_value() if settings.api_key else ensure_api_key(STATE)
     lines = LineWriter()
     log = json_log(lines.write)
@@ -61,12 +68,15 @@ def run(settings: Settings) -> None:
     configuration.load()
     certificate = read_certificate(settings, log)
     listener = listen(settings)
+    if settings.workers > 1:
+        return keep_workers(settings, listener, lines, log)
     logging.basicConfig(handlers=[JsonHandler(log)], level=logging.WARNING, force=True)
     lines.start()
     try:
         uvloop.run(_serve(settings, configuration, key, certificate, listener, lines, log))
     finally:
         lines.close()
+    return 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +92,7 @@ class _Gateway:
     budgets: BudgetBook
     edge: Edge
     server: Server
+    siblings: Siblings | OnlyChild
 
 
 async def _serve(
@@ -93,7 +104,7 @@ async def _serve(
     lines: LineWriter,
     log: Log,
 ) -> None:
-    instance = f"gateway-{secrets.token_hex(2)}"
+    instance = f"gateway-{settings.worker.family if settings.worker else secrets.token_hex(2)}"
     own_url = _own_url(settings, listener)
     gateway = _compose(settings, configuration, key, certificate, own_url, lines, log, instance)
     if settings.lifeline_fd is not None:
@@ -124,7 +135,8 @@ def _compose(
     metrics = Metrics(upstreams.loads, lambda: background.tally.queue)
     used: dict[str, float] = {}
     recorder = Recorder(metrics, lines, used)
-    keyring = Keyring(required=settings.auth == "required")
+    loans = SharedLoans(key) if settings.worker is not None else None
+    keyring = Keyring(required=settings.auth == "required", loans=loans)
     guard = create_guard(settings, configuration.config)
     views = Views(lambda: registry.snapshot)
     spendings = Spendings()
@@ -156,9 +168,14 @@ def _compose(
         budgets.apply_config(config)
         registry.apply_config(config)
 
-    async def metrics_text() -> bytes:
+    async def own_metrics(_: bytes = b"") -> bytes:
         await background.tally.look()
         return metrics.text()
+
+    siblings = _siblings(settings, {b"metrics": own_metrics, **listeners(registry, announce)})
+
+    async def metrics_text() -> bytes:
+        return await siblings.metrics(await own_metrics())
 
     api = create_api(
         ApiParts(
@@ -182,13 +199,14 @@ def _compose(
             views=views,
             base_url=base_url(settings),
             draining=lambda: edge.draining,
+            pass_on=siblings.tell,
         )
     )
     server = create_server(api, edge, settings, certificate)
     watches = [configuration.watch(CONFIG_INTERVAL, configure)]
     if certificate is not None:
         watches.append(certificate.watch(CONFIG_INTERVAL))
-    return _Gateway(watches, registry, upstreams, store, background.runner, tokens, budgets, edge, server)
+    return _Gateway(watches, registry, upstreams, store, background.runner, tokens, budgets, edge, server, siblings)
 
 
 @asynccontextmanager
@@ -200,6 +218,7 @@ async def _running(gateway: _Gateway) -> AsyncIterator[None]:
     sweeper.start()
     await gateway.registry.start()
     gateway.store.start()
+    await gateway.siblings.start()
     jobs = asyncio.create_task(gateway.runner.run(), name="jobs")
     tokens = asyncio.create_task(gateway.tokens.run(), name="tokens")
     budgets = asyncio.create_task(gateway.budgets.run(), name="budgets")
@@ -210,11 +229,17 @@ async def _running(gateway: _Gateway) -> AsyncIterator[None]:
             task.cancel()
         sweeper.stop()
         await asyncio.wait((tokens, budgets), timeout=1)  # they may be in the middle of a transaction
+        await gateway.siblings.close()
         await gateway.runner.close()
         await gateway.budgets.close()
         await gateway.registry.close()
         gateway.upstreams.close()
         await gateway.store.close()
+
+
+def _siblings(settings: Settings, answers: Mapping[bytes, Answer]) -> Siblings | OnlyChild:
+    """How this worker speaks with the others, if there are any."""
+    return OnlyChild() if settings.worker is None else Siblings(settings.worker, STATE / "workers", answers)
 
 
 def _limits(settings: Settings) -> Limits:

@@ -89,7 +89,9 @@ class Server(uvicorn.Server):
 
 
 def listen(settings: Settings) -> socket.socket:
-    """The bound socket. Raises SettingsError when the address cannot be had."""
+    """The bound socket, or the one that was inherited. Raises SettingsError when the address cannot be had."""
+    if settings.listener_fd is not None:
+        return socket.socket(fileno=settings.listener_fd)
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

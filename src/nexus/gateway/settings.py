@@ -4,6 +4,7 @@ import ipaddress
 import os
 import secrets
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
@@ -13,7 +14,6 @@ from pydantic import (
     Field,
     SecretStr,
     ValidationError,
-    field_validator,
     model_validator,
 )
 from pydantic.fields import FieldInfo
@@ -94,6 +94,22 @@ def _public(value: str) -> str:
     return address.url
 
 
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """Which of `count` processes it is (from 1), of the gateway that goes by `family`."""
+
+    family: str
+    number: int
+    count: int
+
+
+def _worker(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    family, number, count = value.split(".")
+    return Worker(family, int(number), int(count))
+
+
 Addresses = Annotated[tuple[Annotated[Address, BeforeValidator(_address)], ...], NoDecode, BeforeValidator(_split)]
 DnsNames = Annotated[tuple[Annotated[DnsName, BeforeValidator(_dns_name)], ...], NoDecode, BeforeValidator(_split)]
 CidrList = Annotated[tuple[Annotated[Network, BeforeValidator(_network)], ...], NoDecode, BeforeValidator(_split)]
@@ -104,6 +120,7 @@ File = Annotated[Path, AfterValidator(_file)]
 DatabaseUrl = Annotated[SecretStr, AfterValidator(_database)]
 FilesUrl = Annotated[BlobAddress, NoDecode, BeforeValidator(_blobs)]
 HttpUrl = Annotated[str, AfterValidator(_public)]
+WorkerName = Annotated[Worker, NoDecode, BeforeValidator(_worker)]
 
 
 class Settings(BaseSettings):
@@ -114,7 +131,8 @@ class Settings(BaseSettings):
     that is where it listens. `trusted_proxies` are those whose X-Forwarded-For counts; from `admin_allow` and
     `metrics_allow` /v1/admin and /metrics are answered, unless nexus.yaml says otherwise. `hsts` is in seconds, 0: off.
     At the end, it is not ready for `drain_notice` seconds while it serves, and gives what runs `drain_seconds` to end.
-    Read them with `load_settings`.
+    `worker` and `listener_fd` are told by the process that keeps several (`gateway.workers`). Read them with
+    `load_settings`.
     """
 
     model_config = SettingsConfigDict(
@@ -137,7 +155,7 @@ class Settings(BaseSettings):
     trusted_proxies: CidrList = ()
     admin_allow: CidrList = LOOPBACK
     metrics_allow: CidrList = LOOPBACK
-    workers: int = 1
+    workers: int = Field(default=1, ge=1, le=64)
     max_request_bytes: int = Field(default=64 * 1024 * 1024, ge=1)
     max_file_bytes: int = Field(default=512 * 1024 * 1024, ge=1)
     database_url: DatabaseUrl = SecretStr("sqlite:///.nexus/nexus.db")
@@ -153,13 +171,8 @@ class Settings(BaseSettings):
     drain_notice: Pause = 0.0
     stack_file: Path | None = None
     lifeline_fd: int | None = Field(default=None, ge=0)
-
-    @field_validator("workers")
-    @classmethod
-    def _one_worker(cls, workers: int) -> int:
-        if workers != 1:
-            raise ValueError("this version runs one process; only 1 is possible")
-        return workers
+    listener_fd: int | None = Field(default=None, ge=0)
+    worker: WorkerName | None = None
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:

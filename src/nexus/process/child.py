@@ -50,8 +50,9 @@ class ChildProcess:
         cwd: Path | None,
         lifeline: int,
         on_output: Callable[[bytes], None],
+        more_fds: Sequence[int] = (),
     ) -> Self:
-        """Start a command as the leader of a new session; `lifeline` is the one descriptor that it inherits.
+        """Start a command as the leader of a new session; it inherits `lifeline` and `more_fds`, and nothing else.
 
         `on_output` gets standard output and error together, in the pieces in which they come. Raises OSError.
         """
@@ -66,7 +67,7 @@ class ChildProcess:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=write_end,
                 stderr=asyncio.subprocess.STDOUT,
-                pass_fds=[lifeline],
+                pass_fds=[lifeline, *more_fds],
                 start_new_session=True,
             )
         except BaseException:

@@ -35,7 +35,7 @@ class ApiParts:
     `instance` is this gateway's own instance id, `started` when it started in seconds since the epoch. `store` is
     where files are kept, `tokens` knows those that are let in, `spendings` what they use of their budgets, `desk` who
     knows of jobs. `base_url` tells, from the Host header that a client sent, how it reaches the gateway. `draining`: it
-    is about to end.
+    is about to end. `pass_on` tells the other workers, if there are any (`gateway.siblings`).
     """
 
     registry: Registry
@@ -58,3 +58,4 @@ class ApiParts:
     views: Views
     base_url: Callable[[bytes], str]
     draining: Callable[[], bool]
+    pass_on: Callable[[bytes], Awaitable[object]]

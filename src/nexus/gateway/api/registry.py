@@ -17,6 +17,7 @@ from nexus.gateway.api.answers import json_answer
 from nexus.gateway.api.parts import ApiParts
 from nexus.gateway.registry.address import Address, AddressError, parse_address
 from nexus.gateway.registry.sources.announce import AnnounceSource, TooManyAnnouncedError
+from nexus.gateway.registry.told import announcement, leave_taking
 
 _LARGEST = 64 * 1024
 
@@ -38,6 +39,7 @@ def registry_routes(parts: ApiParts) -> APIRouter:
         except TooManyAnnouncedError as error:
             raise ApiError(OVERLOADED, "Too many services have announced themselves.", retry_after=60) from error
         parts.registry.announced(address.url, source.name)
+        await parts.pass_on(announcement(address))
         return json_answer(
             {
                 "base_url": address.url,
@@ -53,6 +55,7 @@ def registry_routes(parts: ApiParts) -> APIRouter:
         if not source.leave(address.url):
             raise ApiError(NOT_FOUND, f"{address.url} has not announced itself.", param="base_url")
         parts.registry.wake(source.name)
+        await parts.pass_on(leave_taking(address.url))
         return json_answer({"base_url": address.url, "deleted": True})
 
     return router

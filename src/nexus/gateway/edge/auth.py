@@ -14,6 +14,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from nexus.contract.errors import INVALID_API_KEY, OVERLOADED, PERMISSION_DENIED, STORAGE_UNAVAILABLE, ApiError
+from nexus.gateway.edge.shared_loans import SharedLoans
 from nexus.policies.account import Account
 from nexus.policies.networks import Address, within
 from nexus.policies.policy import Policy, nothing
@@ -42,15 +43,21 @@ class Keyring:
     """The tokens that are let in. With `required` False everyone is, as `anonymous`, whose policy `hold` is given.
 
     `version` changes whenever a token may be let in no more, or as somebody else, or a place is closed to it: what was
-    looked up before is void.
+    looked up before is void. `loans`: those that other processes make count, too.
     """
 
     def __init__(
-        self, tokens: Iterable[Token] = (), *, required: bool = True, now: Callable[[], float] = time.time
+        self,
+        tokens: Iterable[Token] = (),
+        *,
+        required: bool = True,
+        loans: SharedLoans | None = None,
+        now: Callable[[], float] = time.time,
     ) -> None:
         self._required = required
         self._now = now
         self._lent: dict[bytes, str] = {}
+        self._loans = loans
         self._accounts: dict[str, Account] = {}
         self._held: tuple[tuple[Token, ...], Policy | None] | None = None
         self._whole = True
@@ -98,14 +105,16 @@ class Keyring:
 
     def lend(self, name: str) -> str:
         """A further token that goes by `name`, until it is taken back: for a service that asks on a caller's behalf."""
+        if self._loans is not None:
+            return self._loans.make(name)
         token = f"lent-{secrets.token_urlsafe(24)}"
         self._lent[digest(token)] = name
         return token
 
     def take_back(self, token: str) -> None:
         """Let in a lent token no more."""
-        self._lent.pop(digest(token), None)
-        self.version += 1
+        if self._lent.pop(digest(token), None) is not None:
+            self.version += 1
 
     def bearer(self, name: str) -> Bearer:
         """Who goes by `name`, for work that is done later; one who is known no more may ask for nothing."""
@@ -128,6 +137,8 @@ class Keyring:
     def _known(self, authorization: bytes | None) -> Bearer | None:
         key = _key(authorization)
         lender = self._lent.get(key)
+        if self._loans is not None:
+            lender = self._loans.name_of(_credentials(authorization))
         if lender is not None:
             bearer = self._bearers.get(lender)
             return None if bearer is None else replace(bearer, lent=True)

@@ -29,6 +29,7 @@ from nexus.gateway.registry.snapshot import Instance, State
 from nexus.gateway.registry.sources.announce import AnnounceSource
 from nexus.gateway.registry.watcher import Registry
 from nexus.gateway.settings import load_settings
+from nexus.gateway.siblings import OnlyChild
 from nexus.gateway.storage import Store, opening
 from nexus.gateway.tokens import TokenBook
 from nexus.gateway.views import Views
@@ -130,6 +131,7 @@ async def start_gateway(environment: pytest.MonkeyPatch) -> AsyncIterator[Callab
             views=views,
             base_url=base_url(settings),
             draining=lambda: False,
+            pass_on=OnlyChild().tell,
         )
         parts = replace(parts, **changes)
         parts.store.start()
