@@ -4,9 +4,8 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
-from nexus.contract.errors import UPSTREAM_TIMEOUT, ApiError
 from nexus.gateway.drive import Drive, Signal
-from nexus.gateway.values import ClientGoneError
+from nexus.gateway.values import ClientGoneError, LateError
 
 T = TypeVar("T")
 
@@ -30,6 +29,7 @@ class Caller(Drive):
         self.length: int | None = None
         self.body = b""
         self.end = ""
+        self.told_to_wait: list[str] = []
 
     # --- for tests
 
@@ -94,8 +94,11 @@ class Caller(Drive):
     def _bound(self, name: str, seconds: float, what: str) -> None:
         if name in self._timers:
             self._timers[name].cancel()
-        error = ApiError(UPSTREAM_TIMEOUT, f"The service did not {what} in time.")
+        error = LateError(what, final=name == "end")
         self._timers[name] = self._loop.call_later(seconds, self.interrupt, error)
+
+    def keep_waiting(self, why: str, head: bytes) -> None:
+        self.told_to_wait.append(why)
 
     def send_whole(self, status: int, head: bytes, body: bytes) -> None:
         self._begin(status, head, len(body))

@@ -1,6 +1,7 @@
 """The values that a request turns into, as tests of single stages make them up."""
 
 from collections.abc import Mapping, Sequence
+from time import perf_counter
 from typing import Any
 
 from nexus.contract.card import Card
@@ -33,7 +34,7 @@ def make_request(
     """A whole request; `headers` as given, without those that a real one would have besides."""
     target = f"{at.path}?{query.decode('latin-1')}" if query else at.path
     head = Head(at, target, forwarded(headers), content_type, bearer or Bearer("administrator"))
-    return Request(head, body, "req-1", 0.0)
+    return Request(head, body, "req-1", perf_counter())
 
 
 def make_call(model: str | None = "m", body: bytes = BODY, *, stream: bool = False, **request: Any) -> Call:

@@ -50,9 +50,14 @@ class Seen:
 
 @dataclass
 class State:
-    """What the upstream answers to the service contract; tests change it while it runs."""
+    """What the upstream answers to the service contract; tests change it while it runs.
+
+    `script`, where it is set, is what it does with requests, whatever they say; of `scripts` one is used up by each.
+    """
 
     card: dict[str, Any] | bytes
+    script: dict[str, Any] | None = None
+    scripts: list[dict[str, Any]] = field(default_factory=list)
     healthy: bool = True
     ready: bool = True
     gates: dict[str, asyncio.Semaphore] = field(default_factory=lambda: defaultdict(lambda: asyncio.Semaphore(0)))
@@ -176,7 +181,8 @@ class Connection(asyncio.Protocol):
             self._task = asyncio.get_running_loop().create_task(self._play(exchange))
 
     async def _play(self, exchange: Exchange) -> None:
-        script = exchange.json().get("script") or {}
+        state = self.upstream.state
+        script = state.scripts.pop(0) if state.scripts else state.script or exchange.json().get("script") or {}
         kind = script.get("kind", "sse" if exchange.json().get("stream") else "json")
         await BEHAVIOURS[kind](exchange, script)
         self.upstream.note(lambda: None)

@@ -11,6 +11,8 @@ import struct
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
+from tests.servers.tellers import tell
+
 if TYPE_CHECKING:
     from tests.servers.scripted import Exchange
 
@@ -62,7 +64,7 @@ def embeddings_answer(request: dict[str, Any]) -> dict[str, Any]:
 
 
 async def answer_json(exchange: "Exchange", script: Script) -> None:
-    """The plain answer of the path; `body`, `status` and `headers` replace parts of it."""
+    """The plain answer of the path; `body`, `status` and `headers` replace parts of it, `delay` are seconds."""
     asked = exchange.json()
     name = str(asked.get("model", ""))
     if "body" in script:
@@ -74,6 +76,8 @@ async def answer_json(exchange: "Exchange", script: Script) -> None:
     else:
         body = {"path": exchange.path, "method": exchange.method, "echo": asked}
     await exchange.gate(script)
+    if "delay" in script:
+        await asyncio.sleep(script["delay"])
     exchange.whole(script.get("status", 200), json.dumps(body).encode(), script.get("headers", {}))
 
 
@@ -88,14 +92,15 @@ async def answer_tools(exchange: "Exchange", script: Script) -> None:
 
 
 async def stream(exchange: "Exchange", script: Script) -> None:
-    """`tokens` events, `interval` seconds or one opening of `gate` apart, then the end that `end` names.
+    """`tokens` events, `before` seconds after the head, `interval` seconds or one opening of `gate` apart, then an end.
 
-    Ends: `done` (finish, usage if asked for, [DONE]), `no_done`, `cut` (in the middle of an event, chunking whole),
-    `drop` (in the middle of an event, connection closed), `reset` (the same with RST), `hang`.
+    The end that `end` names: `done` (finish, usage if asked for, [DONE]), `no_done`, `cut` (in the middle of an event,
+    chunking whole), `drop` (in the middle of an event, connection closed), `reset` (the same with RST), `hang`.
     """
     asked = exchange.json()
     name = str(asked.get("model", ""))
     exchange.head(200, {"content-type": "text/event-stream"})
+    await asyncio.sleep(script.get("before", 0))
     for number in range(script.get("tokens", 3)):
         if number:
             await exchange.gate(script)
@@ -162,17 +167,25 @@ async def flood(exchange: "Exchange", script: Script) -> None:
         await asyncio.sleep(0)
 
 
+def _type(script: Script) -> bytes:
+    media_type: str = script.get("type", "application/json")
+    return media_type.encode()
+
+
 async def hang(exchange: "Exchange", script: Script) -> None:
     """No answer at all."""
     await asyncio.Event().wait()
 
 
 async def head_then_hang(exchange: "Exchange", script: Script) -> None:
-    """A head, with a content-length unless `chunked`, and nothing of its body; `first` bytes of it where given."""
+    """A head, with a content-length unless `chunked`, and nothing of its body; `first` bytes of it where given.
+
+    Its content type is JSON, unless `type` says otherwise.
+    """
     if script.get("chunked"):
         exchange.head(200, {"content-type": "text/event-stream"})
     else:
-        exchange.raw(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 5000\r\n\r\n")
+        exchange.raw(b"HTTP/1.1 200 OK\r\ncontent-type: %b\r\ncontent-length: 5000\r\n\r\n" % _type(script))
         exchange.raw(b"z" * script.get("first", 0))
     await asyncio.Event().wait()
 
@@ -188,8 +201,8 @@ async def reset(exchange: "Exchange", script: Script) -> None:
 
 
 async def short(exchange: "Exchange", script: Script) -> None:
-    """Fewer bytes than the content-length says, then the connection is closed."""
-    exchange.raw(b'HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 500\r\n\r\n{"half":')
+    """Fewer bytes than the content-length says, then the connection is closed; JSON, unless `type` says otherwise."""
+    exchange.raw(b'HTTP/1.1 200 OK\r\ncontent-type: %b\r\ncontent-length: 500\r\n\r\n{"half":' % _type(script))
     await exchange.drained()
     exchange.close()
 
@@ -269,4 +282,5 @@ BEHAVIOURS: dict[str, Behaviour] = {
     "big": big,
     "slow": slow,
     "garbage": garbage,
+    "tell": tell,
 }

@@ -20,7 +20,7 @@ def test_it_withstands_what_schemathesis_makes_of_its_document(gateway: Gateway,
     command += ["--checks", "all", "--exclude-checks", ",".join(NOT_SO), "--request-timeout", "10", "--no-color"]
     told = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=100, check=False)
     assert told.returncode == 0, told.stdout[-6000:] + told.stderr[-2000:]
-    assert "6 selected" in told.stdout or "Tested: " in told.stdout
+    assert "Tested: " in told.stdout
 
 
 def test_the_document_is_the_administrators_alone(gateway: Gateway) -> None:

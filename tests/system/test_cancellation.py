@@ -16,6 +16,7 @@ from tests.servers.raw import RawClient, request, wait_until
 from tests.servers.scripted import ScriptedUpstream, Seen
 
 CHAT = "/v1/chat/completions"
+SPEECH = "/v1/audio/speech"
 SECONDS = 1.0
 
 
@@ -32,10 +33,10 @@ Leave = Callable[[RawClient], None]
 LEAVINGS = pytest.mark.parametrize("leave", [leave_politely, leave_by_reset])
 
 
-def ask(client: RawClient, script: dict[str, Any], **fields: Any) -> str:
-    """Send a chat request; returns its id."""
+def ask(client: RawClient, script: dict[str, Any], path: str = CHAT, **fields: Any) -> str:
+    """Send a request; returns its id."""
     identity = f"leaving-{time.monotonic_ns()}"
-    client.send(request(CHAT, chat_body(script, **fields), token=TOKEN, headers={"x-request-id": identity}))
+    client.send(request(path, chat_body(script, **fields), token=TOKEN, headers={"x-request-id": identity}))
     return identity
 
 
@@ -75,7 +76,7 @@ def test_after_the_services_head(
 @LEAVINGS
 def test_in_the_middle_of_a_plain_body(gateway: Gateway, upstream: ScriptedUpstream, leave: Leave) -> None:
     with RawClient(gateway.port) as client:
-        identity = ask(client, {"kind": "head_then_hang", "first": 500})
+        identity = ask(client, {"kind": "head_then_hang", "first": 500, "type": "audio/wav"}, SPEECH)
         status, _ = client.read_head()
         assert status == 200
         leaves_and_is_noticed(gateway, upstream, client, leave, upstream.seen[0], identity)

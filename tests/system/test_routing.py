@@ -34,7 +34,7 @@ def test_answers_say_who_gave_them(gateway: Gateway) -> None:
 
 
 def test_errors_say_who_was_asked(gateway: Gateway) -> None:
-    answer = gateway.chat({"kind": "error", "status": 429})
+    answer = gateway.chat({"kind": "error", "status": 400})
     assert (answer.header("x-nexus-service"), answer.header("x-nexus-attempts")) == ("scripted", "1")
 
 

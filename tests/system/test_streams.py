@@ -14,11 +14,12 @@ from tests.servers.scripted import ScriptedUpstream
 from tests.servers.scripts import USAGE
 
 CHAT = "/v1/chat/completions"
+SPEECH = "/v1/audio/speech"
 DONE = b"data: [DONE]\n\n"
 
 
-def ask(client: RawClient, script: dict[str, Any], **fields: Any) -> None:
-    client.send(request(CHAT, chat_body(script, **fields), token=TOKEN))
+def ask(client: RawClient, script: dict[str, Any], path: str = CHAT, **fields: Any) -> None:
+    client.send(request(path, chat_body(script, **fields), token=TOKEN))
 
 
 def events(body: bytes) -> list[dict[str, Any]]:
@@ -50,7 +51,7 @@ def test_tokens_arrive_as_they_are_sent(gateway: Gateway, upstream: ScriptedUpst
 
 def test_plain_bodies_arrive_as_they_are_sent_too(gateway: Gateway, upstream: ScriptedUpstream) -> None:
     with RawClient(gateway.port) as client:
-        ask(client, {"kind": "slow", "gate": "letter"})
+        ask(client, {"kind": "slow", "gate": "letter"}, SPEECH)
         upstream.open("letter")
         _, headers = client.read_head()
         assert dict(headers)["content-length"] == "4"
@@ -69,13 +70,14 @@ def test_a_stream_passes_byte_for_byte(gateway: Gateway, upstream: ScriptedUpstr
 
 
 @pytest.mark.parametrize("end", ["no_done", "cut", "drop", "reset"])
-@pytest.mark.parametrize("gate", [{}, {"gate": "end"}], ids=["at-once", "later"])
+@pytest.mark.parametrize("later", [False, True], ids=["at-once", "later"])
 def test_a_cut_stream_ends_with_one_error_event(
-    gateway: Gateway, upstream: ScriptedUpstream, end: str, gate: dict[str, str]
+    gateway: Gateway, upstream: ScriptedUpstream, end: str, later: bool
 ) -> None:
+    """Whoever is asked after that breaks off just there, too."""
     with RawClient(gateway.port) as client:
-        ask(client, {"kind": "sse", "tokens": 2, "end": end, **gate}, stream=True)
-        upstream.open("end", 2 if gate else 0)
+        ask(client, {"kind": "sse", "tokens": 2, "end": end, **({"gate": end} if later else {})}, stream=True)
+        upstream.open(end, 6 if later else 0)
         answer = client.answer()
         assert client.closed()
     *before, last = events(answer.body)
@@ -106,9 +108,14 @@ def test_a_stream_that_takes_too_long_in_all_ends_with_an_error_event(
 
 def test_a_plain_answer_that_breaks_off_is_never_whole(gateway: Gateway) -> None:
     with RawClient(gateway.port) as client:
-        ask(client, {"kind": "short"})
+        ask(client, {"kind": "short", "type": "audio/wav"}, SPEECH)
         with pytest.raises(ClosedError):
             client.answer()
+
+
+def test_a_plain_answer_of_json_that_breaks_off_is_an_error(gateway: Gateway) -> None:
+    answer = gateway.chat({"kind": "short"})
+    assert (answer.status, answer.error["code"], answer.header("x-nexus-attempts")) == (502, "upstream_error", "3")
 
 
 @pytest.mark.parametrize("kind", ["http10", "trailers", "interim"])
@@ -141,7 +148,7 @@ def test_connections_to_a_service_are_used_again(gateway: Gateway, upstream: Scr
 
 
 def test_large_answers_pass_whole(gateway: Gateway) -> None:
-    answer = gateway.chat({"kind": "big", "bytes": 30_000_001})
+    answer = gateway.post(SPEECH, chat_body({"kind": "big", "bytes": 30_000_001}))
     assert answer.header("content-length") == "30000001"
     assert (len(answer.body), answer.body.count(b"\n")) == (30_000_001, 30_000)
 

@@ -132,7 +132,8 @@ class Limits(_Part):
 
 
 class Card(_Part):
-    """The whole card. `read_card` reads one from bytes that nobody vouches for.
+    """The whole card. `read_card` reads one from bytes that nobody vouches for. `region` is where the instance stands,
+    in its operator's words.
 
     The lists are bounded so that reading a card, however hostile, takes milliseconds.
     """
@@ -140,6 +141,7 @@ class Card(_Part):
     schema_version: Literal["v1"]
     service: ServiceInfo
     instance: Label = ""
+    region: Label = ""
     backend: Backend = Backend()
     capabilities: Capabilities = Capabilities()
     endpoints: tuple[Endpoint, ...] = Field(default=(), max_length=512)

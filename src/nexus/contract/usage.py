@@ -1,6 +1,6 @@
 """What an answer cost in tokens, read from the shapes in which engines say it."""
 
-from typing import Self
+from typing import Any, Self
 
 import msgspec
 
@@ -51,7 +51,18 @@ def read_usage(body: bytes) -> Usage | None:
         carrier = _decoder.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
-    counts = carrier.usage or (carrier.response.usage if carrier.response else None)
+    return _usage_of(carrier.usage or (carrier.response.usage if carrier.response else None))
+
+
+def read_counts(value: Any) -> Usage | None:
+    """The usage that a decoded `usage` object gives; None where it is of another shape."""
+    try:
+        return _usage_of(msgspec.convert(value, _Counts))
+    except msgspec.ValidationError:
+        return None
+
+
+def _usage_of(counts: _Counts | None) -> Usage | None:
     if counts is None:
         return None
     prompt = counts.prompt_tokens if counts.prompt_tokens is not None else counts.input_tokens

@@ -33,13 +33,16 @@ from nexus.gateway.edge.shared_loans import SharedLoans
 from nexus.gateway.edge.sweeper import Sweeper
 from nexus.gateway.endpoints import find
 from nexus.gateway.front import allowlist, create_guard, read_certificate
+from nexus.gateway.health.health import Health
 from nexus.gateway.log import JsonHandler, Log, json_log
+from nexus.gateway.queue.turns import Turns
 from nexus.gateway.record.lines import LineWriter
 from nexus.gateway.record.metrics import Metrics
 from nexus.gateway.record.recorder import Recorder
 from nexus.gateway.registry.composition import create_registry
 from nexus.gateway.registry.told import listeners
 from nexus.gateway.registry.watcher import Registry
+from nexus.gateway.routing.router import Router
 from nexus.gateway.server import Server, create_server, listen
 from nexus.gateway.settings import Settings, ensure_api_key, later_variables
 from nexus.gateway.siblings import Answer, OnlyChild, Siblings
@@ -47,6 +50,7 @@ from nexus.gateway.storage import Store, opening
 from nexus.gateway.tokens import TokenBook
 from nexus.gateway.upstream.upstreams import Upstreams
 from nexus.gateway.views import Views
+from nexus.gateway.waiting import create_turns
 from nexus.gateway.workers import keep_workers
 from nexus.policies.spending import Spendings
 from nexus.process import lifeline
@@ -88,6 +92,7 @@ class _Gateway:
     upstreams: Upstreams
     store: Store
     runner: Runner
+    turns: Turns
     tokens: TokenBook
     budgets: BudgetBook
     edge: Edge
@@ -132,25 +137,41 @@ def _compose(
     """All parts, joined and at rest."""
     registry, announce = create_registry(settings, configuration.config, log, instance=instance)
     upstreams = Upstreams(asyncio.get_running_loop())
-    metrics = Metrics(upstreams.loads, lambda: background.tally.queue)
+    health = Health()
+    views = Views(lambda: registry.snapshot)
+    turns = create_turns(
+        registry,
+        upstreams,
+        views,
+        rules=lambda: configuration.config.queue,
+        load_seconds=lambda model: configuration.timeouts_for("models.load", model).first_byte,
+        log=log,
+    )
+    metrics = Metrics(upstreams.loads, lambda: background.tally.queue, health.tripped, turns.counts)
     used: dict[str, float] = {}
     recorder = Recorder(metrics, lines, used)
     loans = SharedLoans(key) if settings.worker is not None else None
     keyring = Keyring(required=settings.auth == "required", loans=loans)
     guard = create_guard(settings, configuration.config)
-    views = Views(lambda: registry.snapshot)
     spendings = Spendings()
-    gate = Gate(Slots(), views, treasurer=Treasurer(spendings))
+    router = Router(views, settings.region)
+    gate = Gate(Slots(), views, router=router, treasurer=Treasurer(spendings))
     path = RequestPath(
         views=views,
         in_flight=upstreams.in_flight,
         gate=gate,
-        dispatcher=Dispatcher(upstreams, registry.report_refused, Lender(keyring, own_url).lend),
+        dispatcher=Dispatcher(
+            upstreams, registry.report_refused, Lender(keyring, own_url).lend, health=health, log=log
+        ),
         record=recorder.record,
+        rules=lambda: configuration.config.rules,
+        health=health,
+        turns=turns,
     )
     store = Store(opening(settings), log)
     tokens = TokenBook(keyring, key, configuration.config, store, used, log)
     budgets = BudgetBook(spendings, configuration.config, store, log)
+    router.hold(configuration.config.routes, configuration.config.aliases)
     background = create_background(path, store, configuration, settings, keyring.bearer)
     edge = Edge(
         limits=_limits(settings),
@@ -164,6 +185,7 @@ def _compose(
     def configure(config: Config) -> None:
         guard.allowlist = allowlist(settings, config)
         keyring.void()
+        router.hold(config.routes, config.aliases)
         tokens.apply_config(config)
         budgets.apply_config(config)
         registry.apply_config(config)
@@ -185,6 +207,8 @@ def _compose(
             config=lambda: configuration.config,
             metrics_text=metrics_text,
             in_flight=upstreams.in_flight,
+            health=health,
+            turns=turns,
             check_token=keyring.check_owner,
             guard=guard,
             record=recorder.record_control,
@@ -206,7 +230,9 @@ def _compose(
     watches = [configuration.watch(CONFIG_INTERVAL, configure)]
     if certificate is not None:
         watches.append(certificate.watch(CONFIG_INTERVAL))
-    return _Gateway(watches, registry, upstreams, store, background.runner, tokens, budgets, edge, server, siblings)
+    return _Gateway(
+        watches, registry, upstreams, store, background.runner, turns, tokens, budgets, edge, server, siblings
+    )
 
 
 @asynccontextmanager
@@ -231,6 +257,7 @@ async def _running(gateway: _Gateway) -> AsyncIterator[None]:
         await asyncio.wait((tokens, budgets), timeout=1)  # they may be in the middle of a transaction
         await gateway.siblings.close()
         await gateway.runner.close()
+        await gateway.turns.close()
         await gateway.budgets.close()
         await gateway.registry.close()
         gateway.upstreams.close()

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from math import inf
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
 
@@ -23,18 +23,22 @@ from nexus.gateway.shapes.policies import (
     policies_of,
     tokens_of,
 )
+from nexus.gateway.shapes.queue import QUEUE_KEYS, QueueShape
+from nexus.gateway.shapes.retries import (
+    RETRIES_KEYS,
+    FallbackMistakeError,
+    FallbacksShape,
+    RetriesShape,
+    fallbacks_of,
+)
+from nexus.gateway.shapes.routes import ROUTE_KEYS, Routes, rules_of
 from nexus.gateway.shapes.times import TIMES_KEYS, AllTimes, Jobs, Times
-from nexus.gateway.values import Timeouts
+from nexus.gateway.values import QueueRules, Retries, Rules, Timeouts
 from nexus.jobs.rules import JobRules
 from nexus.policies.networks import Networks
 from nexus.policies.policy import Policy
+from nexus.policies.routing.rule import Rule
 from nexus.policies.token import Token
-
-_LATER: Final = ("fallbacks", "retries", "stream_recovery")
-"""Keys of the contract that this version does not act on yet: without them service is worse, but nobody is let in."""
-
-_REFUSED: Final = ("routes",)
-"""Keys that restrict who may do what: to pass over one would let through what somebody meant to keep out."""
 
 CONFIG_FILE: Final = "nexus.yaml"
 
@@ -79,19 +83,20 @@ such a verb bound it otherwise. A pull may take for ever, as long as it tells of
 class Config:
     """What nexus.yaml says. `aliases` maps each configured alias to the name that it finally stands for.
 
-    `ip_allowlist` are networks by path prefix. `later` are the keys that are there although this version does not act
-    on them.
+    `ip_allowlist` are networks by path prefix.
     """
 
     aliases: Mapping[str, str] = field(default_factory=dict)
     timeouts: Timeouts = field(default_factory=Timeouts)
     operations: Mapping[str, Overrides] = field(default_factory=lambda: {**VERBS, **SLOW})
     models: Mapping[str, Overrides] = field(default_factory=dict)
+    queue: QueueRules = field(default_factory=QueueRules)
+    rules: Rules = field(default_factory=Rules)
     jobs: JobRules = field(default_factory=JobRules)
     policies: Mapping[str, Policy] = field(default_factory=dict)
     tokens: tuple[Token, ...] = ()
+    routes: tuple[Rule, ...] = ()
     ip_allowlist: Mapping[str, Networks] = field(default_factory=dict)
-    later: tuple[str, ...] = ()
 
     def timeouts_for(self, operation: str, model: str | None) -> Timeouts:
         """The timeouts of one call: a model's own before an operation's own before those of all."""
@@ -110,14 +115,19 @@ class Config:
 
 class _File(Shape):
     aliases: dict[Name, Name] = Field(default_factory=dict)
+    fallbacks: FallbacksShape = Field(default_factory=dict)
+    retries: RetriesShape = RetriesShape()
     timeouts: AllTimes = AllTimes()
+    queue: QueueShape = QueueShape()
     jobs: Jobs = Jobs()
     policies: dict[PolicyName, PolicyShape] = Field(default_factory=dict)
     tokens: list[TokenShape] = Field(default_factory=list)
+    routes: Routes = Field(default_factory=list)
     ip_allowlist: AllowlistShape = Field(default_factory=dict)
+    stream_recovery: Literal["resume", "error"] = "resume"
 
 
-_KEYS: Final[Keys] = {(): _File, **TIMES_KEYS, **POLICY_KEYS}
+_KEYS: Final[Keys] = {(): _File, **RETRIES_KEYS, **QUEUE_KEYS, **TIMES_KEYS, **POLICY_KEYS, **ROUTE_KEYS}
 
 
 def parse_config(text: str) -> Config:
@@ -127,33 +137,38 @@ def parse_config(text: str) -> Config:
         return Config()
     if not isinstance(document, dict):
         raise ConfigError("it should be a mapping of keys to values")
-    for key in document:
-        if key in _REFUSED:
-            raise ConfigError(f"{key}: this version does not act on it yet; take it out")
     try:
-        file = TypeAdapter(_File).validate_python({key: one for key, one in document.items() if key not in _LATER})
+        file = TypeAdapter(_File).validate_python(document)
         policies = policies_of(file.policies)
         tokens = tokens_of(file.tokens, policies)
+        aliases = _resolved(file.aliases)
+        fallbacks = fallbacks_of(file.fallbacks, aliases)
+        rules = Rules(Retries(**file.retries.model_dump()), fallbacks, file.stream_recovery == "resume")
     except ValidationError as error:
         raise told(error, text, _KEYS) from error
     except TokenMistakeError as error:
         path = ("tokens", str(error.index), error.key)
         raise mistake(".".join(path), str(error), text, path) from error
+    except FallbackMistakeError as error:
+        path = ("fallbacks", error.model, str(error.index))
+        raise mistake(".".join(path), str(error), text, path) from error
     times = file.timeouts
     usual: Mapping[str, Overrides] = {**VERBS, **SLOW} if times.first_byte is None else VERBS
     return Config(
-        aliases=_resolved(file.aliases),
+        aliases=aliases,
+        rules=rules,
         timeouts=_overrides(times).over(Timeouts()),
         operations={
             **usual,
             **{name: _unless_said(_overrides(own), usual.get(name)) for name, own in times.operations.items()},
         },
         models={name: _overrides(own) for name, own in times.models.items()},
+        queue=QueueRules(**file.queue.model_dump()),
         jobs=JobRules(**file.jobs.model_dump()),
         policies=policies,
         tokens=tokens,
+        routes=rules_of(file.routes),
         ip_allowlist=read_rules(file.ip_allowlist),
-        later=tuple(key for key in _LATER if key in document),
     )
 
 
@@ -198,7 +213,7 @@ class ConfigFile:
         """Read the file now. Raises ConfigError, its message headed by the file's name."""
         self._stamp = self._look()
         if self._stamp is not None:
-            self.config = self._read()
+            self.config = read_config(self.path)
         return self.config
 
     def timeouts_for(self, operation: str, model: str | None) -> Timeouts:
@@ -224,7 +239,7 @@ class ConfigFile:
             self._log("warning", "config_removed", path=str(self.path), reason="what was read last stays")
             return None
         try:
-            config = self._read()
+            config = read_config(self.path)
         except ConfigError as error:
             self._log("error", "config_refused", path=str(self.path), reason=str(error))
             return None
@@ -238,12 +253,6 @@ class ConfigFile:
         except OSError:
             return None
         return status.st_mtime_ns, status.st_size, status.st_ino
-
-    def _read(self) -> Config:
-        config = read_config(self.path)
-        for key in config.later:
-            self._log("warning", "config_key_not_acted_on", path=str(self.path), key=key)
-        return config
 
 
 def read_config(path: Path) -> Config:

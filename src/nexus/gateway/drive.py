@@ -103,3 +103,13 @@ async def outside(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, T])
         task.cancel()
         raise
     return task.result()
+
+
+async def pause(loop: asyncio.AbstractEventLoop, seconds: float) -> None:
+    """Let so much time pass."""
+    over = Signal()
+    timer = loop.call_later(seconds, over.set)
+    try:
+        await over
+    finally:
+        timer.cancel()

@@ -26,7 +26,8 @@ _VERBS: Final[Mapping[tuple[str, str], str]] = {
 class Endpoint(msgspec.Struct, frozen=True):
     """One row. `bodies` empty means: whatever the service takes. `service`, when set, is the only one to be asked.
 
-    `path` is the path at the service. `done_marker`: a whole event stream ends with `data: [DONE]`. `standard`: it is
+    `path` is the path at the service. `events`: a streamed answer is one of server-sent events. `done_marker`: a whole
+    event stream ends with `data: [DONE]`. `standard`: it is
     there whatever the services say. `job`: whether a call may become a durable job, or is the run of one.
     `itself`: it is the service's own affair, never that of the engine behind it; `model`: what model the path names.
     """
@@ -42,6 +43,7 @@ class Endpoint(msgspec.Struct, frozen=True):
     job: JobKind | Literal["running"] = "never"
     itself: bool = False
     model: str | None = None
+    events: bool = False
 
     @property
     def verb(self) -> bytes:
@@ -60,6 +62,7 @@ def standard(operation: Operation) -> Endpoint:
         operation.done_marker,
         standard=True,
         job=operation.job,
+        events=operation.stream == "sse",
     )
 
 

@@ -1,20 +1,27 @@
-"""The story of a request, the gateway's table of contents: intake, admit, plan, dispatch, relay, record."""
+"""The story of a request, the gateway's table of contents: intake, admit, plan, queue, dispatch, relay, record."""
 
 from collections.abc import Callable
+from functools import partial
 from time import perf_counter, time
 
-from nexus.contract.errors import INTERNAL_ERROR, ApiError
+import msgspec
+
+from nexus.contract.errors import INTERNAL_ERROR, NO_READY_SERVICE, ApiError
 from nexus.gateway.admit.gate import Gate, Permit
-from nexus.gateway.dispatch.send import Dispatcher, Lease
+from nexus.gateway.dispatch.lease import Lease
+from nexus.gateway.dispatch.send import Dispatcher
 from nexus.gateway.edge.wire import error_head
+from nexus.gateway.health.health import Health
 from nexus.gateway.intake.body import read
 from nexus.gateway.plan.targets import plan
+from nexus.gateway.queue.turns import Turns
 from nexus.gateway.registry.snapshot import Snapshot
 from nexus.gateway.relay.collected import Collected
+from nexus.gateway.relay.recovery import Again
 from nexus.gateway.relay.relay import relay
 from nexus.gateway.relay.result import Relayed
 from nexus.gateway.siding import Siding
-from nexus.gateway.values import Call, Client, ClientGoneError, Outcome, Plan, Reply, Request, Timeouts
+from nexus.gateway.values import Call, Client, ClientGoneError, Outcome, Plan, Reply, Request, Rules, Timeouts
 from nexus.policies.policy import Policy
 
 CLIENT_CLOSED = 499  # nginx's word for a request whose client left; it is seen in logs and metrics alone
@@ -23,7 +30,8 @@ CLIENT_CLOSED = 499  # nginx's word for a request whose client left; it is seen 
 class Inference:
     """Serves requests of the lane. What it holds is handed in; what it reads of others it reads afresh each time.
 
-    `view` gives the snapshot as a policy lets it be seen.
+    `view` gives the snapshot as a policy lets it be seen, `rules` what is done about calls that fail, `health` how
+    instances do.
     """
 
     def __init__(
@@ -35,6 +43,9 @@ class Inference:
         dispatcher: Dispatcher,
         record: Callable[[Outcome], None],
         siding: Siding | None = None,
+        rules: Callable[[], Rules] = Rules,
+        health: Health | None = None,
+        turns: Turns | None = None,
     ) -> None:
         self._view = view
         self._timeouts = timeouts
@@ -43,6 +54,9 @@ class Inference:
         self._dispatcher = dispatcher
         self._record = record
         self._siding = siding
+        self._rules = rules
+        self._health = health or Health()
+        self._turns = turns
         self._turn = 0
 
     async def serve(self, request: Request, client: Client, lease: Lease | None = None) -> None:
@@ -57,20 +71,24 @@ class Inference:
         try:
             call = read(request)
             call, permit, result.limits = self._gate.admit(call, lease)
+            if call.routed is not None:
+                result.limits += call.routed.head
             if self._siding is not None and self._siding.wanted(call):
                 call = await self._siding.prepare(call)
                 if call.job_after is not None:
                     await self._siding.put_off(call, client, result)
                     return
-            self._turn += 1
-            timeouts = self._timeouts(request.head.endpoint.operation, call.model).within(request.head, time())
-            snapshot = self._view(request.head.bearer.policy)
-            course = plan(call, snapshot, self._in_flight, self._turn, timeouts)
+            listens = call.stream and request.head.endpoint.events
+            if listens:
+                client.keep_waiting("waiting", result.limits)
+            course = await self._course(call, client, result)
+            if listens and course.targets[0].is_cold:
+                client.keep_waiting(f"loading {course.targets[0].model}", result.limits)
             reply = await self._dispatcher.send(call, course, client, lease)
             if call.wants_urls and self._siding is not None:
                 await self._publish(self._siding, call, course, reply, client, lease, result)
             else:
-                await relay(call, course, reply, client, result)
+                await relay(call, course, reply, client, result, self._again(call, course, client, lease))
         except ClientGoneError:
             result.status, result.error = CLIENT_CLOSED, "client_closed"
         except ApiError as error:
@@ -85,6 +103,41 @@ class Inference:
             lease.release()
             self._record(outcome)
 
+    def plan(self, call: Call) -> Plan:
+        """The plan for a call by what is known now. Raises ApiError (404, 503)."""
+        self._turn += 1
+        head = call.request.head
+        timeouts = self._timeouts(head.endpoint.operation, call.model).within(head, time())
+        snapshot = self._view(head.bearer.policy)
+        rules, health = self._rules(), self._health
+        return plan(call, snapshot, self._in_flight, self._turn, timeouts, rules, health, health.clock)
+
+    async def _course(self, call: Call, client: Client, result: Relayed) -> Plan:
+        """The plan for a call whose turn has come: at once where somebody has room, else it waits for that."""
+        try:
+            course = self.plan(call)
+        except ApiError as refusal:
+            turns = self._turns
+            target = turns.cold(call) if turns is not None and refusal.kind is NO_READY_SERVICE else None
+            if turns is None or target is None:
+                raise
+            endpoint = call.request.head.endpoint
+            if call.stream and endpoint.events:
+                client.keep_waiting(f"loading {target.model}", result.limits)
+            timeouts = self._timeouts(endpoint.operation, call.model).within(call.request.head, time())
+            seconds = min(timeouts.first_byte, timeouts.total)
+            return _still_within(await turns.warm(call, self.plan, target, seconds, result), call.request)
+        first = course.targets[0]
+        if self._turns is not None and self._in_flight(first.instance.url) >= first.instance.room:
+            course = _still_within(await self._turns.turn(call, self.plan, course, result), call.request)
+        return course
+
+    def _again(self, call: Call, course: Plan, client: Client, lease: Lease) -> Again | None:
+        """How a stream that breaks off is asked for again; None for what is never."""
+        if not (call.stream and call.request.head.endpoint.done_marker and self._rules().resumes):
+            return None
+        return partial(self._dispatcher.again, plan=course, client=client, lease=lease)
+
     async def _publish(
         self, siding: Siding, call: Call, course: Plan, reply: Reply, client: Client, lease: Lease, result: Relayed
     ) -> None:
@@ -95,6 +148,15 @@ class Inference:
         body = await siding.publish(call, collected.status, collected.body)
         collected.release(body)
         result.bytes_out = len(body)
+
+
+def _still_within(course: Plan, request: Request) -> Plan:
+    """The plan of a call that has waited: what its client gives it to be answered in began when it came."""
+    if request.head.timeout is None:
+        return course
+    left = max(0.0, request.head.timeout - (perf_counter() - request.started))
+    timeouts = msgspec.structs.replace(course.timeouts, total=min(course.timeouts.total, left))
+    return msgspec.structs.replace(course, timeouts=timeouts)
 
 
 def _outcome(request: Request, call: Call | None, lease: Lease, result: Relayed) -> Outcome:
@@ -121,6 +183,9 @@ def _outcome(request: Request, call: Call | None, lease: Lease, result: Relayed)
         result.usage,
         lease.attempts,
         error,
+        "" if call is None or call.routed is None else call.routed.why,
+        None if result.queued is None else int(result.queued * 100_000) / 100,
+        result.priority,
     )
 
 

@@ -131,6 +131,7 @@ class Settings(BaseSettings):
     that is where it listens. `trusted_proxies` are those whose X-Forwarded-For counts; from `admin_allow` and
     `metrics_allow` /v1/admin and /metrics are answered, unless nexus.yaml says otherwise. `hsts` is in seconds, 0: off.
     At the end, it is not ready for `drain_notice` seconds while it serves, and gives what runs `drain_seconds` to end.
+    `region` is where it stands, for `routes`.
     `worker` and `listener_fd` are told by the process that keeps several (`gateway.workers`). Read them with
     `load_settings`.
     """
@@ -166,6 +167,7 @@ class Settings(BaseSettings):
     s3_secret_access_key: Secret | None = None
     public_url: HttpUrl | None = None
     advertised_url: HttpUrl | None = None
+    region: str = Field(default="", pattern=r"^[\x20-\x7e]{0,256}$")
     head_timeout: Seconds = 10.0
     drain_seconds: Pause = 10.0
     drain_notice: Pause = 0.0

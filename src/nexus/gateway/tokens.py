@@ -15,7 +15,7 @@ from nexus.gateway.edge.auth import ADMINISTRATOR, ANONYMOUS, Keyring, digest
 from nexus.gateway.log import Log
 from nexus.gateway.storage import Store
 from nexus.policies.policy import Policy, nothing
-from nexus.policies.token import Token
+from nexus.policies.token import Bearer, Token
 from nexus.store.errors import StoreError
 from nexus.store.rows import KeptToken
 
@@ -51,6 +51,11 @@ class TokenBook:
         """nexus.yaml says this now."""
         self._config = config
         self._hold()
+
+    def bearer(self, name: str) -> Bearer | None:
+        """Who goes by a name now; None for nobody, and for one who may ask for nothing."""
+        bearer = self._keyring.bearer(name)
+        return None if bearer.policy == nothing() else bearer
 
     async def run(self) -> None:
         """Look at the database and write what was used, for ever."""

@@ -9,10 +9,12 @@ from typing import Protocol
 
 import msgspec
 
+from nexus.contract.errors import OVERLOADED, UPSTREAM_TIMEOUT, ApiError
 from nexus.contract.usage import Usage
 from nexus.gateway.endpoints import Endpoint
 from nexus.gateway.registry.snapshot import Target
 from nexus.gateway.upstream.connection import Answer
+from nexus.policies.routing.rule import Within
 from nexus.policies.token import Bearer
 
 Headers = Sequence[tuple[bytes, bytes]]
@@ -22,12 +24,47 @@ class ClientGoneError(Exception):
     """The caller closed its connection before its answer was whole."""
 
 
+class Routed(msgspec.Struct, frozen=True):
+    """What a rule of `routes` made of a call: `rule` is its number, `why` what answers and logs tell of it, in ASCII.
+
+    `asked` is the model that the client wrote, `model` the one in its place, None where it is the same. `within` bounds
+    who may answer.
+    """
+
+    rule: int
+    why: str
+    asked: str | None = None
+    model: str | None = None
+    within: Within | None = None
+
+    @property
+    def head(self) -> bytes:
+        """The header line that tells of it, with its CR LF."""
+        return f"x-nexus-route: {self.why}\r\n".encode()
+
+
+class EndingError(ApiError):
+    """The gateway ends, and nobody else is asked any more."""
+
+    def __init__(self) -> None:
+        super().__init__(OVERLOADED, "The gateway is shutting down.", retry_after=1)
+
+
+class LateError(ApiError):
+    """The service did not do something in time. `final`: the whole call's time is up, so that nobody else is asked."""
+
+    def __init__(self, what: str, *, final: bool = False) -> None:
+        super().__init__(UPSTREAM_TIMEOUT, f"The service did not {what} in time.")
+        self.final = final
+
+
 class Head(msgspec.Struct, frozen=True):
     """What the head of a request says, its caller already known; requests that say the same share one.
 
     `target` is path and query at the service; `lines` are the header lines that go on to it, each with its CR LF.
     `request_id` is the client's own, if it sent a sane one; `prefer` and `host` are those headers. `timeout` (seconds)
-    and `deadline` (Unix seconds) are how long the client is willing to wait, where it says so.
+    and `deadline` (Unix seconds) are how long the client is willing to wait, where it says so. `routed` is for the run
+    of a job, which goes where its call was led.
     """
 
     endpoint: Endpoint
@@ -40,6 +77,7 @@ class Head(msgspec.Struct, frozen=True):
     host: bytes = b""
     timeout: float | None = None
     deadline: float | None = None
+    routed: Routed | None = None
 
     @property
     def token(self) -> str:
@@ -67,10 +105,11 @@ class Request(msgspec.Struct, frozen=True):
 
 
 class Call(msgspec.Struct, frozen=True):
-    """What is asked: `model` as the client wrote it (None where the operation needs none).
+    """What is asked: `model` as the client wrote it, or a rule of `routes` (None where the operation needs none).
 
     `job_after`: it may run as a job, which the client is told of after so many seconds; None: it is answered as it
-    comes. `wants_urls`: its answer's pictures are to be URLs.
+    comes. `wants_urls`: its answer's pictures are to be URLs. `routed`: a rule decided about it. `continued`: the body
+    for models that continue an answer which broke off.
     """
 
     request: Request
@@ -79,6 +118,8 @@ class Call(msgspec.Struct, frozen=True):
     form_model_span: tuple[int, int] | None = None  # where a multipart body has the model's name
     job_after: float | None = None
     wants_urls: bool = False
+    routed: Routed | None = None
+    continued: bytes | None = None
 
 
 class Timeouts(msgspec.Struct, frozen=True):
@@ -102,11 +143,35 @@ class Timeouts(msgspec.Struct, frozen=True):
         return self.total if self.total < inf else self.idle
 
 
+class Retries(msgspec.Struct, frozen=True):
+    """How often one call is tried, and how many further attempts there may be for each call, all taken together."""
+
+    max_attempts: int = 3
+    budget_ratio: float = 0.2
+
+
+class Rules(msgspec.Struct, frozen=True):
+    """What nexus.yaml says about calls that fail. `fallbacks`: other models, by any name that a caller may use.
+
+    `resumes`: a stream that breaks off goes on elsewhere, if it can.
+    """
+
+    retries: Retries = Retries()
+    fallbacks: Mapping[str, tuple[str, ...]] = {}
+    resumes: bool = True
+
+
 class Plan(msgspec.Struct, frozen=True):
-    """The targets to try, best first, and how long they may take. Never empty."""
+    """The targets to try, best first, how long they may take and how often they may be tried. Never empty.
+
+    All that are ready are there: instances of the model asked for, then those of its fallbacks; those whose circuits
+    are open come last. The first `alike` of them do the same model.
+    """
 
     targets: tuple[Target, ...]
     timeouts: Timeouts
+    retries: Retries = Retries()
+    alike: int = 1
 
 
 class Reply(msgspec.Struct, frozen=True):
@@ -130,7 +195,17 @@ class Client(Protocol):
         """Bound the whole answer: no later bound reaches further."""
 
     def expect_within(self, seconds: float, what: str) -> None:
-        """The service must do `what` within `seconds` from now, or the story is interrupted with UPSTREAM_TIMEOUT."""
+        """The service must do `what` within `seconds` from now, or the story is interrupted with LateError.
+
+        It may go on after that, with something else; once the whole answer's bound has passed the error is `final`.
+        """
+
+    def keep_waiting(self, why: str, head: bytes) -> None:
+        """Until its answer begins, the caller, who reads events, is told now and then by a comment that it is `why`.
+
+        `head` are header lines that its answer has in any case. Once it was told, what is sent must be events or an
+        error: ApiError (502) is raised for other answers.
+        """
 
     def send_whole(self, status: int, head: bytes, body: bytes) -> None:
         """Send a whole answer. `head` is header lines, each with its CR LF, without framing headers."""
@@ -151,6 +226,13 @@ class Client(Protocol):
         """The body will not become whole: close the connection so that nobody takes it for finished."""
 
 
+class QueueRules(msgspec.Struct, frozen=True):
+    """How many calls may wait for a place at a service, and for how many seconds."""
+
+    max_waiting: int = 1000
+    max_seconds: float = 30.0
+
+
 class Queue(msgspec.Struct, frozen=True, gc=False):
     """Jobs by operation: `waiting` are those of the whole database, `running` those that this gateway runs."""
 
@@ -161,7 +243,8 @@ class Queue(msgspec.Struct, frozen=True, gc=False):
 class Outcome(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """How a request ended: what metrics count and, in this very shape, a line of the log.
 
-    `ts` is Unix seconds; `ms` and `ttft_ms` (until the first byte of the answer) are milliseconds. `status` 499: the
+    `ts` is Unix seconds; `ms` and `ttft_ms` (until the first byte of the answer) are milliseconds, as is `queued_ms`,
+    how long one that had to wait for its turn did so, with its `priority`. `status` 499: the
     client left before its answer was whole. Everything a client could have made up is left out, but for its request id.
     """
 
@@ -183,3 +266,6 @@ class Outcome(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     usage: Usage | None = None
     attempts: int = 0
     error: str = ""
+    route: str = ""
+    queued_ms: float | None = None
+    priority: str = ""

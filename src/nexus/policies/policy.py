@@ -14,8 +14,9 @@ class Policy:
     """`rpm` and `tpm`: requests and tokens in any minute; `concurrency`: calls at once; 0 is no bound, in bytes too.
 
     `models` are compared with models' own names, not with aliases that lead to them. `ip_allow`: where callers may
-    come from; from everywhere where it is empty. `tools` are compared with the names that cards give them. `budgets`
-    None: nothing is counted by the day or the month.
+    come from; from everywhere where it is empty. `tools` are compared with the names that cards give them.
+    `priority`: `interactive`, `normal` or `batch`, of calls that wait. `budgets` None: nothing is counted by the day
+    or the month.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Policy:
     max_request_bytes: int = 0
     parameters: Parameters = field(default_factory=Parameters)
     tools: Globs = field(default_factory=everything)
+    priority: str = "interactive"
     budgets: Budgets | None = None
 
     @cached_property
@@ -39,7 +41,7 @@ class Policy:
     def restricts(self) -> bool:
         """Whether it says anything of what may be asked for, and not only of how much and from where."""
         how_much = replace(self, name="", rpm=0, tpm=0, concurrency=0, ip_allow=(), budgets=None)
-        return how_much != Policy("")
+        return replace(how_much, priority="interactive") != Policy("")
 
 
 def nothing() -> Policy:

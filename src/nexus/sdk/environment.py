@@ -27,6 +27,7 @@ STANDARD: Final = (
         description="port to listen on; 0 takes a free one",
     ),
     ConfigEntry(env="NEXUS_SERVICE_INSTANCE", description="this copy's name; else <service>-<4 hex digits>"),
+    ConfigEntry(env="NEXUS_REGION", description="where this copy stands, for the gateway's routes"),
     ConfigEntry(env="NEXUS_MODELS_DIR", description="a further folder of model manifest entries"),
     ConfigEntry(env="NEXUS_MODELS_CACHE", default=".nexus/models", description="where fetched models are kept"),
     ConfigEntry(env="NEXUS_GATEWAY_URL", description="gateway to announce this service to"),
@@ -56,6 +57,7 @@ class ServiceSettings:
     instance: str
     models_cache: Path
     drain_seconds: float
+    region: str = ""
     models_dir: Path | None = None
     gateway_url: str | None = None
     ca_cert: Path | None = None
@@ -78,6 +80,7 @@ def read_settings(manifest: ServiceManifest, environ: Mapping[str, str] | None =
         host=value["NEXUS_SERVICE_HOST"],
         port=value["NEXUS_SERVICE_PORT"],
         instance=value["NEXUS_SERVICE_INSTANCE"] or f"{manifest.name}-{secrets.token_hex(2)}",
+        region=value["NEXUS_REGION"] or "",
         models_dir=Path(value["NEXUS_MODELS_DIR"]) if value["NEXUS_MODELS_DIR"] else None,
         models_cache=Path(value["NEXUS_MODELS_CACHE"]),
         gateway_url=gateway.rstrip("/") if gateway else None,

@@ -86,7 +86,8 @@ class Service:
         self.keeper: Keeper | None = None
         self.engine: Engine | None = None
         self._bound: Mapping[str, BoundOperation] = MappingProxyType({})
-        self._promised = provisional_card(manifest, read_entries(self._folders()), settings.instance)
+        promised = provisional_card(manifest, read_entries(self._folders()), settings.instance)
+        self._promised = promised.model_copy(update={"region": settings.region})
         self._draining_since: float | None = None
         self._probers: dict[str, Prober] = {}
         self._told = asyncio.Condition()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from nexus.contract.usage import Usage, read_usage
+from nexus.contract.usage import Usage, read_counts, read_usage
 
 
 @pytest.mark.parametrize(
@@ -28,6 +28,13 @@ def test_embeddings_have_no_completion() -> None:
 )  # fmt: skip
 def test_nothing_to_read_is_none(body: bytes) -> None:
     assert read_usage(body) is None
+
+
+def test_decoded_counts_are_read_alike() -> None:
+    assert read_counts({"prompt_tokens": 7, "completion_tokens": 5, "more": {}}) == Usage(7, 5)
+    assert read_counts({"input_tokens": 7}) == Usage(7, 0)
+    for nothing in (None, "7", {}, {"prompt_tokens": "7"}, [7]):
+        assert read_counts(nothing) is None
 
 
 def test_usages_add_up_and_one_estimate_makes_the_sum_one() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from nexus.gateway.config import SLOW, Config, ConfigFile, parse_config
 from nexus.gateway.shapes.document import ConfigError
-from nexus.gateway.values import Timeouts
+from nexus.gateway.values import Retries, Rules, Timeouts
 from nexus.jobs.rules import JobRules
 
 GOOD = """
@@ -89,7 +89,11 @@ def test_an_empty_file_gives_the_defaults(text: str) -> None:
         ("ip_allowlist: {/v1/admin/: []}", "ip_allowlist./v1/admin/: it covers what is below it as well"),
         ("ip_allowlist: {5: []}", "ip_allowlist.5: "),
         ("ip_allowlst: {}", "ip_allowlst: there is no such key; did you mean ip_allowlist?"),
-        ("zzz: 1", "zzz: there is no such key among aliases, timeouts, jobs, policies, tokens, ip_allowlist"),
+        (
+            "zzz: 1",
+            "zzz: there is no such key among aliases, fallbacks, retries, timeouts, queue, jobs, policies, tokens, "
+            "routes",
+        ),
         ("5: 1", "5: "),
         ("- a", "it should be a mapping"),
         ("just words", "it should be a mapping"),
@@ -112,7 +116,8 @@ def test_an_empty_file_gives_the_defaults(text: str) -> None:
         ("jobs: {max_attempts: 1.5}", "jobs.max_attempts: "),
         ("jobs: {max_queued: 2.5}", "jobs.max_queued: "),
         ("jobs: {timout: 5}", "jobs.timout: there is no such key; did you mean timeout?"),
-        *[(f"{key}: {{}}", f"{key}: this version does not act on it yet") for key in ("routes",)],
+        ("routes: {}", "routes: "),
+        ("routes: [{when: {model: a}}]", "routes.0: it should have one of deny, use, split; it has none"),
     ],
 )
 def test_a_mistake_is_one_line_that_names_the_key(text: str, message: str) -> None:
@@ -199,20 +204,42 @@ async def test_edits_are_handed_over_while_it_is_watched(tmp_path: Path) -> None
     await asyncio.gather(watching, return_exceptions=True)
 
 
-def test_keys_of_later_versions_are_passed_over_and_told(tmp_path: Path) -> None:
-    path = tmp_path / "nexus.yaml"
-    path.write_text("stream_recovery: resume\nretries: {max_attempts: 3}\naliases: {a: b}\n")
-    told: list[object] = []
+def test_streams_are_recovered_unless_the_file_says_otherwise() -> None:
+    assert parse_config("").rules.resumes
+    assert parse_config("stream_recovery: resume").rules.resumes
+    assert not parse_config("stream_recovery: error").rules.resumes
+    for bad in ("true", "retry", "[resume]"):
+        with pytest.raises(ConfigError, match=r"^stream_recovery: "):
+            parse_config(f"stream_recovery: {bad}")
 
-    def log(level: str, event: str, **fields: object) -> None:
-        told.append((level, event, fields.get("key")))
 
-    config = ConfigFile(path, log).load()
-    assert config.aliases == {"a": "b"}
-    assert told == [
-        ("warning", "config_key_not_acted_on", "retries"),
-        ("warning", "config_key_not_acted_on", "stream_recovery"),
-    ]
+def test_retries_and_fallbacks_are_rules() -> None:
+    text = """
+aliases: {small: qwen-s, tiny: small}
+fallbacks: {big: [tiny, other, qwen-s], qwen-s: [big]}
+retries: {max_attempts: 5, budget_ratio: 0.1}
+"""
+    rules = parse_config(text).rules
+    assert rules.retries == Retries(5, 0.1)
+    assert rules.fallbacks == {"big": ("qwen-s", "other"), "qwen-s": ("big",), "small": ("big",), "tiny": ("big",)}
+    assert parse_config("aliases: {}").rules == Config().rules == Rules()
+
+
+@pytest.mark.parametrize(
+    ("text", "start"),
+    [
+        ("retries: {max_attempts: 0}", "retries.max_attempts: it should be greater than or equal to 1, not 0 (line 1)"),
+        ("retries: {budget_ratio: 1.5}", "retries.budget_ratio: it should be less than or equal to 1"),
+        ("retries: {max_attempt: 2}", "retries.max_attempt: there is no such key; did you mean max_attempts?"),
+        ("fallbacks: {a: b}", "fallbacks.a: it should be a valid list"),
+        ("aliases: {x: a}\nfallbacks:\n  a: [b, x]", "fallbacks.a.1: x is the same model as a"),
+    ],
+)
+def test_a_wrong_rule_is_told_by_its_key(text: str, start: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_config(text)
+    assert str(caught.value).startswith(start), str(caught.value)
+    assert f"(line {text.count(chr(10)) + 1})" in str(caught.value)
 
 
 def test_jobs_have_bounds_of_their_own() -> None:

@@ -8,14 +8,15 @@ import pytest
 
 from nexus.gateway.admit.gate import Gate
 from nexus.gateway.admit.slots import Slots
-from nexus.gateway.dispatch.send import Dispatcher, Lease
+from nexus.gateway.dispatch.lease import Lease
+from nexus.gateway.dispatch.send import Dispatcher
 from nexus.gateway.inference import Inference
 from nexus.gateway.registry.index import build
 from nexus.gateway.registry.snapshot import Snapshot
 from nexus.gateway.siding import Siding
 from nexus.gateway.storage import refusal
 from nexus.gateway.upstream.upstreams import Upstreams
-from nexus.gateway.values import Call, Headers, Outcome, Request, Timeouts
+from nexus.gateway.values import Call, Headers, Outcome, Request, Rules, Timeouts
 from nexus.gateway.views import Views
 from nexus.jobs.values import Job, Order, State
 from nexus.store.errors import DatabaseError
@@ -33,6 +34,7 @@ class Lane:
         self.slots = Slots(limit)
         self.views = Views(lambda: self.snapshot)
         self.timeouts = Timeouts()
+        self.rules = Rules()
         self.fault: Exception | None = None
         self.refused: list[str] = []
         self.recorded: list[Outcome] = []
@@ -45,6 +47,7 @@ class Lane:
             dispatcher=Dispatcher(upstreams, lambda url, reason: self.refused.append(url)),
             record=self.recorded.append,
             siding=siding,
+            rules=lambda: self.rules,
         )
 
     def _timeouts(self, operation: str, model: str | None) -> Timeouts:
@@ -142,9 +145,11 @@ async def test_a_service_that_refuses(lane: Lane, peer: Peer) -> None:
 
 async def test_a_service_that_breaks(lane: Lane, peer: Peer) -> None:
     caller = lane.begin()
-    (await asked(peer)).close()
+    for _ in range(3):
+        (await asked(peer)).close()
     await caller.result()
     assert caller.status == 502
+    assert b"x-nexus-attempts: 3" in caller.lines()
     assert (lane.outcome().level, lane.outcome().error) == ("error", "upstream_error")
 
 
@@ -159,14 +164,27 @@ async def test_a_service_that_takes_too_long(lane: Lane, peer: Peer) -> None:
 
 
 async def test_a_stream_that_is_cut_is_an_error_though_its_status_is_200(lane: Lane, peer: Peer) -> None:
+    lane.rules = Rules(resumes=False)
     caller = lane.begin(make_request(b'{"model":"m","stream":true}'))
     side = await asked(peer)
-    side.events(b"data: 1\n\n")
+    side.events(b"data: {}\n\n")
     side.close()
     await caller.result()
     assert caller.end == "closed"
     outcome = lane.outcome()
     assert (outcome.level, outcome.status, outcome.error, outcome.stream) == ("error", 200, "upstream_error", True)
+
+
+async def test_a_stream_that_is_cut_goes_on_in_another_attempt(lane: Lane, peer: Peer) -> None:
+    caller = lane.begin(make_request(b'{"model":"m","stream":true}'))
+    for events in (b"data: {}\n\n", b"data: [DONE]\n\n"):
+        side = await asked(peer)
+        side.events(events)
+        side.close()
+    await caller.result()
+    assert (caller.end, caller.body.endswith(b"data: [DONE]\n\n")) == ("finished", True)
+    outcome = lane.outcome()
+    assert (outcome.level, outcome.status, outcome.error, outcome.attempts) == ("info", 200, "", 2)
 
 
 async def before_anything(lane: Lane, peer: Peer, caller: Caller) -> None:
@@ -178,7 +196,7 @@ async def before_the_answer(lane: Lane, peer: Peer, caller: Caller) -> None:
 
 
 async def in_the_answer(lane: Lane, peer: Peer, caller: Caller) -> None:
-    (await asked(peer)).events(b"data: 1\n\n")
+    (await asked(peer)).events(b"data: {}\n\n")
     await caller.until(lambda caller: bool(caller.body))
 
 

@@ -60,6 +60,7 @@ def test_an_empty_variable_is_an_unset_one(monkeypatch: pytest.MonkeyPatch) -> N
     ("variable", "value"),
     [
         ("NEXUS_HOST", "not a host"),
+        ("NEXUS_REGION", "e\tu"),
         ("NEXUS_TRUSTED_PROXIES", "proxy"),
         ("NEXUS_TRUSTED_PROXIES", "10.0.0.0/8 10.1.0.0/16"),
         ("NEXUS_ADMIN_ALLOW", "10.0.0.1/8"),

@@ -239,3 +239,11 @@ async def test_a_use_that_cannot_be_written_harms_nobody(make, monkeypatch: pyte
     book.used["ci"] = 3000.0
     await book.book.write()
     assert (await opened.tokens.living())[1][0].last_used_at == 3000.0
+
+
+async def test_who_goes_by_a_name_now(make) -> None:
+    book = make(Config(policies={"kids": KIDS}, tokens=(Token(digest("sk-file"), "filed", KIDS),)))
+    found = book.book.bearer("filed")
+    assert found is not None
+    assert (found.name, found.policy) == ("filed", KIDS)
+    assert book.book.bearer("nobody") is None

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from nexus.contract.usage import Usage
-from nexus.gateway.values import Outcome, Plan, Timeouts
+from nexus.gateway.values import Outcome, Plan, Routed, Timeouts
 from tests.servers.calls import make_call, make_request, make_target
 
 OUTCOME = Outcome(1.5, "info", "request", "req-1", "administrator", "chat.completions", 200, 12.5)
@@ -59,3 +59,7 @@ def test_a_reader_may_stay_away_as_long_as_an_answer_may_take_if_that_is_bounded
 def test_a_client_can_only_make_its_time_shorter(timeout: float, deadline: float, total: float) -> None:
     head = msgspec.structs.replace(make_request().head, timeout=timeout, deadline=deadline)
     assert Timeouts(idle=5, total=60).within(head, now=1000) == Timeouts(idle=5, total=total)
+
+
+def test_a_rule_is_told_in_one_header_line() -> None:
+    assert Routed(2, "2; use model=a").head == b"x-nexus-route: 2; use model=a\r\n"

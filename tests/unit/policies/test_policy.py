@@ -37,3 +37,8 @@ def test_limits_alone_restrict_nothing_of_what_is_asked_for() -> None:
         Policy("a", parameters=rules),
     ):
         assert policy.restricts
+
+
+def test_a_priority_says_nothing_of_what_may_be_asked() -> None:
+    assert Policy("p").priority == "interactive"
+    assert not Policy("p", priority="batch").restricts

@@ -30,6 +30,7 @@ def test_everything_given() -> None:
             "NEXUS_SERVICE_HOST": "0.0.0.0",
             "NEXUS_SERVICE_PORT": "0",
             "NEXUS_SERVICE_INSTANCE": "a",
+            "NEXUS_REGION": "eu",
             "NEXUS_MODELS_DIR": "/m",
             "NEXUS_GATEWAY_URL": "http://gateway:8800/",
             "NEXUS_REGISTRATION_SECRET": "hush",
@@ -37,7 +38,7 @@ def test_everything_given() -> None:
             "NEXUS_LLM_THREADS": "4",
         },
     )
-    assert (settings.host, settings.port, settings.instance) == ("0.0.0.0", 0, "a")
+    assert (settings.host, settings.port, settings.instance, settings.region) == ("0.0.0.0", 0, "a", "eu")
     assert settings.gateway_url == "http://gateway:8800"
     assert settings.lifeline_fd == 7
     assert settings.config == {"NEXUS_LLM_THREADS": 4, "NEXUS_LLM_X": None}

@@ -146,3 +146,10 @@ async def test_an_engine_that_cannot_be_had_ends_the_run(tmp_path: Path) -> None
     with pytest.raises(ServiceError, match="engine:E"):
         await service.run()
     await service.drain()
+
+
+async def test_its_card_says_where_it_stands(tmp_path: Path) -> None:
+    (tmp_path / "service.toml").write_text(MANIFEST)
+    manifest = read_manifest(tmp_path)
+    assert Service(manifest, read_settings(manifest, {"NEXUS_REGION": "eu"})).card().region == "eu"
+    assert Service(manifest, read_settings(manifest, {})).card().region == ""

@@ -1,5 +1,6 @@
-"""Call → Permit: first what the caller's policy forbids, then what its limits leave, then a place among all calls.
+"""Call → Permit: what the caller's policy forbids, what its limits leave, and a place among all calls, in this order.
 
+Between what it may ask for and what it may use stands where the rules of `routes` lead it.
 Laws: who is refused has used nothing of its limits; a permit is released exactly once, with what became of the call.
 """
 
@@ -7,18 +8,22 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
+from msgspec.structs import replace
+
 from nexus.contract.errors import CONCURRENCY_EXCEEDED, RATE_LIMIT_EXCEEDED, ApiError
 from nexus.gateway.admit.allowance import Allowance, TokenAllowance
-from nexus.gateway.admit.guards import WHEN_ASKED, WHEN_RUN
+from nexus.gateway.admit.guards import WHEN_ASKED, WHEN_LED, WHEN_RUN, Guard
 from nexus.gateway.admit.guards.operation import forbidden
 from nexus.gateway.admit.headers import limit_headers, lines_after
 from nexus.gateway.admit.slots import Permit as Place
 from nexus.gateway.admit.slots import Slots
 from nexus.gateway.admit.spent import Spent
 from nexus.gateway.admit.treasurer import Timed, Treasurer
+from nexus.gateway.routing.router import Router
 from nexus.gateway.values import Call
 from nexus.gateway.views import Views
 from nexus.policies.policy import Policy
+from nexus.policies.routing.asked import Asked
 from nexus.policies.spending import Spendings
 from nexus.policies.token import Bearer
 
@@ -31,18 +36,23 @@ class Permit(Protocol):
 
 
 class Gate:
-    """`slots` are those of all calls together; `now` is a clock that never goes back; `treasurer` sees to budgets."""
+    """`slots` are those of all calls together; `now` is a clock that never goes back; `router` leads calls.
+
+    `treasurer` sees to budgets.
+    """
 
     def __init__(
         self,
         slots: Slots,
         views: Views,
         now: Callable[[], float] = time.monotonic,
+        router: Router | None = None,
         treasurer: Treasurer | None = None,
     ) -> None:
         self._slots = slots
         self._views = views
         self._now = now
+        self.router = router or Router(views)
         self._treasurer = treasurer or Treasurer(Spendings())
 
     def admit(self, call: Call, lease: Timed | None = None) -> tuple[Call, Permit, bytes]:
@@ -53,13 +63,12 @@ class Gate:
         """
         bearer = call.request.head.bearer
         policy = bearer.policy
-        if policy is None:
-            return call, self._slots.admit(call), b""
         if call.request.head.endpoint.job == "running":
             return self._admit_run(call, bearer, policy, lease)
-        if policy.restricts:
-            for guard in WHEN_ASKED:
-                call = guard(call, policy, self._views)
+        if self.router.rules or (policy is not None and policy.restricts):
+            call = self.judge(call)
+        if policy is None:
+            return call, self._slots.admit(call), b""
         budgets = policy.budgets
         spending = None if budgets is None else self._treasurer.check(bearer, budgets)
         account = bearer.account
@@ -78,6 +87,23 @@ class Gate:
             spending.add_request()
             permit = self._treasurer.open(spending, budgets, permit, lease)
         return call, permit, lines_after(policy, account, now)
+
+    def judge(self, call: Call, asked: Asked | None = None) -> Call:
+        """The call as it may go on, led to where it is to go; nothing is counted. Raises ApiError (400, 403, 413).
+
+        `asked` is what the rules of `routes` are told instead of what it is.
+        """
+        policy = call.request.head.bearer.policy
+        call = self._guarded(WHEN_ASKED, call, policy)
+        if self.router.rules:
+            call = self.router.lead(call, asked)
+        return self._guarded(WHEN_LED, call, policy)
+
+    def _guarded(self, guards: tuple[Guard, ...], call: Call, policy: Policy | None) -> Call:
+        if policy is not None and policy.restricts:
+            for guard in guards:
+                call = guard(call, policy, self._views)
+        return call
 
     def _place(self, call: Call, bearer: Bearer, policy: Policy, now: float) -> Place | Allowance:
         """A place among all calls, and one of the caller's, unless that of the call that lends to it will do."""
@@ -109,8 +135,15 @@ class Gate:
         if spending is not None:
             spending.add_request()
 
-    def _admit_run(self, call: Call, bearer: Bearer, policy: Policy, lease: Timed | None) -> tuple[Call, Permit, bytes]:
-        """The run of a job, which was counted when it was asked for: it holds no place of its caller's."""
+    def _admit_run(
+        self, call: Call, bearer: Bearer, policy: Policy | None, lease: Timed | None
+    ) -> tuple[Call, Permit, bytes]:
+        """The run of a job, which was counted and led when it was asked for: it holds no place of its caller's."""
+        routed = call.request.head.routed
+        if routed is not None:
+            call = replace(call, model=routed.model or call.model, routed=routed)
+        if policy is None:
+            return call, self._slots.admit(call), b""
         for guard in WHEN_RUN:
             call = guard(call, policy, self._views)
         budgets = policy.budgets

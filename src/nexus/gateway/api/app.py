@@ -12,6 +12,7 @@ from nexus.gateway.api.middleware import Authenticated, Guarded, Recorded, beare
 from nexus.gateway.api.models import model_routes
 from nexus.gateway.api.parts import ApiParts
 from nexus.gateway.api.registry import registry_routes
+from nexus.gateway.api.routing import routing_routes
 from nexus.gateway.api.services import service_routes
 from nexus.gateway.api.status import status_routes
 from nexus.gateway.api.tokens import token_routes
@@ -36,6 +37,7 @@ def create_api(parts: ApiParts) -> FastAPI:
         token_routes,
         audit_routes,
         usage_routes,
+        routing_routes,
     ):
         app.include_router(routes(parts))
     app.include_router(document_routes(lambda: app.routes))
@@ -55,8 +57,11 @@ def metadata_routes(parts: ApiParts) -> APIRouter:
         card = union_card(
             parts.views.of(bearer_of(request).policy),
             parts.config().aliases,
+            parts.config().routes,
+            bearer_of(request),
             instance=parts.instance,
             max_request_bytes=parts.settings.max_request_bytes,
+            region=parts.settings.region,
         )
         return Response(card.model_dump_json(), media_type="application/json")
 

@@ -10,29 +10,33 @@ from nexus.gateway.api.catalogue import Entry, catalogue
 from nexus.gateway.api.middleware import bearer_of
 from nexus.gateway.api.near import did_you_mean
 from nexus.gateway.api.parts import ApiParts
+from nexus.gateway.api.virtual import with_virtual
 from nexus.policies.policy import Policy
+from nexus.policies.token import Bearer
 
 
 def model_routes(parts: ApiParts) -> APIRouter:
     """The list and the single model. What OpenAI's shape has no place for is under `nexus`."""
     router = APIRouter()
 
-    def entries(policy: Policy | None) -> dict[str, Entry]:
-        return catalogue(parts.views.of(policy), parts.config().aliases)
+    def entries(bearer: Bearer, policy: Policy | None) -> dict[str, Entry]:
+        config = parts.config()
+        return with_virtual(catalogue(parts.views.of(policy), config.aliases), config.routes, bearer)
 
     @router.get("/v1/models")
     async def list_models(request: Request) -> Response:
-        known = entries(bearer_of(request).policy)
+        bearer = bearer_of(request)
+        known = entries(bearer, bearer.policy)
         return json_answer({"object": "list", "data": [_shown(entry, parts) for entry in known.values()]})
 
     @router.get("/v1/models/{model_id:path}")
     async def get_model(request: Request, model_id: str) -> Response:
-        known = entries(bearer_of(request).policy)
+        bearer = bearer_of(request)
+        known = entries(bearer, bearer.policy)
         if model_id not in known:
-            if model_id in entries(None):
-                name = bearer_of(request).name
+            if model_id in entries(bearer, None):
                 raise ApiError(
-                    PERMISSION_DENIED, f"The token {name!r} may not use the model {model_id!r}.", param="model"
+                    PERMISSION_DENIED, f"The token {bearer.name!r} may not use the model {model_id!r}.", param="model"
                 )
             raise ApiError(
                 MODEL_NOT_FOUND,

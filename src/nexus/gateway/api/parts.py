@@ -8,7 +8,9 @@ from nexus.gateway.admit.gate import Gate
 from nexus.gateway.background.desk import Desk
 from nexus.gateway.config import Config
 from nexus.gateway.edge.guard import Guard
+from nexus.gateway.health.health import Health
 from nexus.gateway.log import Log
+from nexus.gateway.queue.turns import Turns
 from nexus.gateway.registry.sources.announce import AnnounceSource
 from nexus.gateway.registry.watcher import Registry
 from nexus.gateway.settings import Settings
@@ -29,13 +31,14 @@ class RecordRequest(Protocol):
 class ApiParts:
     """The parts, each as narrow as it can be.
 
-    `announce` is None where services may not announce themselves. `in_flight` gives the calls now at an
-    instance, by its URL. `check_token` tells who comes with an `authorization` header, or raises ApiError. `guard`
-    knows who may ask at all, `gate` lets in what is asked for, `views` are what callers may see of the registry.
-    `instance` is this gateway's own instance id, `started` when it started in seconds since the epoch. `store` is
-    where files are kept, `tokens` knows those that are let in, `spendings` what they use of their budgets, `desk` who
-    knows of jobs. `base_url` tells, from the Host header that a client sent, how it reaches the gateway. `draining`: it
-    is about to end. `pass_on` tells the other workers, if there are any (`gateway.siblings`).
+    `announce` is None where services may not announce themselves. `in_flight` gives the calls now at an instance,
+    by its URL, `health` how it does, `turns` which calls wait. `check_token` tells who comes with an `authorization`
+    header, or raises ApiError. `guard` knows who may ask at all, `gate` lets in what is asked for, `views` are what
+    callers may see of the registry. `instance` is this gateway's own instance id, `started` when it started in seconds
+    since the epoch. `store` is where files are kept, `tokens` knows those that are let in, `spendings` what they use of
+    their budgets, `desk` who knows of jobs. `base_url` tells, from the Host header that a client sent, how it reaches
+    the gateway. `draining`: it is about to end. `pass_on` tells the other workers, if there are any
+    (`gateway.siblings`).
     """
 
     registry: Registry
@@ -44,6 +47,8 @@ class ApiParts:
     config: Callable[[], Config]
     metrics_text: Callable[[], Awaitable[bytes]]
     in_flight: Callable[[str], int]
+    health: Health
+    turns: Turns
     check_token: Callable[[bytes | None], Bearer]
     guard: Guard
     record: RecordRequest

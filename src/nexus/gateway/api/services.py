@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 from fastapi import APIRouter, Request, Response
 
+from nexus.contract.card import Card
 from nexus.contract.errors import NOT_FOUND, ApiError
 from nexus.gateway.api.answers import json_answer
 from nexus.gateway.api.catalogue import ANSWERING
@@ -61,9 +62,20 @@ def _service(name: str, group: list[Instance], parts: ApiParts) -> dict[str, Any
         "state": best.state.value,
         "operations": list(dict.fromkeys(endpoint.operation for endpoint in offered)),
         "models": [model.id for model in card.models] if card else [],
+        "waiting": _waiting(name, card, parts),
         "instances": [_instance(one, parts) for one in group],
         "card": msgspec.Raw(card.model_dump_json().encode()) if card else None,
     }
+
+
+def _waiting(name: str, card: Card | None, parts: ApiParts) -> dict[str, int]:
+    """How many calls wait for a place, by model (by the service's name where it has none), as far as they are seen."""
+    seen = {"", *(model.id for model in card.models)} if card else {""}
+    waiting: dict[str, int] = {}
+    for (_, service, model, _), count in parts.turns.counts().items():
+        if service == name and model in seen:
+            waiting[model or name] = waiting.get(model or name, 0) + count
+    return waiting
 
 
 def _instance(instance: Instance, parts: ApiParts) -> dict[str, Any]:
@@ -73,6 +85,8 @@ def _instance(instance: Instance, parts: ApiParts) -> dict[str, Any]:
         "state": instance.state.value,
         "reason": instance.reason,
         "in_flight": parts.in_flight(instance.url),
+        "circuit": parts.health.state(instance),
+        "loading": [model for url, model in parts.turns.loading() if url == instance.url],
         "source": instance.source,
         "since": parts.registry.since(instance.url),
     }

@@ -93,3 +93,40 @@ class TokenPage(_Page):
 
 class AuditPage(_Page):
     data: list[ShownEntry]
+
+
+class ShownCondition(BaseModel):
+    condition: str
+    wanted: str
+    found: str
+    holds: bool
+
+
+class ShownRule(BaseModel):
+    rule: int
+    matches: bool
+    action: str
+    conditions: list[ShownCondition]
+
+
+class ShownTarget(BaseModel):
+    model: str
+    service: str
+    instance: str
+
+
+class ShownExplanation(BaseModel):
+    """What would become of a call: `rule` is the first that matches, `header` what `x-nexus-route` would say."""
+
+    object: Literal["route.explanation"]
+    operation: str
+    token: str | None
+    policy: str | None
+    asked_model: str | None
+    rules: list[ShownRule]
+    rule: int | None
+    header: str | None
+    model: str | None
+    status: int
+    message: str | None
+    targets: list[ShownTarget]

@@ -7,14 +7,26 @@ from typing import Final
 from nexus.contract.card import Capabilities, Card, Endpoint, Limits, Modalities, Model, ServiceInfo, Tool
 from nexus.contract.operations import BY_NAME
 from nexus.gateway.api.catalogue import Entry, catalogue
+from nexus.gateway.api.virtual import with_virtual
 from nexus.gateway.registry.snapshot import Instance, Snapshot, State
+from nexus.policies.routing.rule import Rule
+from nexus.policies.token import Bearer
 
 NAME: Final = "nexus-gateway"
 _STATES: Final[Mapping[str, str]] = {"starting": "loading"}  # a card knows fewer words than the registry
 
 
-def union_card(snapshot: Snapshot, aliases: Mapping[str, str], *, instance: str, max_request_bytes: int) -> Card:
-    """A whole, valid card. Whoever cannot be reached is not in it."""
+def union_card(
+    snapshot: Snapshot,
+    aliases: Mapping[str, str],
+    rules: Iterable[Rule],
+    bearer: Bearer,
+    *,
+    instance: str,
+    max_request_bytes: int,
+    region: str = "",
+) -> Card:
+    """A whole, valid card for who asks for it. Whoever cannot be reached is not in it."""
     reached = [one for one in snapshot.instances if one.state in (State.READY, State.STARTING)]
     endpoints = _endpoints(reached, snapshot)
     operations = tuple(dict.fromkeys(one.operation for one in endpoints if one.operation in BY_NAME))
@@ -23,6 +35,7 @@ def union_card(snapshot: Snapshot, aliases: Mapping[str, str], *, instance: str,
         schema_version="v1",
         service=ServiceInfo(name=NAME, version=version("nexus-gateway"), description="All services behind one address"),
         instance=instance,
+        region=region,
         capabilities=Capabilities(
             domains=tuple(dict.fromkeys(BY_NAME[operation].domain for operation in operations)),
             operations=operations,
@@ -36,7 +49,7 @@ def union_card(snapshot: Snapshot, aliases: Mapping[str, str], *, instance: str,
         ),
         # A card must offer something; a gateway that reaches nobody still tells of its services.
         endpoints=endpoints or (Endpoint(operation="services.list", method="GET", path="/v1/services"),),
-        models=_models(catalogue(snapshot, aliases)),
+        models=_models(with_virtual(catalogue(snapshot, aliases), rules, bearer)),
         tools=_tools(reached, {one.path for one in endpoints}),
         limits=Limits(max_request_bytes=max_request_bytes),
     )

@@ -14,7 +14,8 @@ from nexus.gateway.api.video_orders import OPERATION, checked, details_of, field
 from nexus.gateway.background.desk import Desk
 from nexus.gateway.background.view import percent, seconds
 from nexus.gateway.relay.result import Relayed
-from nexus.gateway.routes import route_for
+from nexus.gateway.routes import route_of
+from nexus.gateway.routing.router import HEADER
 from nexus.gateway.values import Call
 from nexus.jobs.values import Job, Result, State
 from nexus.jobs.values import Query as JobQuery
@@ -111,10 +112,15 @@ async def _accepted(parts: ApiParts, call: Call, details: Mapping[str, Any]) -> 
     """Take the call as a job, where its caller may ask for it, and tell of that."""
     call, permit, _ = parts.gate.admit(call)
     try:
+        if call.routed is not None:
+            details = {**details, "model": _model(parts, call)}
         job = await parts.desk.accept(call, parts.base_url(call.request.head.host), details, _PREFIX)
     finally:
         permit.release(Relayed())
-    return _answer(job)
+    answer = _answer(job)
+    if call.routed is not None:
+        answer.headers[HEADER] = call.routed.why
+    return answer
 
 
 def _answer(job: Job) -> Response:
@@ -146,5 +152,5 @@ def _part(job: Job, variant: str) -> Result | None:
 
 def _model(parts: ApiParts, call: Call) -> str | None:
     """The model that will answer, where the call names none."""
-    route = route_for(OPERATION, call.model, parts.views.of(call.request.head.bearer.policy))
+    route = route_of(call, parts.views.of(call.request.head.bearer.policy))
     return next((target.model for target in (*route.ready, *route.waiting) if target.model), call.model)

@@ -13,15 +13,17 @@ from nexus.gateway.background.tally import Tally
 from nexus.gateway.config import ConfigFile
 from nexus.gateway.dispatch.send import Dispatcher
 from nexus.gateway.edge.auth import ADMINISTRATOR
+from nexus.gateway.health.health import Health
 from nexus.gateway.inference import Inference
 from nexus.gateway.pictures import Pictures
+from nexus.gateway.queue.turns import Turns
 from nexus.gateway.references import References
 from nexus.gateway.registry.fetch import Fetcher
 from nexus.gateway.registry.resolver import Resolver
 from nexus.gateway.settings import Settings
 from nexus.gateway.siding import Siding
 from nexus.gateway.storage import Store
-from nexus.gateway.values import Outcome, Timeouts
+from nexus.gateway.values import Outcome, Rules, Timeouts
 from nexus.gateway.views import Views
 from nexus.jobs.rules import JobRules
 from nexus.policies.token import Bearer
@@ -36,6 +38,9 @@ class RequestPath:
     gate: Gate
     dispatcher: Dispatcher
     record: Callable[[Outcome], None]
+    rules: Callable[[], Rules]
+    health: Health
+    turns: Turns
 
     def story(self, timeouts: Callable[[str, str | None], Timeouts], siding: Siding) -> Inference:
         """The story told over these parts; `timeouts` are those for an operation and a model."""
@@ -47,6 +52,9 @@ class RequestPath:
             dispatcher=self.dispatcher,
             record=self.record,
             siding=siding,
+            rules=self.rules,
+            health=self.health,
+            turns=self.turns,
         )
 
 
@@ -90,7 +98,9 @@ def create_background(
     )
     siding = Siding(desk, References(store, ADMINISTRATOR), pictures, base_url(settings))
     story = path.story(timeouts, siding).serve
-    runner = Runner(store, path.views.whole, path.in_flight, rules, story, bearer, Fetcher(Resolver()), bell)
+    runner = Runner(
+        store, path.views.whole, path.in_flight, path.turns, rules, story, bearer, Fetcher(Resolver()), bell
+    )
     return Background(desk, runner, siding, Tally(store, runner.running))
 
 

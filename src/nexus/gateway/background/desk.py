@@ -22,6 +22,7 @@ from nexus.gateway.background.view import job_view
 from nexus.gateway.plan.refusal import refusal
 from nexus.gateway.registry.snapshot import Snapshot, Target
 from nexus.gateway.routes import route_for
+from nexus.gateway.routing.keeping import kept
 from nexus.gateway.storage import Opened, Store
 from nexus.gateway.values import Call, Headers
 from nexus.jobs import estimate
@@ -75,7 +76,7 @@ class Desk:
             model=call.model,
             request_id=request.request_id,
             base_url=base_url,
-            details=details or {},
+            details={**(details or {}), **kept(call.routed)},
         )
         entry = asyncio.create_task(self._enter(opened, order, request.body, self._places.now() + rules.max_wait))
         self._entries.add(entry)

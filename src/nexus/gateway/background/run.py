@@ -14,9 +14,10 @@ from nexus.gateway.background.desk import folder
 from nexus.gateway.background.progress import Watcher
 from nexus.gateway.background.results import Part, split
 from nexus.gateway.background.scribe import Scribe, envelope_of
-from nexus.gateway.dispatch.send import Lease
+from nexus.gateway.dispatch.lease import Lease
 from nexus.gateway.drive import Signal
 from nexus.gateway.endpoints import Endpoint
+from nexus.gateway.routing.keeping import read_kept
 from nexus.gateway.storage import Opened
 from nexus.gateway.values import Client, ClientGoneError, Head, Request
 from nexus.jobs.outcome import again
@@ -162,7 +163,8 @@ def _request(job: Job, endpoint: Endpoint, body: bytes, bearer: Bearer) -> Reque
     host = order.base_url.partition("://")[2].encode()
     content_type = order.content_type.encode("latin-1")
     lines = b"content-type: %b\r\n" % content_type if content_type else b""
-    head = Head(endpoint, order.path, lines, content_type, bearer, host=host)
+    routed = read_kept(order.details)
+    head = Head(endpoint, order.path, lines, content_type, bearer, host=host, routed=routed)
     return Request(head, body, order.id, time.perf_counter())
 
 

@@ -17,13 +17,16 @@ from nexus.gateway.background.desk import forget, places_at
 from nexus.gateway.background.progress import Watcher
 from nexus.gateway.background.run import CLAIM_SECONDS, Run, Story, body_of
 from nexus.gateway.endpoints import Endpoint, standard
+from nexus.gateway.queue.turns import Turns
 from nexus.gateway.registry.fetch import Fetcher
 from nexus.gateway.registry.snapshot import Snapshot
-from nexus.gateway.routes import route_for
+from nexus.gateway.routes import bounded, route_for
+from nexus.gateway.routing.keeping import read_kept
 from nexus.gateway.storage import Opened, Store
 from nexus.jobs.outcome import LATER_SECONDS
 from nexus.jobs.rules import JobRules
 from nexus.jobs.values import Claim, Job
+from nexus.policies.routing.rule import Within
 from nexus.policies.token import Bearer
 from nexus.store.errors import StoreError
 
@@ -45,6 +48,7 @@ class Runner:
         store: Store,
         snapshot: Callable[[], Snapshot],
         in_flight: Callable[[str], int],
+        turns: Turns,
         rules: Callable[[], JobRules],
         story: Story,
         bearer: Callable[[str], Bearer],
@@ -54,6 +58,7 @@ class Runner:
         self._store = store
         self._snapshot = snapshot
         self._in_flight = in_flight
+        self._turns = turns
         self._rules = rules
         self._story = story
         self._bearer = bearer
@@ -97,9 +102,10 @@ class Runner:
             await asyncio.wait(tasks)  # whoever closes the storage next must find nobody at it
 
     async def _round(self, opened: Opened) -> None:
-        full: set[tuple[str, str | None]] = set()
+        full: set[tuple[str, str | None, Within | None]] = set()
         for job in await opened.ledger.waiting(_WINDOW):
-            kind = (job.order.operation, job.order.model)
+            routed = read_kept(job.order.details)
+            kind = (job.order.operation, job.order.model, None if routed is None else routed.within)
             if kind in full or job.id in self._runs:  # a run that has lost its claim is about to notice that
                 continue
             if not self._has_room(*kind):
@@ -109,11 +115,16 @@ class Runner:
             if claim is not None:
                 await self._begin(opened, claim)
 
-    def _has_room(self, operation: str, model: str | None) -> bool:
-        """Whether one of those who are ready takes one more call."""
-        ready = route_for(operation, model, self._snapshot()).ready
+    def _has_room(self, operation: str, model: str | None, within: Within | None) -> bool:
+        """Whether one of those who are ready takes one more call.
+
+        Where clients wait for places, or for the model to be loaded, one run may wait among them: it gets its turn.
+        """
+        route = route_for(operation, model, self._snapshot())
+        ready = (route if within is None else bounded(route, within)).ready
         free = sum(max(0, places_at(target) - self._in_flight(target.instance.url)) for target in ready)
-        return free > sum(run.is_unsent(operation, model) for run in self._runs.values())
+        may_wait = self._turns.waiting > 0 if ready else any(target.is_cold for target in route.waiting)
+        return max(free, int(may_wait)) > sum(run.is_unsent(operation, model) for run in self._runs.values())
 
     async def _begin(self, opened: Opened, claim: Claim) -> None:
         try:

@@ -6,8 +6,9 @@ from typing import Any, Final
 
 import msgspec
 
-from nexus.contract.errors import INTERNAL_ERROR, UPSTREAM_ERROR, UPSTREAM_TIMEOUT, ApiError
+from nexus.contract.errors import INTERNAL_ERROR, UPSTREAM_ERROR, ApiError
 from nexus.gateway.drive import Drive, Signal
+from nexus.gateway.values import LateError
 
 LARGEST: Final = 256 * 1024 * 1024  # bytes of an answer; a longer one is given up
 
@@ -67,10 +68,13 @@ class Scribe(Drive):
         """There is always room."""
 
     def end_within(self, seconds: float) -> None:
-        self._last = self._renewed(self._last, seconds, "come to an end")
+        self._last = self._renewed(self._last, seconds, "come to an end", True)
 
     def expect_within(self, seconds: float, what: str) -> None:
-        self._timer = self._renewed(self._timer, seconds, what)
+        self._timer = self._renewed(self._timer, seconds, what, False)
+
+    def keep_waiting(self, why: str, head: bytes) -> None:
+        """Nobody is waiting at the other end of a connection."""
 
     def send_whole(self, status: int, head: bytes, body: bytes) -> None:
         self.status, self.head, self.head_sent = status, head, True
@@ -100,13 +104,15 @@ class Scribe(Drive):
 
     # --- bounds
 
-    def _renewed(self, timer: asyncio.TimerHandle | None, seconds: float, what: str) -> asyncio.TimerHandle:
+    def _renewed(
+        self, timer: asyncio.TimerHandle | None, seconds: float, what: str, final: bool
+    ) -> asyncio.TimerHandle:
         if timer is not None:
             timer.cancel()
-        return self._loop.call_later(seconds, self._expire, what)
+        return self._loop.call_later(seconds, self._expire, what, final)
 
-    def _expire(self, what: str) -> None:
-        self._late = ApiError(UPSTREAM_TIMEOUT, f"The service did not {what} in time.")
+    def _expire(self, what: str, final: bool) -> None:
+        self._late = LateError(what, final=final)
         self.interrupt(self._late)
 
     def _end(self) -> None:

@@ -11,11 +11,11 @@ from nexus.gateway.values import Call
 
 
 def body_for(call: Call, target: Target) -> bytes:
-    """The client's body; where the instance knows the model under another name, with that name in its place.
+    """The client's body, or the one to continue by; where the instance knows the model under another name, with that.
 
     Raises ApiError (400) for keys that are no text, which intake does not look at.
     """
-    body = call.request.body
+    body = call.request.body if call.continued is None or not target.continues else call.continued
     if target.model == call.model or target.model is None or call.model is None:
         return body
     if call.form_model_span is not None:

@@ -1,33 +1,38 @@
 """Sends a call to the targets of its plan, one after another, until one answers.
 
-Laws: a target is left for the next one only while nothing of an answer has come from it; a connection from the pool
-that turns out to be closed costs nothing but a new one; whatever ends a call, its lease ends with it.
+Laws: nobody else is asked once a byte of an answer has reached the client, but by `again`; what is asked next, and
+whether anyone is, the table of `retries.py` says; all attempts of a call are bounded by its plan, those of all calls
+by the budget; a connection from the pool that turns out to be closed costs nothing but a new one; whatever ends a
+call, its lease ends with it.
 """
 
+import asyncio
+import random
+import time
 from collections.abc import Callable
-from math import inf
-from time import time
-from typing import Protocol
+from time import perf_counter
+from typing import Final
 
-from nexus.contract.errors import NO_READY_SERVICE, UPSTREAM_ERROR, ApiError
+from nexus.contract.errors import NO_READY_SERVICE, UPSTREAM_ERROR, ApiError, kind_of_status
+from nexus.gateway.dispatch.budget import Budget
+from nexus.gateway.dispatch.lease import Lease, Loan
 from nexus.gateway.dispatch.message import body_for, head_for
+from nexus.gateway.dispatch.retries import Step, Trouble, kind_of, pause, step
+from nexus.gateway.dispatch.targets import next_target
+from nexus.gateway.dispatch.troubles import has_begun, is_fine, trouble_of, wants_more
+from nexus.gateway.drive import pause as wait
+from nexus.gateway.health.circuit import Failure
+from nexus.gateway.health.health import Health
+from nexus.gateway.log import Log
 from nexus.gateway.registry.snapshot import Target
 from nexus.gateway.upstream.connection import Answer, Connection
 from nexus.gateway.upstream.pool import ConnectError, Pool
 from nexus.gateway.upstream.upstreams import Upstreams
-from nexus.gateway.values import Call, Client, Plan, Reply
-from nexus.policies.stopwatch import Stopwatch
+from nexus.gateway.values import Call, Client, LateError, Plan, Reply
 
 ReportRefused = Callable[[str, str], None]
-
-
-class Loan(Protocol):
-    """Leave for a service to ask the gateway in its caller's name: `lines` are the header lines that tell it."""
-
-    lines: str
-
-    def give_back(self) -> None:
-        """It ends with the call."""
+_REASON: Final = 300  # characters of a reason that go into the log
+_LATEST: Final = 0.5  # seconds that are left to an attempt, or it is not made
 
 
 def lend_nothing(_: str) -> Loan | None:
@@ -35,59 +40,15 @@ def lend_nothing(_: str) -> Loan | None:
     return None
 
 
-class Lease:
-    """What a call holds while it is answered: a place in its instance's count, and the connection.
-
-    `until` is the Unix time by which its answer must be through. `stopwatch`, where there is one, measures for how long
-    an instance is held.
-    """
-
-    connection: Connection | None = None
-    target: Target | None = None
-    attempts = 0
-    loan: Loan | None = None
-    until = inf
-    stopwatch: Stopwatch | None = None
-    _pool: Pool | None = None
-
-    def take(self, target: Target, pool: Pool) -> None:
-        """Count the call at `target` and no longer at the one before."""
-        if self._pool is not None:
-            self.release()
-        self.target = target
-        self.attempts += 1
-        self._pool = pool
-        pool.in_flight += 1
-        if self.stopwatch is not None:
-            self.stopwatch.start()
-
-    def drop(self) -> None:
-        """Give up the connection: kept for the next call if its answer is whole, closed if it is not."""
-        connection = self.connection
-        if connection is not None:
-            self.connection = None
-            connection.release()
-
-    def release(self) -> None:
-        """Give everything back; `target` stays to be told. May be called again."""
-        connection, pool, loan = self.connection, self._pool, self.loan
-        if loan is not None:
-            self.loan = None
-            loan.give_back()
-        if connection is not None:
-            self.connection = None
-            connection.release()
-        if pool is not None:
-            self._pool = None
-            pool.in_flight -= 1
-            if self.stopwatch is not None:
-                self.stopwatch.stop()
+def tell_nobody(level: str, event: str, **fields: object) -> None:
+    """For a gateway without a log."""
 
 
 class Dispatcher:
-    """Sends calls; tells `report_refused` (base URL, reason) which instances take no connections.
+    """Sends calls; tells `report_refused` (base URL, reason) which instances take no connections, `health` how all do.
 
-    `lend` gives, for a caller's name, what a service that asks the gateway itself may ask with.
+    `lend` gives, for a caller's name, what a service that asks the gateway itself may ask with. `draw` is chance,
+    between 0 and 1.
     """
 
     def __init__(
@@ -95,38 +56,150 @@ class Dispatcher:
         upstreams: Upstreams,
         report_refused: ReportRefused,
         lend: Callable[[str], Loan | None] = lend_nothing,
+        *,
+        health: Health | None = None,
+        log: Log = tell_nobody,
+        draw: Callable[[], float] = random.random,
     ) -> None:
         self._upstreams = upstreams
         self._report_refused = report_refused
         self._lend = lend
+        self._health = health or Health()
+        self._log = log
+        self._draw = draw
+        self._budget = Budget(time.monotonic)
 
     async def send(self, call: Call, plan: Plan, client: Client, lease: Lease) -> Reply:
-        """The answer, once the first byte of its body (or its end) is there. Raises ApiError (502, 503)."""
-        failure: ApiError | None = None
+        """The answer, once the first byte of its body (or its end) is there. Raises ApiError (429, 502, 503, 504)."""
         client.end_within(plan.timeouts.total)
-        lease.until = time() + plan.timeouts.total
-        for target in plan.targets:
+        lease.until = time.time() + plan.timeouts.total
+        self._budget.earn(plan.retries.budget_ratio)
+        return await self._send(call, plan, client, lease, plan.targets[0])
+
+    async def again(self, call: Call, plan: Plan, client: Client, lease: Lease) -> Reply:
+        """Another answer, after one that broke off: from the next target that was not tried, else from the same.
+
+        `call` may have another body. Everything is bounded as it was for the first. Raises ApiError (502) where no
+        further attempt may be made, and as `send`.
+        """
+        if lease.target is None:
+            raise AssertionError("nothing was sent yet")
+        target = next_target(plan, lease, Step.ANY)
+        spent = lease.attempts >= plan.retries.max_attempts
+        if target is None or spent or not self._budget.spend(plan.retries.budget_ratio):
+            raise ApiError(UPSTREAM_ERROR, f"{lease.target.instance.service}: the answer broke off.")
+        return await self._send(call, plan, client, lease, target)
+
+    async def _send(self, call: Call, plan: Plan, client: Client, lease: Lease, target: Target) -> Reply:
+        health = self._health
+        while True:
             pool = self._upstreams.pool(target.instance)
             lease.take(target, pool)
+            if health.troubled:
+                health.asked(target)
+            answer: Answer | None = None
+            late: LateError | None = None
             try:
                 answer = await self._ask(call, plan, target, client, lease, pool)
+                trouble = None if is_fine(answer) else await self._examined(call, plan, answer, client)
             except ConnectError as error:
                 self._report_refused(target.instance.url, str(error))
-                message = f"{target.instance.service} takes no connections: {error}"
-                failure = ApiError(NO_READY_SERVICE, message, retry_after=1)
-                continue
-            if not answer.failure or answer.parts:
+                trouble = Trouble(Failure.REFUSED, str(error))
+            except LateError as error:
+                if error.final:
+                    raise
+                late = error
+                trouble = Trouble(Failure.LATE, error.message)
+            if trouble is None and answer is not None:
+                self._went_well(answer, target, lease)
                 return Reply(answer, target, lease.attempts)
-            failure = ApiError(UPSTREAM_ERROR, f"{target.instance.service}: {answer.failure}.")
-            if answer.touched:
-                break
-            lease.drop()
-        if failure is None:
-            raise AssertionError("a plan has at least one target")
-        raise failure
+            if trouble is None:
+                raise AssertionError("an attempt without an answer is in trouble")
+            following = await self._after(trouble, call, plan, client, lease)
+            if following is None:
+                if answer is not None and (answer.head.status >= 400 or (answer.parts and answer.head.is_events)):
+                    return Reply(answer, target, lease.attempts)
+                raise late or _told(trouble, target)
+            target = following
+
+    def _went_well(self, answer: Answer, target: Target, lease: Lease) -> None:
+        if not answer.complete:
+            lease.watch(answer, self._health)
+        elif self._health.troubled:
+            self._health.ok(target)
+
+    async def _after(self, trouble: Trouble, call: Call, plan: Plan, client: Client, lease: Lease) -> Target | None:
+        """Whom to ask after an attempt that failed; None: nobody. Waits where that is the one that was asked last."""
+        target = lease.target
+        if target is None:
+            raise AssertionError("a target was asked")
+        self._note(trouble, target)
+        todo = step(trouble, kind_of(call.request.head.endpoint))
+        if todo is Step.STOP:
+            return None
+        following = next_target(plan, lease, todo)
+        seconds = pause(trouble, lease.attempts, self._draw()) if following is target else 0.0
+        if following is None or seconds is None or not self._may_go_on(trouble, call, plan, lease, seconds):
+            following = None
+        self._tell(trouble, call, lease, target, following)
+        if following is None:
+            return None
+        lease.drop()
+        if seconds:
+            lease.pause()
+            client.expect_within(seconds + plan.timeouts.connect, "recover")
+            await wait(asyncio.get_running_loop(), seconds)
+        return following
+
+    def _may_go_on(self, trouble: Trouble, call: Call, plan: Plan, lease: Lease, seconds: float) -> bool:
+        """Whether a further attempt is within all bounds; what nobody was sent costs nothing of the budget."""
+        left = plan.timeouts.total - (perf_counter() - call.request.started)
+        if lease.attempts >= plan.retries.max_attempts or left < seconds + _LATEST:
+            return False
+        return trouble.failure is Failure.REFUSED or self._budget.spend(plan.retries.budget_ratio)
+
+    def _note(self, trouble: Trouble, target: Target) -> None:
+        """Let the circuits know: who refuses a request or has enough of them works all the same."""
+        if trouble.status == 429:
+            if trouble.retry_after:
+                self._health.paused(target, trouble.retry_after)
+        elif trouble.status == 504:
+            self._health.failed(target, Failure.LATE)
+        elif trouble.status >= 500 or not trouble.status:
+            self._health.failed(target, trouble.failure)
+        else:
+            self._health.ok(target)
+
+    def _tell(self, trouble: Trouble, call: Call, lease: Lease, target: Target, following: Target | None) -> None:
+        """One line for an attempt that failed, unless the client hears of it as it is."""
+        if following is None and trouble.status and trouble.status < 500:
+            return
+        model, service, instance = target.names
+        self._log(
+            "warning",
+            "attempt_failed",
+            request_id=call.request.request_id,
+            model=model,
+            service=service,
+            instance=instance,
+            attempt=lease.attempts,
+            failure=trouble.failure.value,
+            answered=trouble.status,
+            reason=trouble.message[:_REASON],
+            next=following.instance.label if following else "",
+        )
+
+    async def _examined(self, call: Call, plan: Plan, answer: Answer, client: Client) -> Trouble | None:
+        """What is wrong with an answer, once enough of it has come to tell. Raises LateError."""
+        endpoint = call.request.head.endpoint
+        kind = kind_of(endpoint)
+        while wants_more(answer, kind):
+            client.expect_within(plan.timeouts.idle, "go on with its answer")
+            await answer
+        return trouble_of(answer, endpoint.operation, kind, time.time())
 
     async def _ask(self, call: Call, plan: Plan, target: Target, client: Client, lease: Lease, pool: Pool) -> Answer:
-        """Send the call to one target and wait for the first byte. Raises ConnectError."""
+        """Send the call to one target and wait for the first byte. Raises ConnectError and LateError."""
         body = body_for(call, target)
         if target.instance.asks:
             lease.loan = self._lend(call.request.head.token)
@@ -139,7 +212,7 @@ class Dispatcher:
             lease.connection = connection
             client.expect_within(plan.timeouts.first_byte, "begin to answer")
             answer = connection.request(head, body)
-            while not (answer.parts or answer.complete or answer.failure):
+            while not (answer.complete or answer.failure or has_begun(answer)):
                 await answer
             if not answer.failure or answer.touched or not connection.reused:
                 return answer
@@ -150,5 +223,17 @@ class Dispatcher:
         client.expect_within(plan.timeouts.connect, "accept the connection")
         try:
             return await pool.open()
-        except ApiError as error:
+        except LateError as error:
+            if error.final:
+                raise
             raise ConnectError(f"no connection within {plan.timeouts.connect:g} s") from error
+
+
+def _told(trouble: Trouble, target: Target) -> ApiError:
+    """The error for a call whose last attempt failed without an answer that could be passed on."""
+    service = target.instance.service
+    if trouble.failure is Failure.REFUSED:
+        message = f"{service} takes no connections: {trouble.message}"
+        return ApiError(NO_READY_SERVICE, message, retry_after=1)
+    kind = kind_of_status(trouble.status) if 400 <= trouble.status < 500 else UPSTREAM_ERROR
+    return ApiError(kind, f"{service}: {trouble.message}.", code=trouble.code if kind is not UPSTREAM_ERROR else None)

@@ -12,18 +12,25 @@ from collections.abc import Sequence
 from time import perf_counter, time
 from typing import TYPE_CHECKING, Final
 
-from nexus.contract.errors import INTERNAL_ERROR, UPSTREAM_TIMEOUT, ApiError
+from nexus.contract.errors import INTERNAL_ERROR, UPSTREAM_ERROR, ApiError
+from nexus.contract.sse import encode
 from nexus.gateway.drive import Drive, Signal
 from nexus.gateway.edge import wire
 from nexus.gateway.edge.identity import new_id
 from nexus.gateway.recall import Known
-from nexus.gateway.values import ClientGoneError, Head, Outcome, Request
+from nexus.gateway.values import ClientGoneError, Head, LateError, Outcome, Request
 
 if TYPE_CHECKING:
     from nexus.gateway.edge.reading import RequestReader
 
 NEVER: Final = float("inf")
+KEEP_ALIVE_SECONDS: Final = 5.0  # between two comments to a caller that waits, and before the first
 _BODILESS: Final = (204, 304)
+_EVENTS: Final = b"text/event-stream"
+_EVENTS_HEAD: Final = (
+    b"content-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\nx-accel-buffering: no\r\n"
+    b"x-request-id: %b\r\n%b"
+)
 _log = logging.getLogger(__name__)
 
 
@@ -50,6 +57,10 @@ class Exchange(Drive):
     parts: Sequence[bytes] = ()
     _chunked = False
     last_deadline = NEVER
+    comment_at = NEVER
+    _comment = b""
+    _comment_head = b""
+    _commented = False  # the head of an event stream was sent, and nothing of an answer
     _waiting_for = ""
     _writable: Signal | None = None  # made by the first one to wait for it
 
@@ -112,15 +123,16 @@ class Exchange(Drive):
 
     def expire(self) -> None:
         """A deadline has passed: interrupt the story with what did not happen in time."""
+        final = self.last_deadline <= self.protocol.loop.time()
         self.deadline = NEVER  # the last one stands: whatever the story tries next, it has no more time
-        self.interrupt(ApiError(UPSTREAM_TIMEOUT, f"The service did not {self._waiting_for} in time."))
+        self.interrupt(LateError(self._waiting_for, final=final))
 
     def failed(self, error: BaseException) -> None:
         """The story has broken, and has recorded that: what is left is to tell the client."""
         _log.error("the request path failed", exc_info=error, extra={"request_id": self.request_id})
         if self.response_complete or self.disconnected:
             return
-        if self.head_sent:
+        if self.head_sent and not self._commented:
             self.cut()
         else:
             self._send_error(ApiError(INTERNAL_ERROR, "The gateway failed on this request; its log says why."))
@@ -133,6 +145,36 @@ class Exchange(Drive):
 
     def end_within(self, seconds: float) -> None:
         self.last_deadline = self.protocol.loop.time() + seconds
+
+    # --- while there is no answer
+
+    def keep_waiting(self, why: str, head: bytes) -> None:
+        self._comment = f": {' '.join(why.split())}\n\n".encode()
+        self._comment_head = head
+        if self.comment_at == NEVER and not self.head_sent:
+            self.comment_at = self.protocol.loop.time() + KEEP_ALIVE_SECONDS
+
+    def comment(self, now: float) -> None:
+        """It is time to tell the caller that its answer is still to come."""
+        self.comment_at = now + KEEP_ALIVE_SECONDS
+        if not self._commented:
+            self._commented = self.head_sent = True
+            self._write_head(200, _EVENTS_HEAD % (self.request_id.encode(), self._comment_head), None)
+        if not self.write_paused:
+            self.send(self._comment)
+
+    def _go_on(self, status: int, head: bytes) -> None:
+        """The answer begins after its head was sent: what that should have told of the service becomes a comment.
+
+        Raises ApiError (502) for an answer that is neither an error nor a stream of events.
+        """
+        if status < 400 and _EVENTS not in head.lower():
+            raise ApiError(UPSTREAM_ERROR, "The service was asked for a stream and did not answer with one.")
+        self._commented = False
+        self.comment_at = NEVER
+        names = [b": %b\n" % line for line in head.split(b"\r\n") if line.startswith(b"x-nexus-")]
+        if names:
+            self.send(b"".join(names) + b"\n")
 
     # --- the answer
 
@@ -154,7 +196,13 @@ class Exchange(Drive):
             await self._writable
 
     def send_whole(self, status: int, head: bytes, body: bytes) -> None:
+        if self._commented:
+            self._go_on(status, head)
+            self.send(encode(body) if status >= 400 else body)
+            self.finish_and_close() if status >= 400 else self.finish()
+            return
         self.head_sent = True
+        self.comment_at = NEVER
         framing = b"" if status in _BODILESS else b"content-length: %d\r\n" % len(body)
         protocol = self.protocol
         connection = b"" if self.keep_alive and self.arrived and not self.http10 else self._connection()
@@ -164,7 +212,14 @@ class Exchange(Drive):
         self._complete()
 
     def send_head(self, status: int, head: bytes, length: int | None) -> None:
+        if self._commented:
+            self._go_on(status, head)
+            return
         self.head_sent = True
+        self.comment_at = NEVER
+        self._write_head(status, head, length)
+
+    def _write_head(self, status: int, head: bytes, length: int | None) -> None:
         framing = b""
         if length is not None:
             framing = b"content-length: %d\r\n" % length

@@ -5,7 +5,7 @@ from typing import Final
 
 # Hop-by-hop (RFC 9110, 7.6.1), what the gateway says itself, and what concerns client and gateway alone.
 # accept-encoding: a compressed stream could be neither read in passing nor cut at events.
-_NOT_FORWARDED: Final = frozenset(
+NOT_FORWARDED: Final = frozenset(
     (
         b"host",
         b"content-length",
@@ -35,4 +35,4 @@ _NOT_FORWARDED: Final = frozenset(
 
 def forwarded(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
     """The lines, each with its CR LF, for (lower-case name, value) pairs."""
-    return b"".join([b"%b: %b\r\n" % header for header in headers if header[0] not in _NOT_FORWARDED])
+    return b"".join([b"%b: %b\r\n" % header for header in headers if header[0] not in NOT_FORWARDED])

@@ -16,7 +16,7 @@ class Lender:
 
 
 class LentToken:
-    """One token on loan. See `dispatch.send.Loan`."""
+    """One token on loan. See `dispatch.lease.Loan`."""
 
     def __init__(self, keyring: Keyring, token: str, url: str) -> None:
         self._keyring = keyring

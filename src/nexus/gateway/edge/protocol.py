@@ -10,11 +10,12 @@ from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
-from nexus.contract.errors import OVERLOADED, REQUEST_TIMEOUT, ApiError
+from nexus.contract.errors import REQUEST_TIMEOUT, ApiError
 from nexus.gateway.edge import wire
 from nexus.gateway.edge.exchange import NEVER, Exchange
 from nexus.gateway.edge.identity import new_id
 from nexus.gateway.edge.reading import RequestReader
+from nexus.gateway.values import EndingError
 
 _DRAINED_BODY: Final = 65_536  # a refused request's body up to this size is read, so that the connection lives on
 
@@ -74,6 +75,8 @@ class EdgeProtocol(RequestReader):
         active = self.active
         if isinstance(active, Exchange) and not active.response_complete and active.is_late(now):
             active.expire()
+        elif isinstance(active, Exchange) and not active.response_complete and active.comment_at < now:
+            active.comment(now)
         elif self.deadline < now:
             self.deadline = NEVER
             self._client_too_slow()
@@ -94,7 +97,7 @@ class EdgeProtocol(RequestReader):
         active = self.active
         if isinstance(active, Exchange) and not active.response_complete:
             active.keep_alive = False
-            active.interrupt(ApiError(OVERLOADED, "The gateway is shutting down.", retry_after=1))
+            active.interrupt(EndingError())
 
     def _client_too_slow(self) -> None:
         if self._incomplete and not self._discarding:

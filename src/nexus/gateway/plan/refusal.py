@@ -17,8 +17,8 @@ def refusal(call: Call, route: Route, snapshot: Snapshot) -> ApiError:
         return _not_ready(call.model or operation, route)
     if not snapshot.settled:
         return _unavailable("The gateway has just started and is still asking its services what they offer.")
-    if call.model is None:
-        return _unavailable(f"No service for {operation} is there.")
+    if call.model is None or (call.routed is not None and call.routed.within is not None):
+        return _nobody(call, operation)
     elsewhere = sorted(name for name, model in snapshot.by_model if model == call.model)
     if elsewhere:
         message = f"The model {call.model!r} does not do {operation}; it does {', '.join(elsewhere)}."
@@ -29,6 +29,13 @@ def refusal(call: Call, route: Route, snapshot: Snapshot) -> ApiError:
     near = get_close_matches(call.model, names, n=3, cutoff=0.5)
     known = f"Did you mean {' or '.join(map(repr, near))}?" if near else _listing(operation, names)
     return ApiError(MODEL_NOT_FOUND, f"The model {call.model!r} does not exist. {known}", param="model")
+
+
+def _nobody(call: Call, operation: str) -> ApiError:
+    """No instance is there; a rule that leads to some instances alone may be why."""
+    if call.routed is not None and call.routed.within is not None:
+        return _unavailable(f"Nobody is there of those to whom the rule leads: {call.routed.why}.")
+    return _unavailable(f"No service for {operation} is there.")
 
 
 def _listing(operation: str, names: tuple[str, ...]) -> str:

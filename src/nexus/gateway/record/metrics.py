@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.process_collector import ProcessCollector
 
+from nexus.gateway.health.circuit import State
 from nexus.gateway.values import Outcome, Queue
 
 BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
@@ -53,12 +54,29 @@ class _Route:
         self.attempts = 0
 
 
-class Metrics:
-    """Add outcomes, scrape text. `in_flight` gives the running calls by instance, `queue` the jobs."""
+def _none_tripped() -> Iterable[tuple[str, str, State]]:
+    return ()
 
-    def __init__(self, in_flight: Callable[[], Mapping[str, int]], queue: Callable[[], Queue] = Queue) -> None:
+
+class Metrics:
+    """Add outcomes, scrape text.
+
+    `in_flight` gives the running calls by instance, `queue` the jobs, `tripped` the circuits that are not closed:
+    instance, model (`*` for all of it) and state; `waiting` the calls that wait by operation, service, model, priority.
+    """
+
+    def __init__(
+        self,
+        in_flight: Callable[[], Mapping[str, int]],
+        queue: Callable[[], Queue] = Queue,
+        tripped: Callable[[], Iterable[tuple[str, str, State]]] = _none_tripped,
+        waiting: Callable[[], Mapping[tuple[str, str, str, str], int]] = dict,
+    ) -> None:
         self._in_flight = in_flight
         self._queue = queue
+        self._tripped = tripped
+        self._waiting = waiting
+        self._waits: dict[str, _Histogram] = {}
         self._routes: dict[tuple[str, str, str], _Route] = {}
         self._registry = CollectorRegistry()
         self._registry.register(self)
@@ -79,6 +97,11 @@ class Metrics:
         if usage is not None and not usage.estimated:
             route.prompt_tokens += usage.prompt_tokens
             route.completion_tokens += usage.completion_tokens
+        if outcome.queued_ms is not None:
+            waits = self._waits.get(outcome.priority)
+            if waits is None:
+                waits = self._waits[outcome.priority] = _Histogram()
+            waits.observe(outcome.queued_ms)
         if outcome.attempts > 1:
             route.attempts += outcome.attempts - 1
 
@@ -97,7 +120,16 @@ class Metrics:
         for url, count in self._in_flight().items():
             running.add_metric((url,), count)
         yield running
+        circuits = GaugeMetricFamily(
+            "nexus_circuit_open",
+            "Circuits that are not closed: 1 open, 0.5 half-open; the model is * for a whole instance.",
+            labels=("instance", "model"),
+        )
+        for url, model, state in self._tripped():
+            circuits.add_metric((url, model), 1.0 if state is State.OPEN else 0.5)
+        yield circuits
         yield from self._jobs(self._queue())
+        yield from self._queued()
 
     def _jobs(self, queue: Queue) -> Iterable[Metric]:
         """Two families, because they are added up differently where several gateways share a database."""
@@ -113,6 +145,19 @@ class Metrics:
             for operation, count in counts.items():
                 family.add_metric((operation,), count)
         return waiting, running
+
+    def _queued(self) -> Iterable[Metric]:
+        waiting = GaugeMetricFamily(
+            "nexus_queue_waiting", "Calls that wait for a place at a service.", labels=(*_ROUTE, "priority")
+        )
+        for key, count in self._waiting().items():
+            waiting.add_metric(key, count)
+        waits = HistogramMetricFamily(
+            "nexus_queue_wait_seconds", "How long calls waited that had to, whatever came of it.", labels=("priority",)
+        )
+        for priority, histogram in self._waits.items():
+            waits.add_metric((priority,), histogram.buckets(), histogram.total_ms / 1000)
+        return waiting, waits
 
     def _requests(self) -> Iterable[Metric]:
         requests = CounterMetricFamily("nexus_requests", "Requests ended, by status.", labels=(*_ROUTE, "status"))

@@ -1,4 +1,4 @@
-"""One careful GET: bounded in bytes, never redirected, never decoded; for servers that nobody vouches for.
+"""One careful GET (or bare POST): bounded in bytes, never redirected or decoded; for servers that nobody vouches for.
 
 A connection of its own for each request: what is asked is whether the instance takes one. Bounding the time
 is the caller's: cancelling closes the connection.
@@ -16,8 +16,8 @@ from nexus.gateway.registry.resolver import Resolver
 
 _HEAD_LIMIT: Final = 32 * 1024
 _REQUEST: Final = (
-    "GET {path} HTTP/1.1\r\nhost: {host}\r\naccept: application/json\r\naccept-encoding: identity\r\n"
-    "user-agent: nexus-gateway\r\nconnection: close\r\n{authorization}\r\n"
+    "{method} {path} HTTP/1.1\r\nhost: {host}\r\naccept: application/json\r\naccept-encoding: identity\r\n"
+    "user-agent: nexus-gateway\r\nconnection: close\r\n{more}\r\n"
 )
 
 
@@ -46,11 +46,19 @@ class Fetcher:
 
     async def get(self, url: str, *, limit: int, authorization: str | None = None) -> Page:
         """The page at `url`, of at most `limit` bytes. Raises NoAnswerError or BadAnswerError."""
+        return await self._ask("GET", url, limit, authorization, "")
+
+    async def post(self, url: str, *, limit: int, authorization: str | None = None) -> Page:
+        """What `url` answers to being told to do what it stands for. Raises NoAnswerError or BadAnswerError."""
+        return await self._ask("POST", url, limit, authorization, "content-length: 0\r\n")
+
+    async def _ask(self, method: str, url: str, limit: int, authorization: str | None, more: str) -> Page:
         parts = urlsplit(url)
         transport, answer = await self._connect(parts.hostname or "", parts.port, limit, secure=parts.scheme == "https")
         try:
-            credentials = f"authorization: {authorization}\r\n" if authorization else ""
-            head = _REQUEST.format(path=parts.path, host=parts.netloc, authorization=credentials)
+            if authorization:
+                more += f"authorization: {authorization}\r\n"
+            head = _REQUEST.format(method=method, path=parts.path, host=parts.netloc, more=more)
             transport.write(head.encode("latin-1"))
             page = await answer.page
         except BaseException:  # cancelled or not: nothing more of it is wanted

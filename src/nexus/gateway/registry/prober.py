@@ -45,9 +45,14 @@ class Prober:
         self._card: Card | None = None
         self._fault = ""
         self._card_due = 0.0
+        self._outdated = False
         self._was_ready = False
         self._late = 0
         self._last: Answered | None = None
+
+    def distrust_card(self) -> None:
+        """The card has changed: the next probe that is begun reads it anew."""
+        self._outdated = True
 
     async def probe(self, listing: Listing) -> Finding:
         """One round of questions. Never raises for what the instance does."""
@@ -94,7 +99,8 @@ class Prober:
     async def _described(self, listing: Listing, waiting_for: str) -> Finding:
         """The finding with the card: read anew where it is due, or where the readiness is another than before."""
         ready = not waiting_for
-        if self._card is None or self._clock() >= self._card_due or ready != self._was_ready:
+        if self._card is None or self._outdated or self._clock() >= self._card_due or ready != self._was_ready:
+            self._outdated = False
             page = await self._get(listing, "/v1/metadata", _CARD_LIMIT)
             if page.status != 200:
                 return Broken(f"/v1/metadata answered {page.status}, not 200")

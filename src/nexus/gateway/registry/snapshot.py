@@ -4,11 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
+from math import inf
 from typing import Final
+from zlib import crc32
 
 from nexus.contract.card import Card
 
 _ITSELF: Final = "#itself"
+_COLD: Final = ("unloaded", "loading")
 
 
 class State(StrEnum):
@@ -29,7 +32,8 @@ class Instance:
     requests go (`backend.base_url` of its card, else `url`). `card` is None until one was read; in the state
     `starting` it may be provisional: what the stack's manifest says the service will be. `reason` says why an
     instance is not ready, in one line. `authorization` is the header value that it wants, if any, where requests go;
-    `own_authorization` the one that it wants at `url`.
+    `own_authorization` the one that it wants at `url`. `since` is when it came into its state, in seconds of the
+    monotonic clock.
     """
 
     url: str
@@ -40,6 +44,7 @@ class Instance:
     data_url: str = ""
     authorization: str | None = None
     own_authorization: str | None = None
+    since: float = 0.0
 
     @cached_property
     def service(self) -> str:
@@ -60,9 +65,37 @@ class Instance:
         return replace(self, url=self.url + _ITSELF, data_url=self.url, authorization=self.own_authorization)
 
     @cached_property
+    def places(self) -> int | None:
+        """How many calls it takes at once; None where its card does not say."""
+        if self.card is None or "max_concurrency" not in self.card.capabilities.model_fields_set:
+            return None
+        return self.card.capabilities.max_concurrency
+
+    @cached_property
+    def seed(self) -> int:
+        """A number that goes with its URL, the same at every gateway."""
+        return crc32(self.url.encode())
+
+    @cached_property
+    def room(self) -> float:
+        """How many calls may run there at once: no bound where it does not say, nor where it answers as itself."""
+        return inf if self.places is None or self.url.endswith(_ITSELF) else self.places
+
+    @cached_property
+    def swaps(self) -> bool:
+        """Whether one of its models may have to be loaded in another's place."""
+        models = self.card.models if self.card else ()
+        return len(models) > 1 and any(model.state in _COLD for model in models)
+
+    @cached_property
     def asks(self) -> bool:
         """Whether the service asks the gateway for something on its callers' behalf."""
         return self.card is not None and bool(self.card.capabilities.uses)
+
+    @cached_property
+    def region(self) -> str:
+        """Where it stands, as its card says; empty where it does not."""
+        return self.card.region if self.card else ""
 
     @cached_property
     def label(self) -> str:
@@ -82,9 +115,23 @@ class Target:
     model: str | None
 
     @cached_property
+    def is_cold(self) -> bool:
+        """Whether its instance would answer, but for the model, which is not in memory."""
+        card = self.instance.card
+        if self.model is None or card is None or self.instance.state is not State.READY:
+            return False
+        return any(model.id == self.model and model.state in _COLD for model in card.models)
+
+    @cached_property
     def names(self) -> tuple[str, str, str]:
         """Model, service and instance, as logs and metrics call them."""
         return self.model or "", self.instance.service, self.instance.label
+
+    @cached_property
+    def continues(self) -> bool:
+        """Whether the model goes on from an answer that was begun for it, as its card says."""
+        card = self.instance.card
+        return card is not None and any(one.id == self.model and one.continuation for one in card.models)
 
     @cached_property
     def head(self) -> bytes:

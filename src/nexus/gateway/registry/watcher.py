@@ -4,6 +4,7 @@ import asyncio
 import time
 import zlib
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 from nexus.gateway.config import Config
@@ -35,7 +36,8 @@ class _Member:
 
 
 class Registry:
-    """Who is out there. `snapshot` is the whole answer, a plain attribute that is only ever replaced.
+    """Who is out there. `snapshot` is the whole answer, a plain attribute that is only ever replaced; `on_change` is
+    called after that.
 
     `discovery_interval` and `health_interval` are in seconds. `clock` is monotonic, `wall` seconds since the
     epoch.
@@ -56,6 +58,7 @@ class Registry:
     ) -> None:
         self.snapshot = Snapshot(settled=not sources)
         self.first_round_done = not sources
+        self.on_change: Callable[[], None] = lambda: None
         self._sources = sources
         self._fetcher = Fetcher(resolver)
         self._discovery_interval = discovery_interval
@@ -109,6 +112,13 @@ class Registry:
         if member is None:
             self.wake(source)
         elif member.instance.state is not State.READY:
+            member.nudge.set()
+
+    def card_changed(self, url: str) -> None:
+        """Something was done to this instance that its card tells of: look at once."""
+        member = self._members.get(url)
+        if member is not None:
+            member.prober.distrust_card()
             member.nudge.set()
 
     def wake(self, source: str) -> None:
@@ -199,9 +209,11 @@ class Registry:
         was = member.instance
         if now is was:
             return
+        if now.state is not was.state:
+            now = replace(now, since=self._clock())
+            member.since = self._wall()
         member.instance = now
         if now.state is not was.state:
-            member.since = self._wall()
             self._tell("instance_state", now, was=was.state)
         elif now.card is not was.card:
             self._tell("instance_card_changed", now, was=was.state)
@@ -238,6 +250,7 @@ class Registry:
             self.first_round_done = True
             ready = sum(instance.state is State.READY for instance in instances)
             self._log("info", "first_round_done", instances=len(instances), ready=ready)
+        self.on_change()
 
 
 async def _within(event: asyncio.Event, seconds: float) -> None:

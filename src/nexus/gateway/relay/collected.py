@@ -35,6 +35,9 @@ class Collected:
     def expect_within(self, seconds: float, what: str) -> None:
         self._client.expect_within(seconds, what)
 
+    def keep_waiting(self, why: str, head: bytes) -> None:
+        """It gets one whole answer, and nothing before that."""
+
     def send_whole(self, status: int, head: bytes, body: bytes) -> None:
         self.status, self.head = status, head
         self.send(body)

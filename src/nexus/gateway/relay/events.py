@@ -7,6 +7,7 @@ import msgspec
 from nexus.contract.errors import UPSTREAM_ERROR
 from nexus.contract.sse import DONE, whole_events
 from nexus.contract.usage import Usage, read_usage
+from nexus.gateway.relay.chunks import events_in, is_done, is_final, is_plain, value_of
 
 HELD_LIMIT: Final = 8 * 1024 * 1024
 
@@ -16,15 +17,24 @@ class EventTooLargeError(Exception):
 
 
 class EventGate:
-    """Lets whole events through as they come, byte for byte. What is held when a stream breaks off is never sent."""
+    """Lets whole events through as they come, byte for byte. What is held when a stream breaks off is never sent.
 
-    __slots__ = ("_held", "_last", "events", "usage")
+    `checked`, for streams of chunks: a malformed one is not let through, nor is an error that the service tells, nor
+    anything after them. `fault` says then what was wrong; `told` is the service's own error event, if it is in the
+    envelope; `final`: it would be the same elsewhere.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_checked", "_held", "_last", "events", "fault", "final", "told", "usage")
+
+    def __init__(self, *, checked: bool = False) -> None:
+        self._checked = checked
         self._held = b""
         self._last = b""
         self.usage: Usage | None = None
         self.events = 0
+        self.fault = ""
+        self.told = b""
+        self.final = False
 
     def pass_on(self, data: bytes) -> bytes:
         """The bytes that may go on now. Raises EventTooLargeError."""
@@ -37,6 +47,8 @@ class EventGate:
             data = data[:end]
             if len(self._held) > HELD_LIMIT:
                 raise EventTooLargeError(f"an event is larger than {HELD_LIMIT} bytes")
+        if data and self._checked and not is_plain(data):
+            data = self._sound(data)
         if data:
             self._last = data
             self.events += data.count(b"\n\n")
@@ -65,16 +77,26 @@ class EventGate:
     def failure(self) -> str:
         """The code of the error that the last event told, empty if it told none: then the service has said itself why
         nothing more comes."""
-        line = self._last.rstrip().rpartition(b"\n")[2]
-        try:
-            value = msgspec.json.decode(line.removeprefix(b"data:"))
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return ""
-        error = value.get("error") if isinstance(value, dict) else None
-        if not isinstance(error, dict):
-            return ""
-        code = error.get("code")
-        return code if isinstance(code, str) and code else UPSTREAM_ERROR.code
+        return failure_in(self._last)
+
+    def _sound(self, data: bytes) -> bytes:
+        """The events of `data` before the first that may not pass."""
+        end = 0
+        for raw, payload in events_in(data):
+            if payload and not is_plain(raw) and not is_done(payload):
+                value = value_of(payload)
+                if value is None:
+                    self.fault = "one of its chunks is malformed"
+                elif value.get("error"):
+                    error = value["error"]
+                    self.final = is_final(error)
+                    self.told = raw if isinstance(error, dict) else b""
+                    self.fault = f"the service told an error: {str(error)[:500]}"
+                if self.fault:
+                    self._held = b""
+                    return data[:end]
+            end += len(raw)
+        return data
 
     def _read_usage(self, data: bytes) -> None:
         for line in data.splitlines():
@@ -82,3 +104,17 @@ class EventGate:
                 usage = read_usage(line[5:])
                 if usage is not None:
                     self.usage = usage
+
+
+def failure_in(event: bytes) -> str:
+    """The code of the error that an event tells, empty if it tells none."""
+    line = event.rstrip().rpartition(b"\n")[2]
+    try:
+        value = msgspec.json.decode(line.removeprefix(b"data:"))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return ""
+    error = value.get("error") if isinstance(value, dict) else None
+    if not isinstance(error, dict):
+        return ""
+    code = error.get("code")
+    return code if isinstance(code, str) and code else UPSTREAM_ERROR.code

@@ -8,6 +8,7 @@ from nexus.contract.usage import Usage
 class Relayed(msgspec.Struct):
     """Filled in while the answer passes; `error` is the code of what went wrong, `first_byte` a loop time.
 
+    `queued` is how many seconds the call waited for its turn, if it had to, and `priority` what it did so as.
     `events` are those of a stream. `limits` are header lines, each with its CR LF, that say what is left to the caller.
     """
 
@@ -18,3 +19,5 @@ class Relayed(msgspec.Struct):
     error: str = ""
     first_byte: float | None = None
     limits: bytes = b""
+    queued: float | None = None
+    priority: str = ""

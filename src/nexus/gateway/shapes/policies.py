@@ -2,7 +2,7 @@
 
 import datetime
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
@@ -106,7 +106,7 @@ class PolicyShape(Shape):
     operations: _Globs = Field(default_factory=_all)
     tools: _Globs = Field(default_factory=_all)
     ip_allow: list[Cidr] = Field(default_factory=list)
-    priority: Annotated[Any, _only("interactive")] = "interactive"
+    priority: Literal["interactive", "normal", "batch"] = "interactive"
     max_request_bytes: Count = 0
     parameters: ParametersShape = ParametersShape()
     budgets: BudgetsShape = None  # type: ignore[assignment]  # None is what was not written, and nobody can write it
@@ -146,6 +146,7 @@ def policies_of(shapes: Mapping[str, PolicyShape]) -> dict[str, Policy]:
             shape.max_request_bytes,
             _parameters(shape.parameters),
             Globs(shape.tools),
+            shape.priority,
             None if shape.budgets is None else _budgets(shape.budgets),
         )
         for name, shape in shapes.items()

@@ -24,7 +24,7 @@ class Answer(Signal):
 
     `head` says nothing until it is here; `parts` are the bytes of the body that nobody has taken; `length` is None
     where the service does not say it; `touched` is False as long as no byte has come; `failure` says why it will
-    never be `complete`.
+    never be `complete`, `stalled` that nobody waits for it any longer.
     """
 
     head = _NOTHING
@@ -32,6 +32,7 @@ class Answer(Signal):
     touched = False
     complete = False
     failure = ""
+    stalled = False
 
     def __init__(self, connection: "Connection") -> None:
         self._connection = connection
@@ -58,6 +59,11 @@ class Answer(Signal):
         if not self.complete and not self.failure:
             self.failure = reason
         self.set()
+
+    def stall(self) -> None:
+        """It has not gone on in time: nobody waits for the rest."""
+        self.stalled = True
+        self.fail("it stalled")
 
     def fill(self, head: AnswerHead, body: bytes) -> None:
         """It has come, whole."""

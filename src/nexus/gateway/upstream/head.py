@@ -36,6 +36,7 @@ class AnswerHead(msgspec.Struct, frozen=True):
 
     `forwarded` are the header lines that go on to the client, as they came, each with its CR LF. `framed`: the answer
     itself tells where its body ends. `recurs`: there is a body, and the head may well be said again for another one.
+    `media_type` is in lower case, without parameters; empty where none is given.
     """
 
     status: int = 0
@@ -44,6 +45,7 @@ class AnswerHead(msgspec.Struct, frozen=True):
     is_events: bool = False
     framed: bool = False
     recurs: bool = False
+    media_type: bytes = b""
 
     def lines(self) -> list[tuple[bytes, bytes]]:
         """The forwarded lines, each behind its lower-case name."""
@@ -63,4 +65,6 @@ def read_head(status: int, head: bytes) -> tuple[AnswerHead, int | None]:
     media_type = values.get(b"content-type", b"")
     is_json = media_type.startswith(b"application/json")
     is_events = media_type.startswith(b"text/event-stream") and status not in BODILESS
-    return AnswerHead(status, b"".join(lines), is_json, is_events, framed, recurs), length
+    return AnswerHead(
+        status, b"".join(lines), is_json, is_events, framed, recurs, media_type.partition(b";")[0]
+    ), length

@@ -21,19 +21,32 @@ class ConnectError(OSError):
 class Pool:
     """Connections to one address; at most `IDLE_CONNECTIONS` are kept for later, each for `IDLE_SECONDS`.
 
-    `in_flight` is the number of calls that run there: what least-busy planning reads.
+    `in_flight` is the number of calls that run there: what least-busy planning reads. `freed` is told whenever one less
+    does.
     """
 
-    def __init__(self, url: str, tls: Callable[[], ssl.SSLContext], loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self,
+        url: str,
+        tls: Callable[[], ssl.SSLContext],
+        loop: asyncio.AbstractEventLoop,
+        freed: Callable[[], None] = lambda: None,
+    ) -> None:
         self.url = url
         self.address = Address.of(url)
         self.in_flight = 0
         self._retired = False
         self._tls = tls
         self._loop = loop
+        self._freed = freed
         self._idle: deque[Connection] = deque()
         self._opening: set[asyncio.Task[None]] = set()
         self._connections: set[Connection] = set()
+
+    def leave(self) -> None:
+        """A call that ran there has ended: somebody else may have its place."""
+        self.in_flight -= 1
+        self._freed()
 
     def take(self) -> Connection | None:
         """An idle connection, or None."""

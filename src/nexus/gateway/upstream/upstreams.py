@@ -2,6 +2,8 @@
 
 import asyncio
 import ssl
+from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from nexus.gateway.registry.snapshot import Instance
@@ -11,9 +13,13 @@ _EXPIRY_INTERVAL: Final = 5.0
 
 
 class Upstreams:
-    """One pool for each instance and the address that its requests go to, made at its first use."""
+    """One pool for each instance and the address that its requests go to, made at its first use.
+
+    `on_freed`, which is set before the first use, is told by the instance's URL where a call has ended.
+    """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.on_freed: Callable[[str], None] = lambda _: None
         self._loop = loop
         self._pools: dict[str, Pool] = {}
         self._tls_context: ssl.SSLContext | None = None
@@ -25,7 +31,9 @@ class Upstreams:
         if pool is None or pool.url != instance.data_path:
             if pool is not None:
                 pool.retire()
-            pool = self._pools[instance.url] = Pool(instance.data_path, self._tls, self._loop)
+            pool = self._pools[instance.url] = Pool(
+                instance.data_path, self._tls, self._loop, partial(self.on_freed, instance.url)
+            )
         return pool
 
     def in_flight(self, url: str) -> int:

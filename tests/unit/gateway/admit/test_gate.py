@@ -11,15 +11,17 @@ from nexus.contract.operations import BY_NAME
 from nexus.gateway.admit.gate import Gate
 from nexus.gateway.admit.slots import Slots
 from nexus.gateway.admit.treasurer import Treasurer
-from nexus.gateway.dispatch.send import Lease
+from nexus.gateway.dispatch.lease import Lease
 from nexus.gateway.endpoints import standard
 from nexus.gateway.relay.result import Relayed
-from nexus.gateway.values import Call
+from nexus.gateway.values import Call, Routed
 from nexus.gateway.views import Views
 from nexus.policies.budgets import Budget, Budgets
 from nexus.policies.globs import Globs
 from nexus.policies.parameters import Parameters, Rules
 from nexus.policies.policy import Policy
+from nexus.policies.routing.conditions import Named
+from nexus.policies.routing.rule import Deny, Rule, Use, Within
 from nexus.policies.spending import Meter, Spendings
 from nexus.policies.token import Bearer
 
@@ -153,6 +155,39 @@ def test_what_is_none_of_the_lanes_is_counted_too(gate: Gate) -> None:
     assert refused(lambda: gate.count(kid, "files")).status == 403
 
 
+def test_what_may_be_asked_stands_before_the_routes_and_what_is_used_after_them(gate: Gate, call_of: CallOf) -> None:
+    gate.router.hold((Rule(1, (Named("model", Globs(["chat"])),), Use("other")), Rule(2, (), Deny("no"))), {})
+    chat = b'{"model":"chat","messages":[]}'
+    narrow = Policy("p", operations=Globs(["embeddings"]))
+    assert "may not ask for chat.completions" in refused(lambda: gate.admit(call_of(narrow, "chat", body=chat))).message
+    assert refused(lambda: gate.admit(call_of(Bearer("ada"), "m"))).message == "no"
+    error = refused(lambda: gate.admit(call_of(Policy("p", models=Globs(["m"])), "chat", body=chat)))
+    assert "may not use the model 'other'" in error.message
+    ruled = Policy("p", parameters=Parameters(Rules(force={"seed": 1})), rpm=1)
+    call, _, _ = gate.admit(call_of(ruled, "chat", body=chat))
+    assert (call.model, call.request.body) == ("other", b'{"model":"other","messages":[],"seed":1}')
+    assert refused(lambda: gate.admit(call_of(Policy("q", rpm=1), "m"))).message == "no"
+
+
+def test_a_denied_call_has_used_nothing(gate: Gate, slots: Slots, call_of: CallOf) -> None:
+    gate.router.hold((Rule(1, (), Deny("no")),), {})
+    ada = Bearer("ada", Policy("few", rpm=2, concurrency=1))
+    for _ in range(3):
+        assert refused(lambda: gate.admit(call_of(ada))).status == 403
+    assert (ada.account.requests.count(1000.0), ada.account.running, slots.taken) == (0, 0, 0)
+
+
+def test_a_run_is_not_led_again_and_goes_where_its_call_was_led(gate: Gate, call_of: CallOf) -> None:
+    gate.router.hold((Rule(1, (), Deny("no")),), {})
+    routed = Routed(7, "7; use model=other", "chat", "other", Within(service=Globs(["svc"])))
+    for who in (Bearer("ada"), Bearer("ada", Policy("p", models=Globs(["other"])))):
+        call = call_of(who, "chat", at=RUN)
+        request = replace(call.request, head=replace(call.request.head, routed=routed))
+        led, permit, _ = gate.admit(replace(call, request=request))
+        assert (led.model, led.routed) == ("other", routed)
+        permit.release(Relayed())
+
+
 # --- budgets
 
 
@@ -162,7 +197,7 @@ class Budgeted:
     def __init__(self, slots: Slots, views: Views, clock: Any) -> None:
         self._spendings = Spendings()
         self._clock = clock
-        self.gate = Gate(slots, views, clock, Treasurer(self._spendings, clock))
+        self.gate = Gate(slots, views, clock, treasurer=Treasurer(self._spendings, clock))
 
     @property
     def day(self) -> Meter:

@@ -9,7 +9,7 @@ from nexus.contract.errors import ApiError
 from nexus.contract.usage import Usage
 from nexus.gateway.admit.slots import Slots
 from nexus.gateway.admit.treasurer import Treasurer
-from nexus.gateway.dispatch.send import Lease
+from nexus.gateway.dispatch.lease import Lease
 from nexus.gateway.relay.result import Relayed
 from nexus.policies.budgets import Budget, Budgets
 from nexus.policies.spending import Spendings

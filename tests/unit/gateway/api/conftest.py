@@ -23,6 +23,7 @@ from nexus.gateway.background.desk import Desk, Places
 from nexus.gateway.config import Config
 from nexus.gateway.edge.auth import Keyring, digest
 from nexus.gateway.front import create_guard
+from nexus.gateway.health.health import Health
 from nexus.gateway.registry.index import build
 from nexus.gateway.registry.resolver import Resolver
 from nexus.gateway.registry.snapshot import Instance, State
@@ -32,10 +33,12 @@ from nexus.gateway.settings import load_settings
 from nexus.gateway.siblings import OnlyChild
 from nexus.gateway.storage import Store, opening
 from nexus.gateway.tokens import TokenBook
+from nexus.gateway.upstream.upstreams import Upstreams
 from nexus.gateway.views import Views
 from nexus.jobs.rules import JobRules
 from nexus.policies.spending import Spendings
 from nexus.policies.token import Token
+from tests.servers.turns import make_turns
 
 TOKEN = "sk-test"
 OTHERS = {"sk-ada": "ada", "sk-bob": "bob"}
@@ -84,7 +87,7 @@ def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.Monke
 
 
 @pytest.fixture
-async def start_gateway(environment: pytest.MonkeyPatch) -> AsyncIterator[Callable[..., Any]]:
+async def start_gateway(environment: pytest.MonkeyPatch, upstreams: Upstreams) -> AsyncIterator[Callable[..., Any]]:
     """Starts a control plane with the environment as it is then; `routes` may add to the application."""
     started: list[tuple[uvicorn.Server, asyncio.Task[None], Gateway]] = []
 
@@ -117,6 +120,8 @@ async def start_gateway(environment: pytest.MonkeyPatch) -> AsyncIterator[Callab
             config=lambda: gateway.config,
             metrics_text=metrics_text,
             in_flight=len,  # a number that a test can tell from the URL
+            health=Health(),
+            turns=make_turns(upstreams, lambda: registry.snapshot),
             check_token=keyring.check_owner,
             guard=create_guard(settings, Config()),
             record=record,

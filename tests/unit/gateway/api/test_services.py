@@ -1,4 +1,10 @@
-from nexus.gateway.registry.snapshot import Instance, State
+import pytest
+
+from nexus.gateway.registry.snapshot import Instance, State, Target
+from nexus.gateway.relay.result import Relayed
+from nexus.gateway.values import ClientGoneError, Plan, Timeouts
+from tests.servers.caller import Caller
+from tests.servers.calls import make_call
 
 
 async def test_services_are_listed_with_their_instances(gateway, instance) -> None:
@@ -18,12 +24,15 @@ async def test_services_are_listed_with_their_instances(gateway, instance) -> No
     assert llm["card"]["vendor_extension"] == {"a": 1}
     first = dict(llm["instances"][0])
     assert first.pop("since") > 1e9
+    assert llm["waiting"] == {}
     assert first == {
         "instance": "llm-a",
         "url": "http://llm-1:8000",
         "state": "starting",
         "reason": "loading",
         "in_flight": len("http://llm-1:8000"),
+        "circuit": "closed",
+        "loading": [],
         "source": "static",
     }
     assert (odd["name"], odd["state"], odd["card"], odd["models"]) == ("odd:1", "invalid", None, [])
@@ -48,3 +57,22 @@ async def test_credentials_are_never_shown(gateway, instance) -> None:
     gateway.show(replace(instance("llm"), authorization="Bearer hidden"))
     for path in ("/v1/services", "/v1/services/llm", "/v1/models", "/v1/metadata"):
         assert "hidden" not in (await gateway.client.get(path)).text
+
+
+async def test_calls_that_wait_are_told_by_model_as_far_as_it_is_seen(gateway, instance, upstreams) -> None:
+    capabilities = {"operations": ["chat.completions"], "max_concurrency": 1}
+    gateway.show(instance("llm", models=[{"id": "m"}], capabilities=capabilities))
+    (known,) = gateway.parts.registry.snapshot.instances
+    upstreams.pool(known).in_flight = 1
+    callers = []
+    for model in ("m", "m", "hidden"):
+        course = Plan((Target(known, model),), Timeouts())
+        caller = Caller()
+        caller.start(gateway.parts.turns.turn(make_call(model), lambda _, course=course: course, course, Relayed()))
+        callers.append(caller)
+    assert (await gateway.client.get("/v1/services/llm")).json()["waiting"] == {"m": 2}
+    for caller in callers:
+        caller.leave()
+        with pytest.raises(ClientGoneError):
+            await caller.result()
+    assert (await gateway.client.get("/v1/services/llm")).json()["waiting"] == {}

@@ -2,11 +2,12 @@ from nexus.contract.card import Card, read_card
 from nexus.gateway.api.union import union_card
 from nexus.gateway.registry.index import build
 from nexus.gateway.registry.snapshot import Instance, State
+from nexus.policies.token import Bearer
 
 
 def union(*instances, **aliases) -> Card:
     snapshot = build(instances, aliases)
-    card = union_card(snapshot, aliases, instance="gateway-1", max_request_bytes=1000)
+    card = union_card(snapshot, aliases, (), Bearer("ada"), instance="gateway-1", max_request_bytes=1000)
     return read_card(card.model_dump_json().encode())
 
 

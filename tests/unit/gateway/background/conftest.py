@@ -37,6 +37,7 @@ from nexus.store.blobs import Blobs
 from nexus.store.errors import DatabaseError
 from tests.servers.calls import make_call, make_instance
 from tests.servers.peer import Peer
+from tests.servers.turns import make_turns
 
 MUSIC = standard(BY_NAME["music.generations"])
 
@@ -102,6 +103,7 @@ class Office:
         self.runners: list[tuple[Runner, asyncio.Task[None]]] = []
         self.desk = Desk(store, Places(self.view, lambda: self.rules, clock), self.bell, self.stop)
         self.stopped: list[str] = []
+        self.turns = make_turns(upstreams, lambda: self.snapshot)
 
     def stop(self, identity: str) -> None:
         self.stopped.append(identity)
@@ -134,11 +136,13 @@ class Office:
             dispatcher=Dispatcher(self.upstreams, lambda url, reason: None),
             record=self.recorded.append,
             siding=siding,
+            turns=self.turns,
         )
         return Runner(
             self.store,
             lambda: self.snapshot,
             self.upstreams.in_flight,
+            self.turns,
             lambda: self.rules,
             inference.serve,
             self.keyring.bearer,

@@ -19,18 +19,20 @@ from nexus.gateway.background.composition import Background, RequestPath, base_u
 from nexus.gateway.config import ConfigFile
 from nexus.gateway.dispatch.send import Dispatcher
 from nexus.gateway.endpoints import standard
+from nexus.gateway.health.health import Health
 from nexus.gateway.inference import Inference
 from nexus.gateway.registry.index import build
 from nexus.gateway.registry.snapshot import Snapshot
 from nexus.gateway.settings import load_settings
 from nexus.gateway.storage import Store, opening
 from nexus.gateway.upstream.upstreams import Upstreams
-from nexus.gateway.values import Head, Outcome, Request
+from nexus.gateway.values import Head, Outcome, Request, Rules
 from nexus.gateway.views import Views
 from nexus.policies.token import Bearer
 from tests.servers.caller import Caller
 from tests.servers.calls import make_instance
 from tests.servers.peer import Peer
+from tests.servers.turns import make_turns
 
 
 @dataclass
@@ -70,7 +72,8 @@ async def gateway(
     recorded: list[Outcome] = []
     dispatcher = Dispatcher(upstreams, lambda url, reason: None)
     views = Views(lambda: snapshot)
-    path = RequestPath(views, upstreams.in_flight, Gate(Slots(), views), dispatcher, recorded.append)
+    gate, turns = Gate(Slots(), views), make_turns(upstreams, lambda: snapshot)
+    path = RequestPath(views, upstreams.in_flight, gate, dispatcher, recorded.append, Rules, Health(), turns)
     store = Store(opening(settings), lambda *_, **__: None)
     store.start()
     background = create_background(path, store, configuration, settings, Bearer)

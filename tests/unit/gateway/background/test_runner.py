@@ -14,13 +14,16 @@ from nexus.gateway.background.runner import endpoint_of
 from nexus.gateway.endpoints import Endpoint, find
 from nexus.gateway.references import References
 from nexus.gateway.registry.snapshot import State as InstanceState
+from nexus.gateway.registry.snapshot import Target
+from nexus.gateway.relay.result import Relayed
 from nexus.gateway.siding import Siding
-from nexus.gateway.values import Timeouts
+from nexus.gateway.values import Plan, Timeouts
 from nexus.jobs.rules import JobRules
 from nexus.jobs.values import Job, State
 from nexus.store.errors import BlobError
 from nexus.store.rows import KeptFile
-from tests.servers.calls import endpoint, make_instance
+from tests.servers.caller import Caller
+from tests.servers.calls import endpoint, make_call, make_instance
 from tests.servers.peer import Peer
 
 WAV = b"content-type: audio/wav"
@@ -429,3 +432,22 @@ async def test_the_row_of_a_run_is_its_call_itself_and_is_not_put_off_again(offi
         ("json",),
         "running",
     )
+
+
+async def test_a_job_gets_its_turn_although_clients_always_take_each_free_place(office, music, peer: Peer) -> None:
+    music(places=1)
+    (instance,) = office.snapshot.instances
+    pool = office.upstreams.pool(instance)
+    pool.in_flight = 1
+    caller = Caller()
+    call, course = make_call(None, at=endpoint("music.generations")), Plan((Target(instance, None),), Timeouts())
+    caller.start(office.turns.turn(call, lambda _: course, course, Relayed()))
+    office.start()
+    first, _ = await office.accept(), await office.accept()
+    await office.until(first, is_in(State.RUNNING))
+    assert sorted(key[3] for key in office.turns.counts()) == ["batch", "interactive"]
+    assert office.turns.waiting == 2
+    pool.leave()
+    await caller.result()
+    (await peer.called()).answer(b"sound", WAV)
+    assert (await office.until(first, is_in(State.COMPLETED))).attempts == 1

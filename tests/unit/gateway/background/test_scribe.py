@@ -152,7 +152,7 @@ async def test_time_that_was_over_before_the_answer_began_does_not_matter_to_it(
         scribe.cut()
 
     scribe.tell(story())
-    scribe._expire("accept the connection")
+    scribe._expire("accept the connection", False)
     signal.set()
     assert scribe.failure is not None
     assert scribe.failure.code == "upstream_error"

@@ -4,6 +4,7 @@ import json
 from math import inf
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,6 +15,7 @@ from nexus.gateway.endpoints import Endpoint
 from nexus.gateway.intake.body import read
 from nexus.gateway.upstream.address import Address
 from tests.servers.calls import CHAT, endpoint, make_call, make_request, make_target
+from tests.servers.cards import model
 
 BOX = Address.of("http://box:8000")
 FORM = b"multipart/form-data; boundary=B"
@@ -74,6 +76,12 @@ def test_any_object_is_the_same_but_for_its_model(fields: dict[str, Any], ascii_
     fields = {name: value for name, value in fields.items() if name not in ("model", "stream")} | {"model": "m"}
     body = json.dumps(fields, ensure_ascii=ascii_only).encode()
     assert list(json.loads(rewritten(body)).items()) == list({**fields, "model": "own"}.items())
+
+
+@pytest.mark.parametrize(("continues", "body"), [(True, b'{"rest":1,"model":"own"}'), (False, b'{"model":"own"}')])
+def test_only_a_model_that_continues_gets_the_body_for_it(continues: bool, body: bytes) -> None:
+    call = msgspec.structs.replace(make_call("m", b'{"model":"m"}'), continued=b'{"rest":1,"model":"m"}')
+    assert body_for(call, make_target(model="own", models=(model("own", continuation=continues),))) == body
 
 
 def test_in_a_form_only_the_bytes_of_the_name_are_others() -> None:

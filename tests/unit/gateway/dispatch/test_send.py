@@ -1,16 +1,25 @@
-"""Calls reach the first target that takes them, over real connections; what is lost on the way is told apart."""
+"""Calls reach the first target that answers them, over real connections; what is lost on the way is told apart."""
 
+import asyncio
+import time
 from collections.abc import Awaitable, Callable
 
 import pytest
 
 from nexus.contract.errors import ApiError
-from nexus.gateway.dispatch.send import Dispatcher, Lease
+from nexus.gateway.dispatch.lease import Lease
+from nexus.gateway.dispatch.retries import pause
+from nexus.gateway.dispatch.send import Dispatcher
+from nexus.gateway.dispatch.troubles import Trouble
+from nexus.gateway.health.circuit import Failure
+from nexus.gateway.health.health import Health
+from nexus.gateway.registry.snapshot import Target
 from nexus.gateway.upstream.upstreams import Upstreams
-from nexus.gateway.values import ClientGoneError, Plan, Reply, Timeouts
+from nexus.gateway.values import Call, ClientGoneError, Plan, Reply, Retries, Timeouts
 from nexus.policies.stopwatch import Stopwatch
 from tests.servers.caller import Caller
-from tests.servers.calls import BODY, make_call, make_target
+from tests.servers.calls import BODY, endpoint, make_call, make_instance, make_target
+from tests.servers.cards import model
 from tests.servers.listeners import full_listener
 from tests.servers.peer import Peer, Side
 
@@ -18,10 +27,12 @@ from tests.servers.peer import Peer, Side
 class Sending:
     """One call on its way to its targets."""
 
-    def __init__(self, dispatcher: Dispatcher, plan: Plan) -> None:
+    def __init__(self, dispatcher: Dispatcher, plan: Plan, call: Call | None = None) -> None:
         self.lease = Lease()
         self.caller = Caller()
-        self.caller.start(dispatcher.send(make_call(), plan, self.caller, self.lease))
+        self.dispatcher = dispatcher
+        self.plan = plan
+        self.caller.start(dispatcher.send(call or make_call(), plan, self.caller, self.lease))
 
     async def reply(self) -> Reply:
         reply: Reply = await self.caller.result()
@@ -34,6 +45,8 @@ class Sending:
 
 
 Send = Callable[..., Sending]
+JSON = b"content-type: application/json"
+HALF = b"HTTP/1.1 200 OK\r\n" + JSON + b"\r\ncontent-length: 40\r\n\r\n{"
 
 
 @pytest.fixture
@@ -43,11 +56,30 @@ def refused() -> list[str]:
 
 
 @pytest.fixture
-def send(upstreams: Upstreams, refused: list[str]) -> Send:
-    dispatcher = Dispatcher(upstreams, lambda url, reason: refused.append(url))
+def health() -> Health:
+    return Health()
 
-    def begin(*urls: str, **timeouts: float) -> Sending:
-        return Sending(dispatcher, Plan(tuple(make_target(url) for url in urls), Timeouts(**timeouts)))
+
+@pytest.fixture
+def logged() -> list[dict[str, object]]:
+    return []
+
+
+@pytest.fixture
+def send(upstreams: Upstreams, refused: list[str], health: Health, logged: list[dict[str, object]]) -> Send:
+    def log(level: str, event: str, **fields: object) -> None:
+        logged.append({"level": level, "event": event, **fields})
+
+    def told(url: str, reason: str) -> None:
+        refused.append(url)
+
+    dispatcher = Dispatcher(upstreams, told, health=health, log=log, draw=lambda: 0.0)
+
+    def begin(
+        *urls: str, attempts: int = 3, ratio: float = 0.2, call: Call | None = None, **timeouts: float
+    ) -> Sending:
+        targets = tuple(make_target(url) for url in urls)
+        return Sending(dispatcher, Plan(targets, Timeouts(**timeouts), Retries(attempts, ratio)), call)
 
     return begin
 
@@ -138,48 +170,51 @@ async def test_a_connection_that_ends_before_anything_came_is_no_answer(
     assert refused == []
 
 
-async def test_after_one_byte_of_an_answer_nobody_else_is_asked(send: Send, peer: Peer) -> None:
+@pytest.mark.parametrize("data", [b"H", b"garbage\r\n\r\n", b"HTTP/1.1 200 OK\r\n\r\n", HALF])
+async def test_as_long_as_the_client_has_nothing_another_one_is_asked(send: Send, peer: Peer, data: bytes) -> None:
     async with Peer() as broken:
         sending = send(broken.url, peer.url)
         side = await broken.accept()
         await side.request()
-        side.send(b"H")
+        side.send(data)
         side.close()
-        error = await sending.error()
-    assert (error.status, error.code) == (502, "upstream_error")
-    assert error.message == "svc: the service closed the connection."
-    assert sending.lease.attempts == 1
+        other = await peer.accept()
+        await other.request()
+        other.answer(b"{}", JSON)
+        reply = await sending.reply()
+    assert (reply.answer.take(), reply.attempts, reply.target.instance.url) == (b"{}", 2, peer.url)
 
 
-async def test_garbage_is_502_and_nobody_else_is_asked(send: Send, peer: Peer) -> None:
-    async with Peer() as broken:
-        sending = send(broken.url, peer.url)
-        side = await broken.accept()
-        await side.request()
-        side.send(b"garbage\r\n\r\n")
-        error = await sending.error()
-    assert (error.status, sending.lease.attempts) == (502, 1)
-    assert "not valid HTTP" in error.message
-
-
-async def test_a_body_that_began_is_a_reply_even_if_it_broke(send: Send, peer: Peer) -> None:
-    sending = send(peer.url)
+@pytest.mark.parametrize("data", [b"H", b"garbage\r\n\r\n", b"HTTP/1.1 200 OK\r\n\r\n"])
+async def test_what_must_not_be_made_twice_is_not_sent_twice(send: Send, peer: Peer, data: bytes) -> None:
+    sending = send(peer.url, peer.url, call=make_call(at=endpoint("images.generations")))
     side = await peer.accept()
     await side.request()
-    side.send(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nab")
+    side.send(data)
+    side.close()
+    error = await sending.error()
+    assert (error.status, error.code, sending.lease.attempts) == (502, "upstream_error", 1)
+
+
+async def test_an_event_stream_that_began_is_a_reply_even_if_it_broke(send: Send, peer: Peer) -> None:
+    sending = send(peer.url, attempts=1)
+    side = await peer.accept()
+    await side.request()
+    side.events(b"data: 1\n\n")
     side.close()
     reply = await sending.reply()
-    assert reply.answer.take() == b"ab"
+    assert reply.answer.take() == b"data: 1\n\n"
 
 
 async def test_where_all_break_it_is_502(send: Send, peer: Peer) -> None:
-    sending = send(peer.url, peer.url)
+    sending = send(peer.url, peer.url, attempts=2)
     for _ in range(2):
         side = await peer.accept()
         await side.request()
         side.close()
     error = await sending.error()
     assert (error.status, sending.lease.attempts) == (502, 2)
+    assert error.message == "svc: the service closed the connection."
 
 
 async def pooled(send: Send, peer: Peer) -> Side:
@@ -207,7 +242,7 @@ async def test_a_pooled_connection_that_closes_under_a_request_costs_a_new_one_o
 
 async def test_a_fresh_connection_that_closes_is_not_tried_for_ever(send: Send, peer: Peer) -> None:
     stale = await pooled(send, peer)
-    sending = send(peer.url)
+    sending = send(peer.url, attempts=1)
     await stale.request()
     stale.close()
     side = await peer.accept()
@@ -218,7 +253,7 @@ async def test_a_fresh_connection_that_closes_is_not_tried_for_ever(send: Send, 
 
 async def test_a_pooled_connection_that_breaks_after_a_byte_is_502(send: Send, peer: Peer) -> None:
     stale = await pooled(send, peer)
-    sending = send(peer.url)
+    sending = send(peer.url, attempts=1)
     await stale.request()
     stale.send(b"HTTP/1.1 200")
     stale.close()
@@ -304,7 +339,7 @@ def send_asking(upstreams: Upstreams, loans: Loans) -> Send:
 
     def begin(*urls: str, quiet: str = "", **timeouts: float) -> Sending:
         asking = tuple(make_target(url, uses=() if url == quiet else ("ocr",)) for url in urls)
-        return Sending(dispatcher, Plan(asking, Timeouts(**timeouts)))
+        return Sending(dispatcher, Plan(asking, Timeouts(**timeouts), Retries(len(urls))))
 
     return begin
 
@@ -374,20 +409,242 @@ async def test_however_a_call_ends_its_loan_does(
     assert loans.out == []
 
 
-async def test_what_is_measured_is_how_long_an_instance_is_held(upstreams: Upstreams) -> None:
-    now = 10.0
-    lease = Lease()
-    lease.stopwatch = Stopwatch(lambda: now)
-    pool = upstreams.pool(make_target("http://127.0.0.1:9").instance)
-    for held, pause in ((2.0, 5.0), (0.5, 0.0)):  # an attempt, a wait between two, and another
-        lease.take(make_target(), pool)
-        now += held
-        lease.release()
-        now += pause
-    lease.take(make_target(), pool)
-    now += 0.25
-    lease.take(make_target(), pool)  # the next one at once
-    now += 0.25
-    lease.release()
-    lease.release()
-    assert (lease.stopwatch.seconds, pool.in_flight) == (3.0, 0)
+# --- answers that are none
+
+
+async def served(peer: Peer, body: bytes = b"{}", *lines: bytes, status: int = 200) -> Side:
+    """The next call at `peer`, answered."""
+    side = await peer.accept()
+    await side.request()
+    side.answer(body, *(lines or (JSON,)), status=status)
+    return side
+
+
+ENVELOPE = b'{"error":{"message":"the engine says no","type":"x","code":%b}}'
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "line"),
+    [
+        (500, b"oops", JSON),
+        (502, b"", JSON),
+        (503, ENVELOPE % b"null", JSON),
+        (504, b"", JSON),
+        (429, b"", JSON),
+        (200, ENVELOPE % b"null", JSON),
+        (200, b' { "error": "no"}', JSON),
+        (200, b"<html></html>", b"content-type: text/html; charset=utf-8"),
+        (200, b"", JSON),
+        (200, b'data: {"error":{"message":"no"}}\n\n', b"content-type: text/event-stream"),
+    ],
+)
+async def test_the_next_one_is_asked_where_a_service_fails(
+    send: Send, peer: Peer, status: int, body: bytes, line: bytes, logged: list[dict[str, object]]
+) -> None:
+    async with Peer() as failing:
+        sending = send(failing.url, peer.url)
+        await served(failing, body, line, status=status)
+        await served(peer, b'{"a":1}')
+        reply = await sending.reply()
+    assert (reply.answer.take(), reply.attempts) == (b'{"a":1}', 2)
+    (line_of_log,) = logged
+    assert (line_of_log["event"], line_of_log["attempt"], line_of_log["request_id"]) == ("attempt_failed", 1, "req-1")
+
+
+@pytest.mark.parametrize("status", [500, 503, 429])
+async def test_an_only_instance_is_asked_again_after_a_moment(send: Send, peer: Peer, status: int) -> None:
+    sending = send(peer.url)
+    side = await served(peer, b"", status=status)
+    await side.request()
+    side.answer(b'{"a":1}', JSON)
+    assert (await sending.reply()).attempts == 2
+
+
+async def test_the_wait_before_it_is_asked_again_holds_no_instance(
+    send: Send, peer: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ticks: list[float] = []
+
+    def tick() -> float:
+        ticks.append(time.monotonic())
+        return ticks[-1]
+
+    monkeypatch.setattr(Lease, "stopwatch", Stopwatch(tick))
+    sending = send(peer.url)
+    side = await served(peer, b"", status=503)
+    await side.request()
+    side.answer(b'{"a":1}', JSON)
+    await sending.reply()
+    _, stopped, begun_again = ticks
+    assert begun_again - stopped >= 0.9 * pause(Trouble(Failure.REFUSED, ""), 1, 0.0)  # type: ignore[operator]
+
+
+async def test_the_last_answer_is_passed_on_as_it_is(send: Send, peer: Peer) -> None:
+    sending = send(peer.url, attempts=2)
+    side = await served(peer, ENVELOPE % b"1", status=503)
+    await side.request()
+    side.answer(ENVELOPE % b"2", JSON, status=503)
+    reply = await sending.reply()
+    assert (reply.answer.head.status, reply.answer.take(), reply.attempts) == (503, ENVELOPE % b"2", 2)
+
+
+async def test_who_wants_to_be_left_alone_for_long_is_passed_on_at_once(send: Send, peer: Peer, health: Health) -> None:
+    sending = send(peer.url)
+    await served(peer, b"", b"retry-after: 30", status=429)
+    reply = await sending.reply()
+    assert (reply.answer.head.status, reply.attempts) == (429, 1)
+    assert 29 < health.wait(reply.target, health.clock()) <= 30
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 413, 422, 501])
+@pytest.mark.parametrize("code", [b"null", b'"content_filter"', b'"content_policy_violation"'])
+async def test_a_request_that_is_refused_is_not_sent_again(send: Send, peer: Peer, status: int, code: bytes) -> None:
+    sending = send(peer.url, peer.url)
+    await served(peer, ENVELOPE % code, status=status)
+    reply = await sending.reply()
+    assert (reply.answer.head.status, reply.attempts, reply.answer.take()) == (status, 1, ENVELOPE % code)
+
+
+async def test_an_error_that_calls_itself_200_is_told_as_one(send: Send, peer: Peer) -> None:
+    sending = send(peer.url, attempts=1)
+    await served(peer, ENVELOPE % b'"content_filter"')
+    error = await sending.error()
+    assert (error.status, error.code) == (400, "content_filter")
+    sending = send(peer.url, attempts=1)
+    await served(peer, ENVELOPE % b"null")
+    error = await sending.error()
+    assert (error.status, error.message) == (502, "svc: it answered 200 with an error: the engine says no.")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        ENVELOPE % b'"context_length_exceeded"',
+        b'{"error":{"code":400,"message":"the request exceeds the available context size","type":"x"}}',
+        b'{"error":{"message":"This model\'s maximum context length is 8192 tokens."}}',
+    ],
+)
+async def test_a_prompt_that_is_too_long_goes_to_who_takes_more(
+    upstreams: Upstreams, peer: Peer, body: bytes, refusing: str
+) -> None:
+    async with Peer() as larger:
+        sizes = ((peer.url, 8192), (refusing, 4096), (refusing, None), (larger.url, 32768))
+        targets = tuple(
+            Target(make_instance(url=url, models=({**model("m"), "context_length": size},)), "m") for url, size in sizes
+        )
+        dispatcher = Dispatcher(upstreams, lambda url, reason: None)
+        sending = Sending(dispatcher, Plan(targets, Timeouts()))
+        await served(peer, body, status=400)
+        await served(larger, b'{"a":1}')
+        reply = await sending.reply()
+        assert (reply.answer.take(), reply.attempts) == (b'{"a":1}', 2)
+        assert [target.instance.url for target in sending.lease.tried] == [peer.url]
+
+
+async def test_one_that_never_answers_is_left_for_the_next(send: Send, peer: Peer) -> None:
+    async with Peer() as silent:
+        sending = send(silent.url, peer.url, first_byte=0.05)
+        lost = await silent.accept()
+        await lost.request()
+        side = await peer.accept()
+        await side.request()
+        await lost.closed()
+        side.answer(b"{}", JSON)
+        assert (await sending.reply()).attempts == 2
+
+
+async def test_comments_and_a_head_are_no_beginning(send: Send, peer: Peer) -> None:
+    sending = send(peer.url, first_byte=0.05, attempts=1)
+    side = await peer.accept()
+    await side.request()
+    side.events(b": hello\n\n", b"data:\n\n")
+    error = await sending.error()
+    assert (error.status, error.code) == (504, "upstream_timeout")
+
+
+async def test_comments_before_the_first_event_are_part_of_the_answer(send: Send, peer: Peer) -> None:
+    sending = send(peer.url)
+    side = await peer.accept()
+    await side.request()
+    side.events(b": hello\n\n")
+    side.send(b"data: 1\n\n")
+    reply = await sending.reply()
+    assert b"".join((reply.answer.take(),)) == b": hello\n\ndata: 1\n\n"
+
+
+async def test_after_the_whole_calls_time_nobody_else_is_asked(send: Send, peer: Peer) -> None:
+    sending = send(peer.url, peer.url, total=0.05)
+    error = await sending.error()
+    assert (error.status, sending.lease.attempts) == (504, 1)
+
+
+async def test_without_a_budget_nothing_is_sent_twice(send: Send, peer: Peer) -> None:
+    sending = send(peer.url, peer.url, ratio=0)
+    await served(peer, b"", status=500)
+    assert (await sending.reply()).attempts == 1
+
+
+async def test_one_that_fails_again_and_again_has_its_circuit_opened(send: Send, peer: Peer, health: Health) -> None:
+    target = make_target(peer.url)
+    for _ in range(5):
+        assert health.allows(target, health.clock())
+        sending = send(peer.url, attempts=1)
+        await served(peer, b"", b"connection: close", status=500)
+        await sending.reply()
+        sending.lease.release()
+    assert not health.allows(target, health.clock())
+    sending = send(peer.url, attempts=1)
+    await served(peer)
+    await sending.reply()
+    assert not health.troubled
+
+
+async def test_a_stream_is_well_only_at_its_end(send: Send, peer: Peer, health: Health) -> None:
+    health.failed(make_target(peer.url), Failure.STATUS)
+    for whole in (False, True):
+        sending = send(peer.url)
+        side = await peer.accept()
+        await side.request()
+        side.send(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-length: 18\r\n\r\ndata: 1\n\n")
+        reply = await sending.reply()
+        assert health.troubled
+        if whole:
+            side.send(b"data: 2\n\n")
+        else:
+            side.close()
+        while not (reply.answer.complete or reply.answer.failure):
+            await asyncio.sleep(0)
+        sending.lease.release()
+        assert health.troubled is not whole
+
+
+async def test_another_answer_after_one_that_was_cut(send: Send, peer: Peer) -> None:
+    async with Peer() as broken:
+        sending = send(broken.url, peer.url)
+        side = await broken.accept()
+        await side.request()
+        side.events(b"data: 1\n\n")
+        reply = await sending.reply()
+        caller = Caller()
+        other = make_call(body=b'{"model":"m","messages":[1]}')
+        caller.start(sending.dispatcher.again(other, sending.plan, caller, sending.lease))
+        await side.closed()
+        second = await peer.accept()
+        _, body = await second.request()
+        assert body == other.request.body
+        second.answer(b"{}", JSON)
+        again: Reply = await caller.result()
+        assert (reply.attempts, again.attempts, again.target.instance.url) == (1, 2, peer.url)
+        assert [target.instance.url for target in sending.lease.tried] == [broken.url]
+        sending.lease.release()
+
+
+async def test_there_is_no_more_after_the_last_attempt(send: Send, peer: Peer) -> None:
+    sending = send(peer.url, attempts=1)
+    await served(peer)
+    await sending.reply()
+    caller = Caller()
+    caller.start(sending.dispatcher.again(make_call(), sending.plan, caller, sending.lease))
+    with pytest.raises(ApiError) as caught:
+        await caller.result()
+    assert caught.value.status == 502

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from nexus.contract.errors import ApiError
+from nexus.contract.errors import OVERLOADED, ApiError
 from nexus.gateway.drive import Signal
+from nexus.gateway.edge import exchange
 from nexus.gateway.values import Client, ClientGoneError, Request
 from tests.servers.raw import ClosedError
 from tests.servers.raw import request as make
@@ -251,3 +252,130 @@ async def test_a_refused_request_is_recorded(serve: Serve) -> None:
     assert (outcome.status, outcome.error, outcome.operation) == (401, "invalid_api_key", "chat.completions")
     assert outcome.token == ""
     assert served.told == []
+
+
+class TestKeepWaiting:
+    """A caller that reads events hears by comments that its answer is still to come."""
+
+    @pytest.fixture(autouse=True)
+    def quick(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(exchange, "KEEP_ALIVE_SECONDS", 0.01)
+
+    async def told(self, serve: Serve, answer: Callable[[Client], None], **options: Any) -> tuple[Any, bytes]:
+        """The head, and the body after the first comment, of an answer that begins then."""
+        kept = Kept()
+
+        async def story(request: Request, client: Client) -> None:
+            client.keep_waiting("waiting", b"x-ratelimit-limit-requests: 3\r\n")
+            kept.client = client
+            await kept.signal
+            try:
+                answer(client)
+            except ApiError as error:
+                client.send_whole(error.status, b"x-nexus-service: svc\r\n", error.body())
+
+        connection = await (await serve(story)).connect()
+        connection.send(ask(**options))
+        status, headers = await connection.head()
+        assert status == 200
+        assert await connection.chunk() == b": waiting\n\n"
+        kept.signal.set()
+        rest = []
+        while chunk := await connection.chunk():
+            rest.append(chunk)
+        return dict(headers), b"".join(one for one in rest if one != b": waiting\n\n")
+
+    async def test_comments_come_before_the_events(self, serve: Serve) -> None:
+        def answer(client: Client) -> None:
+            assert client.head_sent
+            lines = b"content-type: text/event-stream\r\nx-nexus-service: svc\r\nx-nexus-attempts: 1\r\n"
+            client.send_head(200, lines, None)
+            client.send(b"data: 1\n\n")
+            client.finish()
+
+        headers, body = await self.told(serve, answer, headers={"x-request-id": "mine"})
+        assert headers["content-type"] == "text/event-stream; charset=utf-8"
+        assert headers["transfer-encoding"] == "chunked"
+        assert (headers["x-request-id"], headers["x-ratelimit-limit-requests"]) == ("mine", "3")
+        assert body == b": x-nexus-service: svc\n: x-nexus-attempts: 1\n\ndata: 1\n\n"
+
+    async def test_a_later_error_is_one_event(self, serve: Serve) -> None:
+        error = ApiError(OVERLOADED, "full")
+        headers, body = await self.told(serve, lambda client: client.send_whole(503, b"", error.body()))
+        assert body == b"data: " + error.body() + b"\n\n"
+        assert "connection" not in headers
+
+    async def test_what_is_no_stream_is_no_answer(self, serve: Serve) -> None:
+        def whole(client: Client) -> None:
+            client.send_whole(200, b"content-type: application/json\r\n", b"{}")
+
+        def piecewise(client: Client) -> None:
+            client.send_head(200, b"content-type: audio/wav\r\n", 5)
+
+        for answer in (whole, piecewise):
+            _, body = await self.told(serve, answer)
+            assert body.startswith(b': x-nexus-service: svc\n\ndata: {"error":{"message":"The service was asked for')
+            assert body.count(b"data:") == 1
+
+    async def test_whole_events_are_passed_on(self, serve: Serve) -> None:
+        head = b"content-type: text/event-stream\r\n"
+        _, body = await self.told(serve, lambda client: client.send_whole(200, head, b"data: 1\n\n"))
+        assert body == b"data: 1\n\n"
+
+    async def test_a_fault_of_ours_is_told_too(self, serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+        def answer(client: Client) -> None:
+            raise RuntimeError("oops")
+
+        _, body = await self.told(serve, answer)
+        assert b'"code":"internal_error"' in body
+        assert "oops" in caplog.text
+
+    async def test_comments_go_on_until_there_is_an_answer(self, serve: Serve) -> None:
+        async def story(request: Request, client: Client) -> None:
+            client.keep_waiting("waiting", b"")
+            client.keep_waiting("loading\nm", b"")
+            await Signal()
+
+        connection = await (await serve(story)).connect()
+        connection.send(ask())
+        await connection.head()
+        for _ in range(3):
+            assert await connection.chunk() == b": loading m\n\n"
+
+    async def test_an_answer_in_time_has_none(self, serve: Serve) -> None:
+        kept = Kept()
+
+        async def story(request: Request, client: Client) -> None:
+            client.keep_waiting("waiting", b"")
+            client.send_head(200, b"content-type: text/event-stream\r\n", None)
+            client.send(b"data: 1\n\n")
+            kept.begun.set()
+            try:
+                await kept.signal
+            finally:
+                kept.ended.set()
+
+        connection = await (await serve(story)).connect()
+        connection.send(ask())
+        await connection.head()
+        assert await connection.chunk() == b"data: 1\n\n"
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.3):
+                await connection.chunk()
+        connection.close()
+        await happens(kept.ended)
+
+    async def test_a_client_that_leaves_meanwhile_is_noticed(self, serve: Serve) -> None:
+        kept = Kept()
+
+        async def wait(client: Client) -> None:
+            client.keep_waiting("waiting", b"")
+            await kept.signal
+
+        kept.wait = wait  # type: ignore[method-assign]
+        connection = await (await serve(kept)).connect()
+        connection.send(ask())
+        await connection.head()
+        connection.close()
+        await happens(kept.ended)
+        assert isinstance(kept.error, ClientGoneError)

@@ -1,11 +1,15 @@
 """Why nobody can be asked: each reason has its status and says what would help."""
 
 import pytest
+from msgspec.structs import replace
 
 from nexus.contract.errors import ApiError
 from nexus.gateway.plan.refusal import refusal
 from nexus.gateway.registry.index import build
 from nexus.gateway.registry.snapshot import Instance, Route, Snapshot, State
+from nexus.gateway.values import Routed
+from nexus.policies.globs import Globs
+from nexus.policies.routing.rule import Within
 from tests.servers.calls import endpoint, make_call, make_instance
 from tests.servers.cards import model
 
@@ -99,3 +103,10 @@ def test_an_operation_nobody_has_is_503_where_no_model_is_named() -> None:
 def test_a_hostile_model_name_is_only_quoted() -> None:
     error = refusal(make_call("a\r\nb'\"" + "x" * 10_000), Route(), Snapshot())
     assert "\n" not in error.message
+
+
+def test_where_a_rule_leaves_nobody_it_is_told_that_this_is_why() -> None:
+    call = replace(make_call("m"), routed=Routed(2, "2; use region=eu", within=Within(region=Globs(["eu"]))))
+    error = refusal(call, Route(), build([make_instance(models=("m",))], {}))
+    assert (error.status, error.code) == (503, "no_ready_service")
+    assert error.message == "Nobody is there of those to whom the rule leads: 2; use region=eu."

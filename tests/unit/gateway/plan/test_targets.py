@@ -1,18 +1,21 @@
 """Who is asked, and in which order."""
 
-from collections import Counter
 from collections.abc import Mapping
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from nexus.contract.errors import ApiError
-from nexus.gateway.plan.targets import MAX_ATTEMPTS, least_busy, plan
+from nexus.gateway.health.circuit import Failure
+from nexus.gateway.health.health import Health
+from nexus.gateway.plan.affinity import PREFIX
+from nexus.gateway.plan.targets import plan
 from nexus.gateway.registry.index import build
 from nexus.gateway.registry.snapshot import Instance, Route, State
 from nexus.gateway.routes import route_for
-from nexus.gateway.values import Call, Timeouts
+from nexus.gateway.values import Call, Plan, Retries, Rules, Timeouts
+from nexus.gateway.views import narrowed
+from nexus.policies.globs import Globs
+from nexus.policies.policy import Policy
 from tests.servers.calls import endpoint, make_call, make_instance, make_target
 from tests.servers.cards import model
 
@@ -53,28 +56,6 @@ def test_one_target_is_the_whole_plan() -> None:
 )
 def test_the_least_busy_is_first_and_equals_take_turns(busy: dict[str, int], turn: int, order: str) -> None:
     assert "".join(name for name, _ in planned(make_call(), *instances("a", "b", "c"), busy=busy, turn=turn)) == order
-
-
-def test_no_more_than_three_are_tried() -> None:
-    targets = planned(make_call(), *instances("a", "b", "c", "d", "e"), busy={"a": 1, "b": 1})
-    assert [name for name, _ in targets] == ["c", "d", "e"]
-    assert len(targets) == MAX_ATTEMPTS
-
-
-@given(count=st.integers(1, 7), rounds=st.integers(1, 5), start=st.integers(0, 1000))
-def test_idle_targets_are_first_equally_often(count: int, rounds: int, start: int) -> None:
-    targets = tuple(make_target(f"http://{number}.test") for number in range(count))
-    firsts = Counter(least_busy(targets, lambda url: 0, start + turn)[0] for turn in range(count * rounds))
-    assert set(firsts.values()) == {rounds}
-
-
-@given(loads=st.lists(st.integers(0, 5), min_size=1, max_size=8), turn=st.integers(0, 100))
-def test_every_target_stays_and_loads_never_fall(loads: list[int], turn: int) -> None:
-    targets = tuple(make_target(f"http://{number}.test") for number in range(len(loads)))
-    by_url = {target.instance.url: load for target, load in zip(targets, loads, strict=True)}
-    ordered = least_busy(targets, by_url.__getitem__, turn)
-    assert set(ordered) == set(targets)
-    assert [by_url[target.instance.url] for target in ordered] == sorted(loads)
 
 
 def test_only_ready_instances_are_asked() -> None:
@@ -118,3 +99,90 @@ def test_a_route_is_all_that_can_answer_whether_it_is_ready_or_not() -> None:
         assert [target.instance.service for target in route.waiting] == ["b"]
     for operation, name in (("ocr", None), ("ocr", "m"), ("chat.completions", "other")):
         assert route_for(operation, name, snapshot) == Route()
+
+
+# --- fallbacks and circuits
+
+BIG, SMALL = make_instance("big", models=("large",)), make_instance("small", models=("little",))
+BIG_TOO = make_instance("big2", models=("large",))
+STANDS_IN = Rules(Retries(5, 0.5), {"large": ("gone", "little")})
+
+
+def hosts(made: Plan) -> list[str]:
+    return [target.instance.service for target in made.targets]
+
+
+def with_rules(call: Call, *instances: Instance, health: Health | None = None, **aliases: str) -> Plan:
+    return plan(call, build(instances, aliases), lambda url: 0, 0, TIMEOUTS, STANDS_IN, health, lambda: 1000.0)
+
+
+def test_the_fallbacks_come_after_all_instances_of_the_model() -> None:
+    made = with_rules(make_call("large"), SMALL, BIG, BIG_TOO)
+    assert hosts(made) == ["big", "big2", "small"]
+    assert (made.alike, made.retries) == (2, STANDS_IN.retries)
+
+
+def test_a_model_that_is_not_ready_or_gone_is_stood_in_for() -> None:
+    starting = make_instance("big", models=("large",), state=State.STARTING)
+    assert hosts(with_rules(make_call("large"), starting, SMALL)) == ["small"]
+    assert hosts(with_rules(make_call("large"), SMALL)) == ["small"]
+
+
+def test_without_a_fallback_that_is_ready_it_is_the_model_asked_for_that_is_told_of() -> None:
+    starting = make_instance("big", models=("large",), state=State.STARTING)
+    with pytest.raises(ApiError) as caught:
+        with_rules(make_call("large"), starting)
+    assert caught.value.status == 503
+    assert "large" in caught.value.message
+
+
+def test_a_cards_alias_has_the_fallbacks_of_its_model() -> None:
+    big = make_instance("big", models=(model("large", aliases=["l"]),))
+    assert hosts(with_rules(make_call("l"), big, SMALL)) == ["big", "small"]
+
+
+def test_who_may_not_use_a_fallback_is_not_given_it() -> None:
+    view = narrowed(build([BIG, SMALL], {}), Policy("p", models=Globs(("large",))))
+    assert hosts(plan(make_call("large"), view, lambda url: 0, 0, TIMEOUTS, STANDS_IN)) == ["big"]
+
+
+def test_a_fallback_for_another_operation_is_none() -> None:
+    other = make_instance("small", models=("little",), operations=("embeddings",))
+    assert hosts(with_rules(make_call("large"), BIG, other)) == ["big"]
+
+
+def test_an_open_circuit_comes_after_the_fallbacks() -> None:
+    health = Health(lambda: 1000.0)
+    health.failed(make_target(BIG.url, "large"), Failure.REFUSED)
+    made = with_rules(make_call("large"), BIG, BIG_TOO, SMALL, health=health)
+    assert (hosts(made), made.alike) == (["big2", "small", "big"], 1)
+
+
+def test_where_all_circuits_are_open_the_first_to_be_tried_again_is_asked() -> None:
+    health = Health(lambda: 1000.0)
+    for _ in range(2):
+        health.failed(make_target(BIG.url, "large"), Failure.LATE)
+    for url, name in ((BIG_TOO.url, "large"), (SMALL.url, "little")):
+        health.failed(make_target(url, name), Failure.REFUSED)
+    health.paused(make_target(SMALL.url, "little"), 5)
+    made = with_rules(make_call("large"), BIG, BIG_TOO, SMALL, health=health)
+    assert hosts(made) == ["big2", "small", "big"]
+
+
+def test_a_long_prompt_goes_where_its_beginning_was() -> None:
+    three = instances("a", "b", "c")
+    places = set()
+    for number in range(40):
+        body = b'{"model":"m","messages":["%d%b' % (number, b"x" * PREFIX)
+        firsts = {planned(make_call("m", body + bytes([65 + turn])), *three, turn=turn)[0] for turn in range(6)}
+        assert len(firsts) == 1
+        places |= firsts
+    assert len(places) == 3
+
+
+def test_a_long_prompt_leaves_the_instance_that_is_busier_than_its_share() -> None:
+    three = instances("a", "b", "c")
+    call = make_call("m", b'{"model":"m","messages":["%b' % (b"x" * PREFIX))
+    (home, _), *others = planned(call, *three)
+    assert planned(call, *three, busy={home: 1})[0] == (home, "m")
+    assert planned(call, *three, busy={home: 3})[0][0] in {name for name, _ in others}

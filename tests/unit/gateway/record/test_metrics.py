@@ -99,3 +99,14 @@ def test_odd_names_are_escaped() -> None:
 
 def test_a_gateway_that_served_nothing_has_a_page() -> None:
     assert b"# TYPE nexus_requests_total counter" in Metrics(dict).text()
+
+
+def test_calls_that_wait_and_how_long_they_did() -> None:
+    metrics = Metrics(dict, waiting=lambda: {("chat.completions", "svc", "m", "batch"): 3})
+    metrics.add(outcome(queued_ms=200.0, priority="batch"))
+    metrics.add(outcome(503, queued_ms=700.0, priority="batch"))
+    metrics.add(outcome())
+    assert value(metrics, "nexus_queue_waiting", **ROUTE, priority="batch") == 3
+    assert value(metrics, "nexus_queue_wait_seconds_count", priority="batch") == 2
+    assert value(metrics, "nexus_queue_wait_seconds_bucket", priority="batch", le="0.25") == 1
+    assert value(metrics, "nexus_queue_wait_seconds_sum", priority="batch") == 0.9

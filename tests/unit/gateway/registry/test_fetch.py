@@ -104,3 +104,14 @@ async def test_giving_up_closes_the_connection(fetcher, start_hostile) -> None:
             await fetcher.get(url + "/x", limit=100)
     async with asyncio.timeout(5):
         await closed.wait()
+
+
+async def test_a_post_has_no_body_and_says_so(fetcher, start_service) -> None:
+    service = await start_service()
+    assert await fetcher.post(service.url + "/health", limit=100, authorization="Bearer x") == Page(
+        200, b'{"status":"ok"}'
+    )
+    head = service.headers[0]
+    assert head.startswith("POST /health HTTP/1.1\r\n")
+    assert "content-length: 0\r\n" in head
+    assert "authorization: Bearer x\r\n" in head

@@ -176,3 +176,13 @@ async def test_unknown_fields_of_a_card_are_kept(prober, start_service, card) ->
     service = await start_service(card(vendor_extension={"a": [1, 2.5, None]}))
     finding = await prober.probe(Listing(service.url, "static"))
     assert json.loads(finding.card.model_dump_json())["vendor_extension"] == {"a": [1, 2.5, None]}
+
+
+async def test_a_card_that_is_said_to_have_changed_is_read_by_the_next_probe(prober, start_service) -> None:
+    service = await start_service()
+    listing = Listing(service.url, "static")
+    await prober.probe(listing)
+    prober.distrust_card()
+    await prober.probe(listing)
+    await prober.probe(listing)
+    assert service.asked["/v1/metadata"] == 2

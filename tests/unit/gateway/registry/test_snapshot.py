@@ -1,11 +1,14 @@
 """What an instance and a target say of themselves."""
 
 from dataclasses import replace
+from math import inf
 
 import pytest
 
 from nexus.gateway.registry.snapshot import Instance, Snapshot, State, Target
 from tests.servers.calls import make_instance
+from tests.servers.calls import make_instance as made
+from tests.servers.cards import model
 
 
 @pytest.mark.parametrize(("uses", "asks"), [((), False), (("images.generations",), True)])
@@ -44,7 +47,35 @@ def test_a_target_is_told_in_header_lines(model: str | None, line: bytes) -> Non
     assert target.names == (model or "", "svc", "svc-7")
 
 
+def test_a_target_continues_where_its_own_model_does() -> None:
+    instance = make_instance(models=(model("m"), model("goes-on", continuation=True)))
+    assert [Target(instance, name).continues for name in ("m", "goes-on", "other", None)] == [False, True, False, False]
+    assert not Target(Instance("http://never-read.test", "static"), "goes-on").continues
+
+
 def test_the_instances_of_a_service_are_found_in_their_order() -> None:
     instances = (make_instance("a"), make_instance("b"), make_instance("a", url="http://second:1"))
     assert Snapshot(instances).of_service("a") == (instances[0], instances[2])
     assert Snapshot(instances).of_service("c") == ()
+
+
+class TestRoom:
+    """What the queue reads of an instance."""
+
+    def test_as_many_as_the_card_says_and_no_bound_where_it_answers_as_itself(self) -> None:
+        instance = made(places=3)
+        assert instance.room == 3
+        assert instance.itself.room == inf
+
+    def test_who_has_one_model_or_all_loaded_swaps_none(self) -> None:
+        assert not made(models=("m", "n")).swaps
+        assert not made(models=(model("m", state="unloaded"),)).swaps
+        assert not made(models=("m", model("n", state="failed"))).swaps
+        assert made(models=("m", model("n", state="unloaded"))).swaps
+
+    def test_a_target_is_cold_where_the_model_alone_is_missing(self) -> None:
+        models = tuple(model(state, state=state) for state in ("ready", "unloaded", "loading", "failed"))
+        instance = made(models=models)
+        assert [Target(instance, one["id"]).is_cold for one in models] == [False, True, True, False]
+        assert not Target(instance, None).is_cold
+        assert not Target(made(models=models, state=State.STARTING), "unloaded").is_cold

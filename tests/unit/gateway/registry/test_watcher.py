@@ -302,3 +302,24 @@ async def test_a_hundred_instances_take_little_of_the_loop(start_registry, start
         await asyncio.sleep(0.001)
         longest = max(longest, time.monotonic() - before)
     assert longest < 0.25  # generous: the machine may be busy
+
+
+async def test_who_wants_to_know_is_told_of_each_new_snapshot(start_registry, start_service, until) -> None:
+    service = await start_service()
+    registry = await start_registry(static(service.url))
+    versions: list[int] = []
+    registry.on_change = lambda: versions.append(registry.snapshot.version)
+    await until(lambda: ready(registry))
+    registry.report_refused(service.url, "refused")
+    assert versions[-1] == registry.snapshot.version
+    assert versions == sorted(set(versions))
+
+
+async def test_a_card_that_was_changed_is_read_at_once(start_registry, start_service, card, until) -> None:
+    service = await start_service()
+    registry = await start_registry(static(service.url), discovery_interval=60, health_interval=60)
+    await until(lambda: ready(registry))
+    service.describe(card(models=[{"id": "loaded"}]))
+    registry.card_changed(service.url)
+    registry.card_changed("http://nobody")
+    await until(lambda: (SPEECH, "loaded") in registry.snapshot.by_model)

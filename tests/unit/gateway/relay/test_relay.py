@@ -8,11 +8,12 @@ import pytest
 
 from nexus.contract.errors import ApiError
 from nexus.contract.usage import Usage
-from nexus.gateway.dispatch.send import Dispatcher, Lease
+from nexus.gateway.dispatch.lease import Lease
+from nexus.gateway.dispatch.send import Dispatcher
 from nexus.gateway.relay.relay import relay
 from nexus.gateway.relay.result import Relayed
 from nexus.gateway.upstream.upstreams import Upstreams
-from nexus.gateway.values import Call, ClientGoneError, Plan, Timeouts
+from nexus.gateway.values import Call, ClientGoneError, Plan, Retries, Timeouts
 from tests.servers.caller import Caller
 from tests.servers.calls import endpoint, make_call, make_target
 from tests.servers.peer import Peer, Side
@@ -31,7 +32,7 @@ class Relaying:
         self.lease = Lease()
         self.side: Side
         self._dispatcher = Dispatcher(upstreams, lambda url, reason: None)
-        self.caller.start(self._relay(call, Plan((make_target(url),), timeouts)))
+        self.caller.start(self._relay(call, Plan((make_target(url),), timeouts, Retries(max_attempts=1))))
 
     async def _relay(self, call: Call, plan: Plan) -> None:
         try:
@@ -74,7 +75,7 @@ async def test_a_whole_answer_goes_on_at_once(begin: Begin) -> None:
 
 
 async def test_usage_is_read_from_json_alone(begin: Begin) -> None:
-    relaying = await begin()
+    relaying = await begin(make_call(at=endpoint("audio.transcriptions")))
     relaying.side.answer(b'{"usage":{"prompt_tokens":7}}', b"content-type: text/plain")
     await relaying.ended()
     assert relaying.result.usage is None
@@ -120,7 +121,7 @@ async def test_a_body_in_pieces_goes_on_as_it_comes(begin: Begin) -> None:
 
 
 async def test_usage_of_a_json_answer_in_pieces_is_read(begin: Begin) -> None:
-    relaying = await begin()
+    relaying = await begin(make_call(at=endpoint("images.generations")))
     relaying.side.send(OK + JSON + b'\r\ntransfer-encoding: chunked\r\n\r\n9\r\n{"usage":\r\n')
     await relaying.caller.until(lambda caller: bool(caller.body))
     assert relaying.caller.length is None
@@ -176,7 +177,7 @@ async def test_a_client_that_never_reads_on_is_given_up(begin: Begin) -> None:
 
 async def test_a_client_that_leaves_closes_the_services_connection(begin: Begin) -> None:
     relaying = await begin()
-    relaying.side.events(b"data: 1\n\n")
+    relaying.side.events(b"data: {}\n\n")
     await relaying.caller.until(lambda caller: bool(caller.body))
     relaying.caller.leave()
     with pytest.raises(Exception, match="gone"):
@@ -189,13 +190,13 @@ async def test_a_client_that_leaves_closes_the_services_connection(begin: Begin)
 
 async def test_events_go_on_whole_and_byte_for_byte(begin: Begin) -> None:
     relaying = await begin()
-    relaying.side.events(b": hi\n\ndata: 1\n\nda")
-    await relaying.caller.until(lambda caller: caller.body == b": hi\n\ndata: 1\n\n")
+    relaying.side.events(b": hi\n\ndata: {}\n\nda")
+    await relaying.caller.until(lambda caller: caller.body == b": hi\n\ndata: {}\n\n")
     assert relaying.caller.length is None
     relaying.side.send(b'ta: {"usage":{"prompt_tokens":7,"completion_tokens":5}}\n\n' + DONE)
     relaying.side.close()
     caller = await relaying.ended()
-    assert caller.body.startswith(b": hi\n\ndata: 1\n\ndata: {")
+    assert caller.body.startswith(b": hi\n\ndata: {}\n\ndata: {")
     assert caller.body.endswith(DONE)
     assert caller.end == "finished"
     assert (relaying.result.error, relaying.result.usage) == ("", Usage(7, 5))
@@ -204,17 +205,17 @@ async def test_events_go_on_whole_and_byte_for_byte(begin: Begin) -> None:
 
 async def test_a_stream_that_came_at_once_is_still_a_stream(begin: Begin) -> None:
     relaying = await begin()
-    relaying.side.answer(b"data: 1\n\n" + DONE, b"Content-Type: text/event-stream; charset=utf-8")
+    relaying.side.answer(b"data: {}\n\n" + DONE, b"Content-Type: text/event-stream; charset=utf-8")
     caller = await relaying.ended()
-    assert (caller.body, caller.length, caller.end) == (b"data: 1\n\n" + DONE, None, "finished")
+    assert (caller.body, caller.length, caller.end) == (b"data: {}\n\n" + DONE, None, "finished")
 
 
 async def test_the_last_markers_empty_line_is_put_in(begin: Begin) -> None:
     relaying = await begin()
-    relaying.side.events(b"data: 1\n\ndata: [DONE]")
+    relaying.side.events(b"data: {}\n\ndata: [DONE]")
     relaying.side.close()
     caller = await relaying.ended()
-    assert (caller.body, caller.end) == (b"data: 1\n\n" + DONE, "finished")
+    assert (caller.body, caller.end) == (b"data: {}\n\n" + DONE, "finished")
 
 
 def cut_event(body: bytes) -> tuple[bytes, dict[str, str]]:
@@ -229,9 +230,9 @@ def cut_event(body: bytes) -> tuple[bytes, dict[str, str]]:
 @pytest.mark.parametrize(
     ("sent", "passed", "told"),
     [
-        (b"data: 1\n\n", b"data: 1\n\n", "it ended without saying that it was done"),
-        (b"data: 1\n\ndata: {", b"data: 1\n\n", "it ended in the middle of an event"),
-        (b"data: [DONE]\n\ndata: 2\n\n", b"data: [DONE]\n\ndata: 2\n\n", "it ended without saying"),
+        (b"data: {}\n\n", b"data: {}\n\n", "it ended without saying that it was done"),
+        (b"data: {}\n\ndata: {", b"data: {}\n\n", "it ended in the middle of an event"),
+        (b"data: [DONE]\n\ndata: { }\n\n", b"data: [DONE]\n\ndata: { }\n\n", "it ended without saying"),
         (b"x", b"", "it ended in the middle of an event"),
     ],
 )
@@ -250,13 +251,43 @@ async def test_a_stream_that_ends_too_early_ends_with_an_error_event(
 
 async def test_an_error_that_the_service_told_in_its_stream_is_the_only_one(begin: Begin) -> None:
     relaying = await begin()
-    told = (
-        b'data: 1\n\ndata: {"error":{"message":"data: out","type":"server_error","param":null,"code":"overloaded"}}\n\n'
-    )
-    relaying.side.events(told)
+    told = b'data: {}\n\ndata: {"error":{"message":"data: out","type":"t","param":null,"code":"overloaded"}}\n\n'
+    relaying.side.events(told, DONE)
     relaying.side.close()
     caller = await relaying.ended()
-    assert (caller.body, caller.end, relaying.result.error) == (told, "finished", "overloaded")
+    assert (caller.body, caller.end, relaying.result.error) == (told, "closed", "overloaded")
+
+
+async def test_an_error_in_other_words_is_told_in_the_envelope_within_a_stream_too(begin: Begin) -> None:
+    relaying = await begin()
+    relaying.side.events(b'data: {}\n\ndata: {"error":"out of memory"}\n\n', DONE)
+    caller = await relaying.ended()
+    before, error = cut_event(caller.body)
+    assert before == b"data: {}\n\n"
+    assert error["message"] == "The stream was cut: the service told an error: out of memory."
+    await relaying.side.closed()
+
+
+async def test_a_malformed_chunk_is_not_passed_on_nor_what_follows(begin: Begin) -> None:
+    relaying = await begin()
+    relaying.side.events(b'data: {}\n\ndata: {"a\n\ndata: {}\n\n', DONE)
+    caller = await relaying.ended()
+    before, error = cut_event(caller.body)
+    assert (before, caller.end) == (b"data: {}\n\n", "closed")
+    assert "malformed" in error["message"]
+    await relaying.side.closed()
+
+
+async def test_what_follows_the_last_word_does_not_matter(begin: Begin) -> None:
+    for how in (Side.close, Side.reset):
+        relaying = await begin(idle=0.2)
+        relaying.side.send(OK + b"content-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n")
+        relaying.side.send(b"18\r\ndata: {}\n\n" + DONE[:12])
+        relaying.side.send(DONE[12:] + b"\r\n")
+        await relaying.caller.until(lambda caller: caller.body.endswith(DONE))
+        how(relaying.side)
+        caller = await relaying.ended()
+        assert (caller.body, caller.end) == (b"data: {}\n\n" + DONE, "finished")
 
 
 async def test_operations_without_a_marker_end_when_they_end(begin: Begin) -> None:
@@ -269,18 +300,18 @@ async def test_operations_without_a_marker_end_when_they_end(begin: Begin) -> No
 
 async def test_a_stream_that_is_reset_ends_with_an_error_event(begin: Begin) -> None:
     relaying = await begin()
-    relaying.side.events(b"data: 1\n\n")
+    relaying.side.events(b"data: {}\n\n")
     await relaying.caller.until(lambda caller: bool(caller.body))
     relaying.side.reset()
     caller = await relaying.ended()
     before, error = cut_event(caller.body)
-    assert before == b"data: 1\n\n"
+    assert before == b"data: {}\n\n"
     assert "closed the connection" in error["message"]
 
 
 async def test_a_stream_that_stalls_ends_with_an_error_event(begin: Begin) -> None:
     relaying = await begin(idle=0.05)
-    relaying.side.events(b"data: 1\n\n")
+    relaying.side.events(b"data: {}\n\n")
     caller = await relaying.ended()
     _, error = cut_event(caller.body)
     assert error["code"] == relaying.result.error == "upstream_timeout"
@@ -289,12 +320,12 @@ async def test_a_stream_that_stalls_ends_with_an_error_event(begin: Begin) -> No
 
 async def test_a_stream_is_bounded_as_a_whole(begin: Begin) -> None:
     relaying = await begin(total=0.2)
-    relaying.side.events(b"data: 1\n\n")
+    relaying.side.events(b"data: {}\n\n")
     await relaying.caller.until(lambda caller: bool(caller.body))
-    relaying.side.send(b"data: 2\n\n")
+    relaying.side.send(b"data: { }\n\n")
     caller = await relaying.ended()
     before, error = cut_event(caller.body)
-    assert before == b"data: 1\n\ndata: 2\n\n"
+    assert before == b"data: {}\n\ndata: { }\n\n"
     assert error["code"] == "upstream_timeout"
 
 

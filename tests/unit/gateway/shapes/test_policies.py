@@ -152,7 +152,7 @@ WRONG_COUNTS = ("-1", "1.5", "'5'", "true", "null", "many", "[1]")
         ("null", " it should be a valid dictionary"),
         ("{tools: search}", "tools: "),
         ("{tools: []}", "tools: "),
-        ("{priority: batch}", "priority: this version does not act on it yet"),
+        ("{priority: low}", "priority: it should be 'interactive', 'normal' or 'batch', not 'low'"),
         ("{ip_allow: [10.0.0.1/8]}", "ip_allow.0: 10.0.0.1/8 has bits behind its prefix"),
         ("{ip_allow: [home]}", "ip_allow.0: 'home' is neither an address nor a network"),
         ("{ip_allow: [5]}", "ip_allow.0: "),
@@ -243,3 +243,9 @@ def test_what_is_shown_is_what_is_read(text: str) -> None:
     assert len(SHOWN) == 3
     config = parse_config(text)
     assert config.aliases or config.tokens
+
+
+@pytest.mark.parametrize("priority", ["interactive", "normal", "batch"])
+def test_a_priority_is_one_of_three(priority: str) -> None:
+    config = parse_config(f"policies: {{p: {{priority: {priority}}}}}")
+    assert config.policies["p"].priority == priority

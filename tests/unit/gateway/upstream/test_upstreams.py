@@ -47,3 +47,13 @@ async def test_closing_ends_all_connections(peer: Peer) -> None:
     upstreams.close()
     await side.closed()
     assert upstreams.loads() == {}
+
+
+async def test_it_is_told_where_a_call_has_ended(upstreams: Upstreams) -> None:
+    freed: list[str] = []
+    upstreams.on_freed = freed.append
+    instance = make_instance(data_url="http://engine.test:1")
+    pool = upstreams.pool(instance)
+    pool.in_flight = 2
+    pool.leave()
+    assert (pool.in_flight, freed) == (1, [instance.url])

@@ -1,4 +1,4 @@
-"""What a call must pass before anything is counted: one guard a file, all of them in two visible lists.
+"""What a call must pass before anything is counted: one guard a file, all of them in visible lists.
 
 A guard gives the call, changed where its policy changes calls, or raises ApiError. To add one: a file, and a line here.
 """
@@ -16,7 +16,11 @@ from nexus.policies.policy import Policy
 
 Guard = Callable[[Call, Policy, Views], Call]
 
-WHEN_ASKED: Final[tuple[Guard, ...]] = (check_operation, check_size, check_model, rule_parameters)
+WHEN_ASKED: Final[tuple[Guard, ...]] = (check_operation, check_size)
+"""Before the rules of `routes` lead it: what may be asked at all."""
+
+WHEN_LED: Final[tuple[Guard, ...]] = (check_model, rule_parameters)
+"""After that: the model that is used is one that the caller may use, and asked as its rules want."""
 
 WHEN_RUN: Final[tuple[Guard, ...]] = (check_operation, check_model)
 """For the run of a job, whose call has passed the others: what its caller may do can have changed since."""

@@ -1,0 +1,98 @@
+"""What a call holds while it is answered, and gives back exactly once."""
+
+from math import inf
+from typing import Protocol
+
+from nexus.gateway.health.circuit import Failure
+from nexus.gateway.health.health import Health
+from nexus.gateway.registry.snapshot import Target
+from nexus.gateway.upstream.connection import Answer, Connection
+from nexus.gateway.upstream.pool import Pool
+from nexus.policies.stopwatch import Stopwatch
+
+
+class Loan(Protocol):
+    """Leave for a service to ask the gateway in its caller's name: `lines` are the header lines that tell it."""
+
+    lines: str
+
+    def give_back(self) -> None:
+        """It ends with the call."""
+
+
+class Lease:
+    """A place in an instance's count, the connection, and what was tried: `tried` are the targets before `target`.
+    `until` is the Unix time by which its answer must be through.
+
+    An answer that goes on is `watched`: the circuits are told how it ended when the lease lets go of it. Whoever finds
+    that it has stalled says so in the answer's `failure`. `stopwatch`, where there is one, measures for how long an
+    instance is held.
+    """
+
+    connection: Connection | None = None
+    target: Target | None = None
+    tried: tuple[Target, ...] = ()
+    attempts = 0
+    loan: Loan | None = None
+    until = inf
+    stopwatch: Stopwatch | None = None
+    _pool: Pool | None = None
+    _watched: Answer | None = None
+    _health: Health | None = None
+
+    def take(self, target: Target, pool: Pool) -> None:
+        """Count the call at `target` and no longer at the one before."""
+        if self._pool is not None:
+            self.release()
+        if self.target is not None:
+            self.tried = (*self.tried, self.target)
+        self.target = target
+        self.attempts += 1
+        self._pool = pool
+        pool.in_flight += 1
+        if self.stopwatch is not None:
+            self.stopwatch.start()
+
+    def pause(self) -> None:
+        """Until it is taken again, nothing is asked of the instance."""
+        if self.stopwatch is not None:
+            self.stopwatch.stop()
+
+    def watch(self, answer: Answer, health: Health) -> None:
+        """Tell `health` how this answer ends."""
+        self._watched = answer
+        self._health = health
+
+    def drop(self) -> None:
+        """Give up the connection: kept for the next call if its answer is whole, closed if it is not."""
+        if self._watched is not None:
+            self._tell()
+        connection = self.connection
+        if connection is not None:
+            self.connection = None
+            connection.release()
+
+    def release(self) -> None:
+        """Give everything back; `target` stays to be told. May be called again."""
+        if self._watched is not None:
+            self._tell()
+        connection, pool, loan = self.connection, self._pool, self.loan
+        if loan is not None:
+            self.loan = None
+            loan.give_back()
+        if connection is not None:
+            self.connection = None
+            connection.release()
+        if pool is not None:
+            self._pool = None
+            pool.leave()
+            self.pause()
+
+    def _tell(self) -> None:
+        answer, self._watched = self._watched, None
+        if answer is None or self._health is None or self.target is None:
+            return
+        if answer.failure:
+            self._health.failed(self.target, Failure.STALLED if answer.stalled else Failure.CUT)
+        elif answer.complete:
+            self._health.ok(self.target)

@@ -1,0 +1,1 @@
+"""Plan → Plan, later: calls that nobody has room for wait for their turn, in a fair order and not for ever."""
