@@ -10,7 +10,7 @@ up: .venv/.runtime
 
 test: .venv/.dev
 	$(BIN)/python .ci/service_tests.py
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses 3 --dist loadfile
 
 lint: .venv/.dev
 	$(BIN)/ruff check

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -19,17 +20,22 @@ from tests.servers.raw import Answer, fetch, wait_until
 
 TOKEN = "sk-test-0123456789abcdef0123456789abcdef"
 INTERVAL = 0.2
+PORTS = (10_240, 32_768)
 
 # The gateway's own environment; another one when these tests run beside a different client library.
 PYTHON = os.environ.get("NEXUS_TEST_PYTHON", sys.executable)
 
 
 def free_port() -> int:
-    """A loopback port that nobody listens on right now."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
+    """A loopback port that nobody listens on right now.
+
+    It is below those that systems give out by themselves, or what is started next could be given it in between.
+    """
+    while True:
+        port = random.randrange(*PORTS)
+        with socket.socket() as listener, contextlib.suppress(OSError):
+            listener.bind(("127.0.0.1", port))
+            return port
 
 
 class Gateway:

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from tests.servers.gateway import TOKEN, Gateway
@@ -13,11 +14,18 @@ NOT_SO = ("positive_data_acceptance", "use_after_free")
 
 
 def test_it_withstands_what_schemathesis_makes_of_its_document(gateway: Gateway, tmp_path: Path) -> None:
+    withstands(gateway, tmp_path)
 
+
+def test_and_so_do_users_where_there_are_any(start_gateway: Callable[..., Gateway], tmp_path: Path) -> None:
+    withstands(start_gateway(env={"NEXUS_USERS": "on"}), tmp_path, "--include-path-regex", "users")
+
+
+def withstands(gateway: Gateway, tmp_path: Path, *more: str) -> None:
     gateway.wait_for_storage()
     command = [str(Path(sys.executable).with_name("schemathesis")), "run", gateway.url + DOCUMENT]
     command += ["--header", f"Authorization: Bearer {TOKEN}", "--max-examples", str(EXAMPLES), "--seed", "1"]
-    command += ["--checks", "all", "--exclude-checks", ",".join(NOT_SO), "--request-timeout", "10", "--no-color"]
+    command += ["--checks", "all", "--exclude-checks", ",".join(NOT_SO), "--request-timeout", "30", "--no-color", *more]
     told = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=100, check=False)
     assert told.returncode == 0, told.stdout[-6000:] + told.stderr[-2000:]
     assert "Tested: " in told.stdout

@@ -12,6 +12,7 @@ _COMMANDS: Final = {
     "gateway": ("nexus.cli.gateway", "gateway"),
     "service": ("nexus.cli.service", "app"),
     "token": ("nexus.cli.token", "app"),
+    "user": ("nexus.cli.user", "app"),
     "route": ("nexus.cli.route", "app"),
     "deploy": ("nexus.cli.deploy", "app"),
     "doctor": ("nexus.cli.doctor", "doctor"),

@@ -1,17 +1,12 @@
 """`nexus token`: who may use a running gateway."""
 
-import datetime
-import json as jsons
-import os
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Annotated, Any, Final
 from urllib.parse import quote
 
 import typer
 
-from nexus.cli.running import AskingError, RunningGateway, running_gateway
+from nexus.cli.asked import PAGE, Json, all_of, asked_gateway, say_columns, say_json, word
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -19,11 +14,9 @@ app = typer.Typer(
 )
 
 _TOKENS: Final = "/v1/admin/tokens"
-_PAGE: Final = 1000
 _COLUMNS: Final = ("name", "owner", "policy", "state", "expires_at", "last_used_at", "source")
 
 Name = Annotated[str, typer.Argument(help="The token's name, or its id.", show_default=False)]
-Json = Annotated[bool, typer.Option("--json", help="For programs.")]
 
 
 @app.command()
@@ -36,34 +29,31 @@ def create(
 ) -> None:
     """Make a token. It is printed once, alone on a line."""
     wanted = {"name": name, "owner": owner, "policy": policy, "expires": expires}
-    with _gateway() as gateway:
+    with asked_gateway() as gateway:
         _say_token(gateway.ask("POST", _TOKENS, wanted), json)
 
 
 @app.command("list")
 def list_tokens(json: Json = False) -> None:
     """All tokens, those of nexus.yaml too."""
-    with _gateway() as gateway:
-        tokens = list(_all(gateway))
+    with asked_gateway() as gateway:
+        tokens = list(all_of(gateway, _TOKENS, PAGE))
     if json:
-        _say_json(tokens)
+        say_json(tokens)
         return
-    rows = [_COLUMNS, *(tuple(_word(token, column) for column in _COLUMNS) for token in tokens)]
-    widths = [max(len(row[at]) for row in rows) for at in range(len(_COLUMNS))]
-    for row in rows:
-        typer.echo("  ".join(word.ljust(width) for word, width in zip(row, widths, strict=True)).rstrip())
+    say_columns(tokens, _COLUMNS)
 
 
 @app.command()
 def show(name: Name, json: Json = False) -> None:
     """One token, but for the secret itself, which nobody has."""
-    with _gateway() as gateway:
+    with asked_gateway() as gateway:
         token = gateway.ask("GET", _path(name))
     if json:
-        _say_json(token)
+        say_json(token)
         return
     for column in ("id", *_COLUMNS, "created_at", "revoked_at"):
-        typer.echo(f"{column:<13} {_word(token, column)}".rstrip())
+        typer.echo(f"{column:<13} {word(token, column)}".rstrip())
     for line in _usage(token.get("usage")):
         typer.echo(line)
 
@@ -71,39 +61,19 @@ def show(name: Name, json: Json = False) -> None:
 @app.command()
 def rotate(name: Name, json: Json = False) -> None:
     """Put a new secret in the place of the old one, which is void within a second. It is printed once."""
-    with _gateway() as gateway:
+    with asked_gateway() as gateway:
         _say_token(gateway.ask("POST", _path(name) + "/rotate"), json)
 
 
 @app.command()
 def revoke(name: Name, json: Json = False) -> None:
     """Let a token in no more, within a second."""
-    with _gateway() as gateway:
+    with asked_gateway() as gateway:
         told = gateway.ask("DELETE", _path(name))
     if json:
-        _say_json(told)
+        say_json(told)
     else:
         typer.echo(f"revoked: {told['name']}")
-
-
-@contextmanager
-def _gateway() -> Iterator[RunningGateway]:
-    """The running gateway; what goes wrong is one line and status 1."""
-    try:
-        yield running_gateway(os.environ, Path.cwd())
-    except AskingError as error:
-        typer.echo(f"nexus: {error}", err=True)
-        raise typer.Exit(1) from None
-
-
-def _all(gateway: RunningGateway) -> Iterator[dict[str, Any]]:
-    after = ""
-    while True:
-        page = gateway.ask("GET", f"{_TOKENS}?limit={_PAGE}{after}")
-        yield from page["data"]
-        if not page["has_more"]:
-            return
-        after = f"&after={page['last_id']}"
 
 
 def _path(name: str) -> str:
@@ -113,15 +83,11 @@ def _path(name: str) -> str:
 def _say_token(told: dict[str, Any], json: bool) -> None:
     """The secret goes to standard output alone, so that a script can take it; all else to standard error."""
     if json:
-        _say_json(told)
+        say_json(told)
         return
-    until = f", until {_word(told, 'expires_at')}" if told["expires_at"] else ""
+    until = f", until {word(told, 'expires_at')}" if told["expires_at"] else ""
     typer.echo(f"The token of {told['name']} (policy {told['policy']}{until}); it is not shown again:", err=True)
     typer.echo(told["token"])
-
-
-def _say_json(value: Any) -> None:
-    typer.echo(jsons.dumps(value, indent=2))
 
 
 def _usage(usage: dict[str, Any] | None) -> Iterator[str]:
@@ -131,19 +97,9 @@ def _usage(usage: dict[str, Any] | None) -> Iterator[str]:
     for period in ("day", "month"):
         told = usage[period]
         figures = ", ".join(_figure(told[name], name) for name in ("requests", "tokens", "engine_seconds"))
-        yield f"used by {period:<5} {figures}, until {_word(told, 'ends_at')}"
+        yield f"used by {period:<5} {figures}, until {word(told, 'ends_at')}"
 
 
 def _figure(figure: dict[str, Any], name: str) -> str:
     limit = "" if figure["limit"] is None else f" of {figure['limit']}"
     return f"{round(figure['used'], 1):.1f}".removesuffix(".0") + f"{limit} {name.replace('_', '-')}"
-
-
-def _word(token: dict[str, Any], column: str) -> str:
-    """A value for people: times in UTC, `-` for none."""
-    value = token.get(column)
-    if value is None or value == "":
-        return "-"
-    if column.endswith("_at"):
-        return datetime.datetime.fromtimestamp(value, datetime.UTC).strftime("%Y-%m-%d %H:%M")
-    return str(value)

@@ -31,6 +31,7 @@ from nexus.gateway.edge.context import Edge, Limits
 from nexus.gateway.edge.loans import Lender
 from nexus.gateway.edge.shared_loans import SharedLoans
 from nexus.gateway.edge.sweeper import Sweeper
+from nexus.gateway.edits import EditLog
 from nexus.gateway.endpoints import find
 from nexus.gateway.front import allowlist, create_guard, read_certificate
 from nexus.gateway.health.health import Health
@@ -49,6 +50,7 @@ from nexus.gateway.siblings import Answer, OnlyChild, Siblings
 from nexus.gateway.storage import Store, opening
 from nexus.gateway.tokens import TokenBook
 from nexus.gateway.upstream.upstreams import Upstreams
+from nexus.gateway.users.composition import LOOK, create_people, create_visitors
 from nexus.gateway.views import Views
 from nexus.gateway.waiting import create_turns
 from nexus.gateway.workers import keep_workers
@@ -169,7 +171,8 @@ def _compose(
         turns=turns,
     )
     store = Store(opening(settings), log)
-    tokens = TokenBook(keyring, key, configuration.config, store, used, log)
+    visitors = create_visitors(settings, keyring)
+    tokens = TokenBook(keyring, key, configuration.config, store, used, log, visitors, settings.session_idle)
     budgets = BudgetBook(spendings, configuration.config, store, log)
     router.hold(configuration.config.routes, configuration.config.aliases)
     background = create_background(path, store, configuration, settings, keyring.bearer)
@@ -180,7 +183,11 @@ def _compose(
         find=lambda method, path: find(method, path, registry.snapshot),
         story=path.story(configuration.timeouts_for, background.siding).serve,
         record=recorder.record,
+        visitors=visitors,
     )
+
+    edited = EditLog(configuration.config, store, log)
+    audits = settings.worker is None or settings.worker.number == 1  # the others read the same file
 
     def configure(config: Config) -> None:
         guard.allowlist = allowlist(settings, config)
@@ -188,13 +195,19 @@ def _compose(
         router.hold(config.routes, config.aliases)
         tokens.apply_config(config)
         budgets.apply_config(config)
+        if audits:
+            edited.apply_config(config)
         registry.apply_config(config)
 
     async def own_metrics(_: bytes = b"") -> bytes:
         await background.tally.look()
         return metrics.text()
 
-    siblings = _siblings(settings, {b"metrics": own_metrics, **listeners(registry, announce)})
+    async def look(_: bytes) -> bytes:
+        await tokens.look()
+        return b""
+
+    siblings = _siblings(settings, {b"metrics": own_metrics, LOOK: look, **listeners(registry, announce)})
 
     async def metrics_text() -> bytes:
         return await siblings.metrics(await own_metrics())
@@ -222,12 +235,15 @@ def _compose(
             gate=gate,
             views=views,
             base_url=base_url(settings),
+            people=create_people(settings, visitors, store, tokens, siblings.tell, log),
             draining=lambda: edge.draining,
             pass_on=siblings.tell,
         )
     )
     server = create_server(api, edge, settings, certificate)
     watches = [configuration.watch(CONFIG_INTERVAL, configure)]
+    if audits:
+        watches.append(edited.run())
     if certificate is not None:
         watches.append(certificate.watch(CONFIG_INTERVAL))
     return _Gateway(

@@ -3,12 +3,15 @@
 from nexus.gateway.settings import Settings
 from nexus.gateway.storage import Opened
 from nexus.jobs.ledger import Ledger
+from nexus.store.attempts import Attempts
 from nexus.store.audit import Audit
 from nexus.store.blobs import Blobs, S3Access
 from nexus.store.database import Database
 from nexus.store.files import Files
+from nexus.store.sessions import Sessions
 from nexus.store.tokens import Tokens
 from nexus.store.usage import Usages
+from nexus.store.users import Users
 
 
 async def open_storage(settings: Settings) -> Opened:
@@ -28,6 +31,9 @@ async def open_storage(settings: Settings) -> Opened:
         Ledger(database),
         Tokens(database),
         Audit(database),
+        Users(database),
+        Sessions(database, settings.session_idle),
+        Attempts(database),
         Usages(database),
     )
 

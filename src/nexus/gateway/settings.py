@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -94,6 +95,14 @@ def _public(value: str) -> str:
     return address.url
 
 
+def _issuer(value: str) -> str:
+    """An issuer as it writes itself, to the last slash: over TLS, or on this machine."""
+    address = _public(value)
+    if not address.startswith("https://") and not _is_loopback(urlsplit(address).hostname or ""):
+        raise ValueError("it must be reached over https, or be on this machine")
+    return value
+
+
 @dataclass(frozen=True, slots=True)
 class Worker:
     """Which of `count` processes it is (from 1), of the gateway that goes by `family`."""
@@ -120,6 +129,8 @@ File = Annotated[Path, AfterValidator(_file)]
 DatabaseUrl = Annotated[SecretStr, AfterValidator(_database)]
 FilesUrl = Annotated[BlobAddress, NoDecode, BeforeValidator(_blobs)]
 HttpUrl = Annotated[str, AfterValidator(_public)]
+Issuer = Annotated[str, AfterValidator(_issuer)]
+Lifetime = Annotated[float, Field(ge=1, le=366 * 86400, allow_inf_nan=False)]
 WorkerName = Annotated[Worker, NoDecode, BeforeValidator(_worker)]
 
 
@@ -130,6 +141,8 @@ class Settings(BaseSettings):
     clients reach the gateway, None where their requests tell; `advertised_url` where services reach it, None where
     that is where it listens. `trusted_proxies` are those whose X-Forwarded-For counts; from `admin_allow` and
     `metrics_allow` /v1/admin and /metrics are answered, unless nexus.yaml says otherwise. `hsts` is in seconds, 0: off.
+    A session ends `session_lifetime` seconds after its beginning, and `session_idle` after its last use. `oidc_*`: who
+    else vouches for users, what the gateway is called there, and which role its claims give (`oidc_role`, if no other).
     At the end, it is not ready for `drain_notice` seconds while it serves, and gives what runs `drain_seconds` to end.
     `region` is where it stands, for `routes`.
     `worker` and `listener_fd` are told by the process that keeps several (`gateway.workers`). Read them with
@@ -167,6 +180,16 @@ class Settings(BaseSettings):
     s3_secret_access_key: Secret | None = None
     public_url: HttpUrl | None = None
     advertised_url: HttpUrl | None = None
+    users: Literal["on", "off"] = "off"
+    session_lifetime: Lifetime = 7 * 86400.0
+    session_idle: Lifetime = 12 * 3600.0
+    oidc_issuer: Issuer | None = None
+    oidc_client_id: str = ""
+    oidc_client_secret: Secret | None = None
+    oidc_scopes: str = "openid profile email"
+    oidc_role_claim: str = "groups"
+    oidc_admin_group: str = ""
+    oidc_role: Literal["user", "viewer"] = "viewer"
     region: str = Field(default="", pattern=r"^[\x20-\x7e]{0,256}$")
     head_timeout: Seconds = 10.0
     drain_seconds: Pause = 10.0
@@ -187,7 +210,18 @@ class Settings(BaseSettings):
             raise ValueError("NEXUS_HSTS: it is told over TLS alone: set NEXUS_TLS_CERT and NEXUS_TLS_KEY too")
         if (self.s3_access_key_id is None) != (self.s3_secret_access_key is None):
             raise ValueError("NEXUS_S3_ACCESS_KEY_ID: it and NEXUS_S3_SECRET_ACCESS_KEY must be set together")
+        self._check_users()
         return self
+
+    def _check_users(self) -> None:
+        if self.users == "on" and self.auth == "off":
+            raise ValueError("NEXUS_USERS: on is only for NEXUS_AUTH=required: without it everybody is let in")
+        if self.oidc_issuer is not None and self.users == "off":
+            raise ValueError("NEXUS_OIDC_ISSUER: it is only for NEXUS_USERS=on")
+        if self.oidc_issuer is not None and not self.oidc_client_id:
+            raise ValueError("NEXUS_OIDC_CLIENT_ID: it must be set where NEXUS_OIDC_ISSUER is")
+        if "openid" not in self.oidc_scopes.split():
+            raise ValueError("NEXUS_OIDC_SCOPES: openid must be among them")
 
     @classmethod
     def settings_customise_sources(

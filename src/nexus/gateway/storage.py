@@ -16,12 +16,15 @@ from nexus.store.errors import BlobsFullError, DatabaseFullError, StoreError
 
 if TYPE_CHECKING:
     from nexus.jobs.ledger import Ledger
+    from nexus.store.attempts import Attempts
     from nexus.store.audit import Audit
     from nexus.store.blobs import Blobs
     from nexus.store.database import Database
     from nexus.store.files import Files
+    from nexus.store.sessions import Sessions
     from nexus.store.tokens import Tokens
     from nexus.store.usage import Usages
+    from nexus.store.users import Users
 
 WAIT_SECONDS: Final = 10.0
 RETRY_SECONDS: Final = 3.0
@@ -38,6 +41,9 @@ class Opened:
     ledger: "Ledger"
     tokens: "Tokens"
     audit: "Audit"
+    users: "Users"
+    sessions: "Sessions"
+    attempts: "Attempts"
     usages: "Usages"
 
 

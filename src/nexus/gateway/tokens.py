@@ -12,8 +12,10 @@ from typing import Final
 from nexus.contract.errors import ApiError
 from nexus.gateway.config import Config
 from nexus.gateway.edge.auth import ADMINISTRATOR, ANONYMOUS, Keyring, digest
+from nexus.gateway.edge.visitors import Visitors
 from nexus.gateway.log import Log
 from nexus.gateway.storage import Store
+from nexus.gateway.users.held import Kept, sessions_due, sessions_held, tokens_held, users_held
 from nexus.policies.policy import Policy, nothing
 from nexus.policies.token import Bearer, Token
 from nexus.store.errors import StoreError
@@ -29,10 +31,22 @@ DEFAULT: Final = "default"
 
 
 class TokenBook:
-    """Keeps a keyring true to the file and the database. `used` is told when each name asked last (Unix seconds)."""
+    """Keeps a keyring true to the file and the database. `used` is told when each name asked last (Unix seconds).
+
+    `visitors` are kept true as well, None where there are no users: then no user's token is let in either. Their
+    sessions end that are not used for `idle` seconds.
+    """
 
     def __init__(
-        self, keyring: Keyring, key: str, config: Config, store: Store, used: dict[str, float], log: Log
+        self,
+        keyring: Keyring,
+        key: str,
+        config: Config,
+        store: Store,
+        used: dict[str, float],
+        log: Log,
+        visitors: Visitors | None = None,
+        idle: float = 0.0,
     ) -> None:
         self.used = used
         self._keyring = keyring
@@ -40,8 +54,10 @@ class TokenBook:
         self._config = config
         self._store = store
         self._log = log
-        self._version: int | None = None  # of the database's tokens, as they were read last
-        self._kept: tuple[KeptToken, ...] = ()
+        self._visitors = visitors
+        self._idle = idle
+        self._version: int | None = None  # of what the database says, as it was read last
+        self._kept = Kept()
         self._written: dict[str, float] = {}  # when a token's last use was written, by its id
         self._looking = asyncio.Lock()
         self._told = ""  # of the last failure, until there is another or none
@@ -74,20 +90,22 @@ class TokenBook:
             self._fail(repr(error), trace=traceback.format_exc())
 
     async def write(self) -> None:
-        """Write when the database's tokens were used last, where that was not done within the last minute."""
-        used = dict(self.used)
-        self.used.clear()
-        due = {
-            token.id: used[token.name]
-            for token in self._kept
-            if token.name in used and used[token.name] - self._written_at(token) >= USED_SECONDS
-        }
-        if not due:
+        """Write when the database's tokens were used last, where that was not done within the last minute.
+
+        And when sessions were, where that is a part of the time for which they may lie idle.
+        """
+        due = self._due()
+        visits = self._visits()
+        if not due and not visits:
             return
-        self._written = {token.id: self._written_at(token) for token in self._kept} | due
+        self._written = {token.id: self._written_at(token) for token in self._kept.tokens} | due
         try:
             opened = await self._store.opened()
-            await opened.tokens.used(due)
+            if due:
+                await opened.tokens.used(due)
+            if visits:
+                await opened.sessions.seen(visits)
+                await self._look()
         except (StoreError, ApiError):
             pass  # the next minute's use is written then; that the database is away is told by those who look
         except Exception as error:  # noqa: BLE001 - a time that is not written must not end the writing of others
@@ -95,7 +113,33 @@ class TokenBook:
 
     def policy_of(self, token: KeptToken) -> Policy | None:
         """What a token of the database may do as nexus.yaml is now; nothing, where its policy is there no more."""
-        return _policy(token.policy, self._config.policies)
+        return self._policy_named(token.policy)
+
+    def _policy_named(self, name: str) -> Policy | None:
+        return _policy(name, self._config.policies)
+
+    def _due(self) -> dict[str, float]:
+        """The last uses to be written, by the tokens' ids; a user's tokens go by one name, so by what they are."""
+        used, seen = dict(self.used), dict(self._keyring.seen)
+        self.used.clear()
+        self._keyring.seen.clear()
+        times = {
+            token.id: used.get(token.name) if token.user is None else seen.get(token.digest)
+            for token in self._kept.tokens
+        }
+        return {
+            token.id: at
+            for token in self._kept.tokens
+            if (at := times[token.id]) is not None and at - self._written_at(token) >= USED_SECONDS
+        }
+
+    def _visits(self) -> dict[bytes, float]:
+        """When sessions were used last, by their digests, where that is to be written."""
+        if self._visitors is None:
+            return {}
+        seen = dict(self._visitors.seen)
+        self._visitors.seen.clear()
+        return sessions_due(self._kept, seen, self._idle)
 
     async def _look_on(self) -> None:
         while True:
@@ -111,7 +155,12 @@ class TokenBook:
         opened = await self._store.opened()
         async with self._looking:
             if self._version is None or await opened.tokens.version() != self._version:
-                self._version, self._kept = await opened.tokens.living()
+                version, tokens = await opened.tokens.living()
+                if self._visitors is None:
+                    self._kept = Kept(tokens)
+                else:
+                    self._kept = Kept(tokens, await opened.users.living(), await opened.sessions.living())
+                self._version = version  # what was changed while it was read is read again
                 self._hold()
 
     def _fail(self, reason: str, **more: str) -> None:
@@ -125,15 +174,13 @@ class TokenBook:
     def _hold(self) -> None:
         """The file's come after the database's: of two with the same name or secret, it is the file's that counts."""
         config = self._config
-        names = {token.name for token in config.tokens}
-        kept = [
-            Token(token.digest, token.name, self.policy_of(token), token.expires_at)
-            for token in self._kept
-            if token.name not in names
-        ]
+        kept = tokens_held(self._kept, (token.name for token in config.tokens), self._policy_named)
         administrator = Token(self._administrator, ADMINISTRATOR, config.policies.get(ADMINISTRATOR))
         tokens = (*kept, *config.tokens, administrator)
-        self._keyring.hold(tokens, config.policies.get(ANONYMOUS), whole=self._version is not None)
+        users = users_held(self._kept, self._policy_named)
+        self._keyring.hold(tokens, config.policies.get(ANONYMOUS), users, whole=self._version is not None)
+        if self._visitors is not None:
+            self._visitors.hold(sessions_held(self._kept, self._idle, self._policy_named))
 
 
 def _policy(name: str, policies: Mapping[str, Policy]) -> Policy | None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from nexus.contract.roles import Role
 from nexus.policies.account import Account
 from nexus.policies.policy import Policy
 
@@ -21,13 +22,15 @@ class Token:
 class Bearer(msgspec.Struct, frozen=True):
     """Who asks: the token's name, its policy (None: no bounds) and what it has used.
 
-    `lent`: a service asks in its caller's stead, whose own call holds a place already.
+    `lent`: a service asks in its caller's stead, whose own call holds a place already. `role`: of the user who is
+    signed in and asks; none where it is a token that does.
     """
 
     name: str
     policy: Policy | None = None
     account: Account = msgspec.field(default_factory=Account)
     lent: bool = False
+    role: Role | None = None
 
     @property
     def is_bound_to_addresses(self) -> bool:

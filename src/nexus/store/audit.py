@@ -1,6 +1,6 @@
 """Who did what to what, and when: entries are added in the transaction of what they tell of, and never changed."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Insert, Row, insert, select
@@ -16,10 +16,16 @@ def entry(at: float, actor: str, action: str, subject: str, details: Mapping[str
 
 
 class Audit:
-    """The entries, to be read. Raises StoreError."""
+    """The entries, to be read; and to be added where what they tell of is not in the database. Raises StoreError."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
+
+    async def add(self, entries: Sequence[AuditEntry]) -> None:
+        """Add these, whatever their `seq` says."""
+        async with self._database.begin() as connection:
+            for one in entries:
+                await connection.execute(entry(one.at, one.actor, one.action, one.subject, one.details))
 
     async def page(
         self,

@@ -2,9 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Final, Literal
+
+from nexus.contract.roles import Role
 
 Kind = Literal["file", "artifact"]
+
+BEARER_PREFIX: Final = "user:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +49,8 @@ class KeptToken:
     """A token of the database. Times are Unix seconds, None for never.
 
     `digest` is its SHA-256, `policy` the name of one of nexus.yaml's, `owner` and `source` are for people: whose it is,
-    and by what it was made. `last_used_at` is true to the minute.
+    and by what it was made. `last_used_at` is true to the minute. `user` is the id of the user who has it, None where
+    it is nobody's: then it goes by its own name and policy, else by its user's.
     """
 
     id: str
@@ -58,6 +63,43 @@ class KeptToken:
     last_used_at: float | None = None
     revoked_at: float | None = None
     source: str = "api"
+    user: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KeptUser:
+    """Somebody who may sign in. Times are Unix seconds, None for never.
+
+    `role` and `policy` are names. `password` is what Argon2 keeps of one; None for those who sign in by `issuer`, where
+    they are known as `subject`.
+    """
+
+    id: str
+    name: str
+    role: Role
+    policy: str
+    created_at: float
+    password: str | None = field(default=None, repr=False)
+    issuer: str | None = None
+    subject: str | None = None
+    disabled: bool = False
+    signed_in_at: float | None = None
+
+    @property
+    def bearer(self) -> str:
+        """What sessions and tokens of this user go by: no token that is nobody's can have such a name."""
+        return f"{BEARER_PREFIX}{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class KeptSession:
+    """Somebody who is signed in. `digest` is the SHA-256 of what the browser has; times are Unix seconds."""
+
+    digest: bytes = field(repr=False)
+    user: str
+    created_at: float
+    expires_at: float
+    seen_at: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,9 @@
 
 from typing import Final
 
-from sqlalchemy import JSON, BigInteger, Column, Double, Index, Integer, MetaData, Table, Text, text
+from sqlalchemy import JSON, BigInteger, Boolean, Column, Double, Index, Integer, MetaData, Table, Text, false, text
 
-REVISION: Final = "0004"
+REVISION: Final = "0005"
 """The newest migration: what a database must be at."""
 
 metadata: Final = MetaData(
@@ -91,6 +91,7 @@ tokens: Final = Table(
     Column("last_used_at", Double),  # to the minute
     Column("revoked_at", Double),
     Column("source", Text, nullable=False),
+    Column("user", Text, index=True),  # the id of the user who has it, and whose name and policy it goes by
     Index("ix_tokens_living_name", "name", unique=True, sqlite_where=_LIVING, postgresql_where=_LIVING),
     sqlite_autoincrement=True,
 )
@@ -128,4 +129,49 @@ usage: Final = Table(
     Column("engine_ms", _BigInt, nullable=False),
     Column("version", _BigInt, nullable=False),  # that of all usage when this row was written last
     Index("ix_usage_version", "version"),
+)
+
+users: Final = Table(
+    "users",
+    metadata,
+    Column("seq", _BigInt, primary_key=True, autoincrement=True),
+    Column("id", Text, nullable=False, unique=True),
+    Column("name", Text, nullable=False, unique=True),  # also after its user: what goes by a name is nobody else's
+    Column("role", Text, nullable=False),
+    Column("policy", Text, nullable=False),  # the name of one of nexus.yaml's
+    Column("password", Text),  # as Argon2 writes what it keeps of one; null: signs in elsewhere
+    Column("issuer", Text),  # who vouches for this one, and under which subject
+    Column("subject", Text),
+    Column("disabled", Boolean, nullable=False, server_default=false()),
+    Column("created_at", Double, nullable=False),
+    Column("signed_in_at", Double),
+    Column("deleted_at", Double),
+    Index("ix_users_issuer_subject", "issuer", "subject", unique=True),
+    sqlite_autoincrement=True,
+)
+
+sessions: Final = Table(
+    "sessions",
+    metadata,
+    Column("sha256", Text, primary_key=True),  # of its id, in hex
+    Column("user", Text, nullable=False, index=True),
+    Column("created_at", Double, nullable=False),
+    Column("expires_at", Double, nullable=False, index=True),
+    Column("seen_at", Double, nullable=False),  # to a part of the time that it may lie idle
+)
+
+attempts: Final = Table(
+    "attempts",
+    metadata,
+    Column("key", Text, primary_key=True),  # a digest of what was tried, or of whence
+    Column("failures", Integer, nullable=False),
+    Column("at", Double, nullable=False, index=True),
+    Column("until", Double, nullable=False),  # the next one is not looked at before
+)
+
+sign_ins: Final = Table(
+    "sign_ins",
+    metadata,
+    Column("sha256", Text, primary_key=True),  # of the state that a provider is to give back, in hex
+    Column("expires_at", Double, nullable=False, index=True),
 )

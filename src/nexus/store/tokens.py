@@ -1,9 +1,4 @@
-"""Tokens in the database: made, replaced and revoked, each with its entry in the audit log.
-
-All gateways that share the database learn of a change by its version, a number in one row. It goes up in the
-transaction that makes the change, before anything else there: so that changes come one after the other, and whoever
-reads a version sees all that belongs to it.
-"""
+"""Tokens in the database: made, replaced and revoked, each with its entry in the audit log and another version."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -16,12 +11,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from nexus.store.audit import entry
 from nexus.store.database import Database
 from nexus.store.rows import KeptToken
-from nexus.store.tables import tokens, versions
+from nexus.store.tables import tokens
+from nexus.store.versions import bump, version
 
 USED_SECONDS: Final = 60.0
 """How old the time of the last use must be to be written again."""
 
-_NAME: Final = "tokens"
 _LIVING: Final = tokens.c.revoked_at.is_(None)
 
 
@@ -38,14 +33,20 @@ class Tokens:
     async def version(self) -> int:
         """A number that is another one after each change, and after nothing else."""
         async with self._database.read() as connection:
-            return await _version(connection)
+            return await version(connection)
 
     async def living(self) -> tuple[int, tuple[KeptToken, ...]]:
         """All that were not revoked, the oldest first, and the version at which they are (at least)."""
         async with self._database.read() as connection:
-            version = await _version(connection)
+            at = await version(connection)
             rows = await connection.execute(select(tokens).where(_LIVING).order_by(tokens.c.seq))
-            return version, tuple(_kept(row) for row in rows)
+            return at, tuple(_kept(row) for row in rows)
+
+    async def of_user(self, user: str) -> tuple[KeptToken, ...]:
+        """Those of one user that were not revoked, the oldest first."""
+        which = and_(tokens.c.user == user, _LIVING)
+        async with self._database.read() as connection:
+            return tuple(map(_kept, await connection.execute(select(tokens).where(which).order_by(tokens.c.seq))))
 
     async def find(self, identity: str) -> KeptToken | None:
         """The one of this id, revoked or not, else the one that goes by this name."""
@@ -67,10 +68,11 @@ class Tokens:
             "expires_at": token.expires_at,
             "created_at": token.created_at,
             "source": token.source,
+            "user": token.user,
         }
         try:
             async with self._database.begin() as connection:
-                await _bump(connection)
+                await bump(connection)
                 await connection.execute(insert(tokens).values(values))
                 await self._tell(connection, actor, "token.create", token)
         except IntegrityError:
@@ -96,7 +98,7 @@ class Tokens:
     async def _change(self, identity: str, values: dict[str, Any], actor: str, action: str) -> KeptToken | None:
         which = tokens.c.id == identity
         async with self._database.begin() as connection:
-            await _bump(connection)
+            await bump(connection)
             done = await connection.execute(update(tokens).where(which, _LIVING).values(values))
             if not done.rowcount:
                 await connection.rollback()
@@ -109,18 +111,6 @@ class Tokens:
     async def _tell(self, connection: AsyncConnection, actor: str, action: str, token: KeptToken) -> None:
         details = {"name": token.name, "owner": token.owner, "policy": token.policy, "expires_at": token.expires_at}
         await connection.execute(entry(self._now(), actor, action, token.id, details))
-
-
-async def _version(connection: AsyncConnection) -> int:
-    found = await connection.execute(select(versions.c.version).where(versions.c.name == _NAME))
-    version: int = found.scalar_one()
-    return version
-
-
-async def _bump(connection: AsyncConnection) -> None:
-    """Raise the version; whoever else changes something waits here until this transaction has ended."""
-    further = versions.c.version + 1
-    await connection.execute(update(versions).where(versions.c.name == _NAME).values(version=further))
 
 
 async def _one(connection: AsyncConnection, which: ColumnElement[bool]) -> KeptToken | None:
@@ -140,4 +130,5 @@ def _kept(row: Row[Any]) -> KeptToken:
         last_used_at=row.last_used_at,
         revoked_at=row.revoked_at,
         source=row.source,
+        user=row.user,
     )

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from nexus.cli.asked import PAGE
 from nexus.cli.main import make_app
-from nexus.cli.token import _PAGE
 from tests.servers.gateway import TOKEN, Gateway
 
 Type = Callable[..., Result]
@@ -79,8 +79,8 @@ def test_the_list_shows_both_kinds_as_columns(typed: Type, monkeypatch: pytest.M
     rows = {line.split()[0]: line.split()[1:] for line in lines[1:]}
     assert rows["declared/one"] == ["-", "kids", "active", "-", "-", "nexus.yaml"]
     assert rows["one"] == ["-", "default", "active", "-", "-", "api"]
-    assert _PAGE <= 1000
-    monkeypatch.setattr("nexus.cli.token._PAGE", 1)
+    assert PAGE <= 1000
+    monkeypatch.setattr("nexus.cli.token.PAGE", 1)
     assert typed("list").stdout.splitlines() == lines
 
 

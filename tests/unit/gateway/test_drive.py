@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from nexus.gateway.drive import Drive, Signal, outside
+from nexus.gateway.drive import Drive, Signal, outside, pause
+from nexus.gateway.values import ClientGoneError
 from tests.servers.caller import Caller
 
 
@@ -242,3 +243,15 @@ async def test_work_that_is_through_when_the_story_is_interrupted_resumes_nobody
     for _ in range(5):
         await asyncio.sleep(0)
     assert kept.escaped == [error]
+
+
+async def test_a_pause_is_as_long_as_it_was_asked_for_and_can_be_interrupted() -> None:
+    loop = asyncio.get_running_loop()
+    caller, began = Caller(), loop.time()
+    await caller.run(pause(loop, 0.02))
+    assert loop.time() - began >= 0.02
+    caller = Caller()
+    caller.start(pause(loop, 3600))
+    caller.leave()
+    with pytest.raises(ClientGoneError):
+        await caller.result()

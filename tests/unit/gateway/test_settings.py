@@ -256,3 +256,35 @@ def test_variables_of_later_versions_are_told_and_stop_nothing(monkeypatch: pyte
     monkeypatch.setenv("NEXUS_REDIS_URL_FILE", "/run/secrets/redis")
     load_settings()
     assert later_variables() == ("NEXUS_REDIS_URL", "NEXUS_REQUEST_LOG")
+
+
+def test_users_are_off_and_may_be_vouched_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = load_settings()
+    assert (settings.users, settings.oidc_issuer, settings.oidc_role) == ("off", None, "viewer")
+    assert (settings.session_lifetime, settings.session_idle) == (604800, 43200)
+    monkeypatch.setenv("NEXUS_USERS", "on")
+    monkeypatch.setenv("NEXUS_OIDC_CLIENT_ID", "nexus")
+    for issuer in ("https://id.example/", "https://id.example/realms/a", "http://127.0.0.1:8080/realm"):
+        monkeypatch.setenv("NEXUS_OIDC_ISSUER", issuer)
+        assert load_settings().oidc_issuer == issuer
+
+
+@pytest.mark.parametrize(
+    ("values", "variable"),
+    [
+        ({"USERS": "yes"}, "NEXUS_USERS"),
+        ({"USERS": "on", "AUTH": "off"}, "NEXUS_USERS"),
+        ({"OIDC_ISSUER": "https://id.example", "OIDC_CLIENT_ID": "x"}, "NEXUS_OIDC_ISSUER"),
+        ({"USERS": "on", "OIDC_ISSUER": "https://id.example"}, "NEXUS_OIDC_CLIENT_ID"),
+        ({"USERS": "on", "OIDC_ISSUER": "http://id.example", "OIDC_CLIENT_ID": "x"}, "NEXUS_OIDC_ISSUER"),
+        ({"USERS": "on", "OIDC_ISSUER": "https://a:b@id.example", "OIDC_CLIENT_ID": "x"}, "NEXUS_OIDC_ISSUER"),
+        ({"OIDC_SCOPES": "email"}, "NEXUS_OIDC_SCOPES"),
+        ({"OIDC_ROLE": "admin"}, "NEXUS_OIDC_ROLE"),
+        ({"SESSION_IDLE": "0"}, "NEXUS_SESSION_IDLE"),
+    ],
+)
+def test_what_users_cannot_be(monkeypatch: pytest.MonkeyPatch, values: dict[str, str], variable: str) -> None:
+    for name, value in values.items():
+        monkeypatch.setenv(f"NEXUS_{name}", value)
+    with pytest.raises(SettingsError, match=f"^{variable}: "):
+        load_settings()

@@ -161,3 +161,25 @@ async def test_what_was_used_comes_and_goes_and_nothing_else_does(database_url: 
         assert await connection.run_sync(tables) == set(metadata.tables)
         assert (await connection.execute(text("SELECT count(*) FROM usage"))).scalar_one() == 0
     assert await versions() == [("tokens", 5), ("usage", 0)]
+
+
+async def test_users_come_and_go_with_their_tokens_and_no_others(database_url: str, database: Database) -> None:
+    columns = "id, name, sha256, policy, created_at, source"
+    async with database.begin() as connection:
+        for name, user in (("ci", "NULL"), ("own", "'user-1'")):
+            row = f"'token-{name}', '{name}', '{name}', 'default', 1.5, 'api', {user}"
+            await connection.execute(text(f'INSERT INTO tokens ({columns}, "user") VALUES ({row})'))
+        await connection.execute(
+            text("INSERT INTO users (id, name, role, policy, created_at) VALUES ('user-1', 'ada', 'user', 'kids', 1.5)")
+        )
+    await asyncio.to_thread(to, database_url, "0003")
+    async with database.begin() as connection:
+        assert await connection.run_sync(tables) == {"jobs", "files", "tokens", "audit", "versions"}
+        assert (await connection.execute(text("SELECT name FROM tokens"))).scalars().all() == ["ci"]
+        row = "'token-2', 'older', 'older', 'default', 1.5, 'api'"
+        await connection.execute(text(f"INSERT INTO tokens ({columns}) VALUES ({row})"))
+    await database.open()
+    async with database.read() as connection:
+        assert await connection.run_sync(tables) == set(metadata.tables)
+        found = (await connection.execute(text('SELECT name, "user" FROM tokens ORDER BY seq'))).all()
+        assert found == [("ci", None), ("older", None)]

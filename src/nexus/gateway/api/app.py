@@ -8,16 +8,20 @@ from nexus.gateway.api.audit import audit_routes
 from nexus.gateway.api.document import document_routes
 from nexus.gateway.api.files import file_routes
 from nexus.gateway.api.jobs import job_routes
+from nexus.gateway.api.me import me_routes
 from nexus.gateway.api.middleware import Authenticated, Guarded, Recorded, bearer_of
 from nexus.gateway.api.models import model_routes
+from nexus.gateway.api.oidc import oidc_routes
 from nexus.gateway.api.parts import ApiParts
 from nexus.gateway.api.registry import registry_routes
 from nexus.gateway.api.routing import routing_routes
 from nexus.gateway.api.services import service_routes
+from nexus.gateway.api.session import session_routes
 from nexus.gateway.api.status import status_routes
 from nexus.gateway.api.tokens import token_routes
 from nexus.gateway.api.union import union_card
 from nexus.gateway.api.usage import usage_routes
+from nexus.gateway.api.users import user_routes
 from nexus.gateway.api.videos import video_routes
 
 
@@ -37,6 +41,10 @@ def create_api(parts: ApiParts) -> FastAPI:
         token_routes,
         audit_routes,
         usage_routes,
+        session_routes,
+        oidc_routes,
+        me_routes,
+        user_routes,
         routing_routes,
     ):
         app.include_router(routes(parts))

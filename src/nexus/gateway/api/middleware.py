@@ -8,6 +8,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from nexus.contract.errors import INTERNAL_ERROR, INVALID_REQUEST, PERMISSION_DENIED, ApiError
+from nexus.contract.roles import ADMIN, VIEWER
 from nexus.gateway.allowlist import METRICS
 from nexus.gateway.api.parts import ApiParts
 from nexus.gateway.artifacts import PREFIX as ARTIFACTS
@@ -21,6 +22,13 @@ _OPEN: Final = frozenset({"/health", "/readyz", "/v1/registry"})
 
 Those of artifacts are open too: such a URL is a secret itself.
 """
+
+_SIGNING_IN: Final = "/v1/session"
+"""Open are what is below it, and POST; all of it where there are no users: to say so."""
+
+_READING: Final = frozenset({"GET", "HEAD"})
+_OWN: Final = ("/v1/session", "/v1/me/")
+"""What everybody who is signed in may do for themselves."""
 
 
 class Recorded:
@@ -94,7 +102,10 @@ class Guarded:
 
 
 class Authenticated:
-    """Lets a request pass that carries a known token, or that needs none. Routes ask `caller` whose it is."""
+    """Lets a request pass that carries a known token or comes from who is signed in, or that needs neither.
+
+    Routes ask `caller` whose it is.
+    """
 
     def __init__(self, app: ASGIApp, parts: ApiParts) -> None:
         self._app = app
@@ -103,7 +114,7 @@ class Authenticated:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and not self._is_open(scope):
             try:
-                bearer = self._parts.check_token(_header(scope, b"authorization"))
+                bearer = await self._bearer(scope)
                 check_address(bearer, self._parts.guard.source(scope["client"], scope["headers"]))
             except ApiError as error:
                 await send_error(send, error)
@@ -112,11 +123,36 @@ class Authenticated:
             self._parts.tokens.used[bearer.name] = time.time()
         await self._app(scope, receive, send)
 
+    async def _bearer(self, scope: Scope) -> Bearer:
+        """Who asks: a token, if there is one, else whose browser it is. Raises ApiError (401, 403)."""
+        authorization, people = _header(scope, b"authorization"), self._parts.people
+        if authorization is None and people is not None:
+            fields = dict(scope["headers"])
+            session = people.visitors.cookies.session(fields.get(b"cookie"))
+            if session is not None:
+                if people.visitors.find(session) is None:
+                    await self._parts.tokens.look()  # it may have begun at another gateway just now
+                bearer = people.visitors.check(session, fields, proven=scope["method"] not in _READING)
+                check_role(bearer, scope["method"], scope["path"])
+                return bearer
+        return self._parts.check_token(authorization)
+
     def _is_open(self, scope: Scope) -> bool:
-        if scope["path"] in _OPEN or scope["path"].startswith(ARTIFACTS):
+        path = scope["path"]
+        if path in _OPEN or path.startswith(ARTIFACTS):
+            return True
+        if path.startswith(_SIGNING_IN) and (self._parts.people is None or path != _SIGNING_IN):
+            return True
+        if path == _SIGNING_IN and scope["method"] == "POST":
             return True
         headers = scope["headers"]
         return scope["path"] == METRICS and self._parts.guard.is_local(scope["client"], headers, dict(headers))
+
+
+def check_role(bearer: Bearer, method: str, path: str) -> None:
+    """Raises ApiError (403) for a viewer who would do more than look."""
+    if bearer.role == VIEWER and method not in _READING and not path.startswith(_OWN):
+        raise ApiError(PERMISSION_DENIED, "A viewer may look at lists, and change nothing.")
 
 
 def bearer_of(request: Request) -> Bearer:
@@ -132,16 +168,21 @@ def caller(request: Request) -> str:
 
 def administrator(request: Request) -> str:
     """The name of the administrator, who makes this request. Raises ApiError (403) for anybody else."""
-    name = caller(request)
-    if name != ADMINISTRATOR:
+    bearer = bearer_of(request)
+    if not is_administrator(bearer):
         raise ApiError(PERMISSION_DENIED, "Only the administrator may do this.")
-    return name
+    return bearer.name
+
+
+def is_administrator(bearer: Bearer) -> bool:
+    """The administrator's token, or a user of that role who is signed in; tokens of such a user are not."""
+    return bearer.name == ADMINISTRATOR or bearer.role == ADMIN
 
 
 def whose(request: Request) -> str | None:
     """The token whose things a request may see: its own, or None for the administrator, who sees everybody's."""
-    name = caller(request)
-    return None if name == ADMINISTRATOR else name
+    bearer = bearer_of(request)
+    return None if is_administrator(bearer) else bearer.name
 
 
 def identity_of(request: Request) -> str:

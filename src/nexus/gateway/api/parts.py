@@ -16,6 +16,7 @@ from nexus.gateway.registry.watcher import Registry
 from nexus.gateway.settings import Settings
 from nexus.gateway.storage import Store
 from nexus.gateway.tokens import TokenBook
+from nexus.gateway.users.people import People
 from nexus.gateway.views import Views
 from nexus.policies.spending import Spendings
 from nexus.policies.token import Bearer
@@ -38,7 +39,7 @@ class ApiParts:
     since the epoch. `store` is where files are kept, `tokens` knows those that are let in, `spendings` what they use of
     their budgets, `desk` who knows of jobs. `base_url` tells, from the Host header that a client sent, how it reaches
     the gateway. `draining`: it is about to end. `pass_on` tells the other workers, if there are any
-    (`gateway.siblings`).
+    (`gateway.siblings`). `people` is None where there are no users.
     """
 
     registry: Registry
@@ -64,3 +65,4 @@ class ApiParts:
     base_url: Callable[[bytes], str]
     draining: Callable[[], bool]
     pass_on: Callable[[bytes], Awaitable[object]]
+    people: People | None = None

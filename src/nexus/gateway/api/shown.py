@@ -4,6 +4,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
+from nexus.contract.roles import Role
+
 
 class ShownToken(BaseModel):
     """A token without what it is; times are Unix seconds."""
@@ -68,6 +70,35 @@ class GoneToken(BaseModel):
     deleted: Literal[True]
 
 
+class ShownUser(BaseModel):
+    """A user; times are Unix seconds. `issuer` is who vouches for it, None where it has a password here."""
+
+    id: str
+    object: Literal["user"]
+    name: str
+    role: Role
+    policy: str
+    disabled: bool
+    issuer: str | None
+    created_at: int
+    signed_in_at: int | None
+
+
+class MadeUser(ShownUser):
+    """The same with the password, this once, where it was made here."""
+
+    password: str | None = None
+
+
+class GoneUser(BaseModel):
+    """What is told of one that was deleted."""
+
+    id: str
+    object: Literal["user"]
+    name: str
+    deleted: Literal[True]
+
+
 class ShownEntry(BaseModel):
     """Who did what to whom; `created_at` is in Unix seconds."""
 
@@ -89,6 +120,10 @@ class _Page(BaseModel):
 
 class TokenPage(_Page):
     data: list[ShownToken]
+
+
+class UserPage(_Page):
+    data: list[ShownUser]
 
 
 class AuditPage(_Page):

@@ -48,7 +48,7 @@ def _add_tellers(router: APIRouter, parts: ApiParts) -> None:
         opened = await parts.store.opened()
         _, kept = await opened.tokens.living()
         config = parts.config()
-        shown = [*(_of_file(token) for token in config.tokens), *(_of_database(token, config) for token in kept)]
+        shown = [*(_of_file(token) for token in config.tokens), *(shown_of_database(token, config) for token in kept)]
         ids = [one["id"] for one in shown]
         if after is not None and after not in ids:
             raise ApiError(INVALID_REQUEST, f"There is no token {after[:100]!r}.", param="after")
@@ -64,7 +64,7 @@ def _add_tellers(router: APIRouter, parts: ApiParts) -> None:
             return json_answer({**_of_file(declared), "usage": _usage(parts, declared.name, declared.policy)})
         found = await _find(await parts.store.opened(), token_id)
         policy = parts.tokens.policy_of(found) if found.revoked_at is None else None
-        return json_answer({**_of_database(found, config), "usage": _usage(parts, found.name, policy)})
+        return json_answer({**shown_of_database(found, config), "usage": _usage(parts, found.name, policy)})
 
 
 def _add_makers(router: APIRouter, parts: ApiParts) -> None:
@@ -115,9 +115,7 @@ def _make(wanted: NewToken, config: Config) -> tuple[KeptToken, str]:
         raise ApiError(CONFLICT, f"{wanted.name!r} is not free: it stands for somebody already.", param="name")
     if any(token.name == wanted.name for token in config.tokens):
         raise ApiError(CONFLICT, f"{CONFIG_FILE} has a token that is called {wanted.name!r}.", param="name")
-    if wanted.policy != DEFAULT and wanted.policy not in config.policies:
-        message = f"{CONFIG_FILE} has no policy {wanted.policy!r}.{did_you_mean(wanted.policy, config.policies)}"
-        raise ApiError(INVALID_REQUEST, message, param="policy")
+    check_policy(wanted.policy, config)
     now = time.time()
     expires = None if wanted.expires is None else wanted.expires.timestamp()
     if expires is not None and expires <= now:
@@ -125,6 +123,13 @@ def _make(wanted: NewToken, config: Config) -> tuple[KeptToken, str]:
     token = new_token()
     identity = f"token-{secrets.token_hex(12)}"
     return KeptToken(identity, wanted.name, digest(token), wanted.policy, now, wanted.owner, expires), token
+
+
+def check_policy(name: str, config: Config) -> None:
+    """Raises ApiError (400) where there is no policy of that name."""
+    if name != DEFAULT and name not in config.policies:
+        message = f"{CONFIG_FILE} has no policy {name!r}.{did_you_mean(name, config.policies)}"
+        raise ApiError(INVALID_REQUEST, message, param="policy")
 
 
 async def _changeable(parts: ApiParts, named: str) -> tuple[Opened, KeptToken]:
@@ -178,8 +183,11 @@ def _of_file(token: Token) -> dict[str, Any]:
     }
 
 
-def _of_database(token: KeptToken, config: Config) -> dict[str, Any]:
-    """`shadowed`: nexus.yaml has a token of that name; `powerless`: it has no policy of that name any more."""
+def shown_of_database(token: KeptToken, config: Config) -> dict[str, Any]:
+    """A token as the API tells of one.
+
+    `shadowed`: nexus.yaml has a token of that name; `powerless`: it has no policy of that name any more.
+    """
     state = _state(token.revoked_at, token.expires_at)
     if state == "active" and any(one.name == token.name for one in config.tokens):
         state = "shadowed"
@@ -212,6 +220,6 @@ def _seconds(moment: float | None) -> int | None:
 
 
 def _shown_once(kept: KeptToken, token: str, config: Config, status: int = 200) -> Response:
-    answer = json_answer({**_of_database(kept, config), "token": token}, status)
+    answer = json_answer({**shown_of_database(kept, config), "token": token}, status)
     answer.headers["cache-control"] = "no-store"
     return answer

@@ -121,7 +121,9 @@ class Runner:
         Where clients wait for places, or for the model to be loaded, one run may wait among them: it gets its turn.
         """
         route = route_for(operation, model, self._snapshot())
-        ready = (route if within is None else bounded(route, within)).ready
+        if within is not None:
+            route = bounded(route, within)
+        ready = route.ready
         free = sum(max(0, places_at(target) - self._in_flight(target.instance.url)) for target in ready)
         may_wait = self._turns.waiting > 0 if ready else any(target.is_cold for target in route.waiting)
         return max(free, int(may_wait)) > sum(run.is_unsent(operation, model) for run in self._runs.values())

@@ -22,11 +22,10 @@ class Loan(Protocol):
 
 class Lease:
     """A place in an instance's count, the connection, and what was tried: `tried` are the targets before `target`.
-    `until` is the Unix time by which its answer must be through.
 
-    An answer that goes on is `watched`: the circuits are told how it ended when the lease lets go of it. Whoever finds
-    that it has stalled says so in the answer's `failure`. `stopwatch`, where there is one, measures for how long an
-    instance is held.
+    `until` is the Unix time by which its answer must be through. An answer that goes on is `watched`: the circuits are
+    told how it ended when the lease lets go of it. Whoever finds that it has stalled tells it so (`Answer.stall`).
+    `stopwatch`, where there is one, measures for how long an instance is held.
     """
 
     connection: Connection | None = None

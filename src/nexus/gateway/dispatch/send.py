@@ -10,7 +10,6 @@ import asyncio
 import random
 import time
 from collections.abc import Callable
-from time import perf_counter
 from typing import Final
 
 from nexus.contract.errors import NO_READY_SERVICE, UPSTREAM_ERROR, ApiError, kind_of_status
@@ -32,7 +31,7 @@ from nexus.gateway.values import Call, Client, LateError, Plan, Reply
 
 ReportRefused = Callable[[str, str], None]
 _REASON: Final = 300  # characters of a reason that go into the log
-_LATEST: Final = 0.5  # seconds that are left to an attempt, or it is not made
+_LATEST: Final = 0.05  # seconds that are left to an attempt, or it is not made
 
 
 def lend_nothing(_: str) -> Loan | None:
@@ -139,7 +138,7 @@ class Dispatcher:
             return None
         following = next_target(plan, lease, todo)
         seconds = pause(trouble, lease.attempts, self._draw()) if following is target else 0.0
-        if following is None or seconds is None or not self._may_go_on(trouble, call, plan, lease, seconds):
+        if following is None or seconds is None or not self._may_go_on(trouble, plan, lease, seconds):
             following = None
         self._tell(trouble, call, lease, target, following)
         if following is None:
@@ -151,10 +150,10 @@ class Dispatcher:
             await wait(asyncio.get_running_loop(), seconds)
         return following
 
-    def _may_go_on(self, trouble: Trouble, call: Call, plan: Plan, lease: Lease, seconds: float) -> bool:
+    def _may_go_on(self, trouble: Trouble, plan: Plan, lease: Lease, seconds: float) -> bool:
         """Whether a further attempt is within all bounds; what nobody was sent costs nothing of the budget."""
-        left = plan.timeouts.total - (perf_counter() - call.request.started)
-        if lease.attempts >= plan.retries.max_attempts or left < seconds + _LATEST:
+        late = lease.until - time.time() < seconds + _LATEST
+        if late or lease.attempts >= plan.retries.max_attempts:
             return False
         return trouble.failure is Failure.REFUSED or self._budget.spend(plan.retries.budget_ratio)
 

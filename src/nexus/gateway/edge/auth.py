@@ -8,7 +8,8 @@ beginning, and what is learnt of a digest is nothing about a token of 256 random
 import hashlib
 import secrets
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Final
 
 from msgspec.structs import replace
@@ -56,22 +57,31 @@ class Keyring:
     ) -> None:
         self._required = required
         self._now = now
+        self.seen: dict[bytes, float] = {}  # when a user's token was looked up last, by its digest (Unix seconds)
         self._lent: dict[bytes, str] = {}
         self._loans = loans
         self._accounts: dict[str, Account] = {}
-        self._held: tuple[tuple[Token, ...], Policy | None] | None = None
+        self._held: tuple[tuple[Token, ...], Policy | None, Mapping[str, Policy | None]] | None = None
         self._whole = True
         self.version = 0
         self.hold(tokens)
 
-    def hold(self, tokens: Iterable[Token], anonymous: Policy | None = None, *, whole: bool = True) -> None:
+    def hold(
+        self,
+        tokens: Iterable[Token],
+        anonymous: Policy | None = None,
+        users: Mapping[str, Policy | None] = MappingProxyType({}),
+        *,
+        whole: bool = True,
+    ) -> None:
         """Let in these, and no others, from now on. What each name has used of its limits goes on counting.
 
+        `users` may ask whether they have a token or not; all that they have goes by one name, with one policy.
         Not `whole`: the database's are still to come, so that a token that may be one of them is not wrong, but early.
         Holding what is held already changes nothing.
         """
         self._whole = whole
-        held = tuple(tokens), anonymous
+        held = tuple(tokens), anonymous, users
         if held == self._held:
             return
         self._held = held
@@ -81,9 +91,10 @@ class Keyring:
         """What was looked up before is to be looked up anew: who may come from where has changed."""
         self.version += 1
 
-    def _take(self, tokens: tuple[Token, ...], anonymous: Policy | None) -> None:
+    def _take(self, tokens: tuple[Token, ...], anonymous: Policy | None, users: Mapping[str, Policy | None]) -> None:
         self._tokens = {token.digest: token for token in tokens}
-        policies = {token.name: token.policy for token in self._tokens.values()}
+        self._users = frozenset(users)
+        policies = {**{token.name: token.policy for token in self._tokens.values()}, **users}
         if not self._required:
             policies[ANONYMOUS] = anonymous
         self._accounts = {name: self._accounts.get(name) or Account() for name in policies}
@@ -97,7 +108,7 @@ class Keyring:
         if now < self._soonest:
             return
         for token in self._tokens.values():
-            if (token.expires or _NEVER) <= now:
+            if (token.expires or _NEVER) <= now and token.name not in self._users:
                 self._bearers.pop(token.name, None)
         ahead = (token.expires for token in self._tokens.values() if token.expires is not None and token.expires > now)
         self._soonest = min(ahead, default=_NEVER)
@@ -144,6 +155,8 @@ class Keyring:
             return None if bearer is None else replace(bearer, lent=True)
         token = self._tokens.get(key)
         if token is not None and (token.expires or _NEVER) > self._now():
+            if token.name in self._users:
+                self.seen[key] = self._now()
             return self._bearers.get(token.name)
         return self._bearers[ANONYMOUS] if not self._required else None
 

@@ -7,6 +7,7 @@ from typing import Protocol
 from nexus.gateway.drive import Signal
 from nexus.gateway.edge.auth import Keyring
 from nexus.gateway.edge.guard import Guard
+from nexus.gateway.edge.visitors import Visitors
 from nexus.gateway.endpoints import Endpoint
 from nexus.gateway.values import Client, Outcome, Request
 
@@ -34,6 +35,7 @@ class Limits:
 class Edge:
     """`find` gives the lane's row for (method, path), None where FastAPI serves; `record` takes refusals.
 
+    `visitors` are those who are signed in, None where there are no users.
     `draining`: the gateway is about to end, and each answer is the last one on its connection.
     """
 
@@ -43,6 +45,7 @@ class Edge:
     find: Callable[[bytes, bytes], Endpoint | None]
     story: Story
     record: Callable[[Outcome], None]
+    visitors: Visitors | None = None
     connections: set["Connection"] = field(default_factory=set)
     draining: bool = False
 

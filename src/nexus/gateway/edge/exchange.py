@@ -89,7 +89,8 @@ class Exchange(Drive):
     def is_everyday(self) -> bool:
         """True if it was begun at once, on a connection of HTTP/1.1 that stays open, and is for a standard path."""
         usual = self.begun and self.refusal is None and not self.wants_continue
-        return usual and self.keep_alive and not self.http10 and self.head.endpoint.standard
+        usual = usual and self.keep_alive and not self.http10
+        return usual and self.head.endpoint.standard and self.head.bearer.role is None
 
     def refuse(self, error: ApiError) -> None:
         """Answer with `error` without telling the story, and record it."""

@@ -2,8 +2,9 @@
 
 import httptools
 
-from nexus.contract.errors import HEADERS_TOO_LARGE, INVALID_REQUEST, ApiError
+from nexus.contract.errors import HEADERS_TOO_LARGE, INVALID_REQUEST, METHOD_NOT_ALLOWED, ApiError
 from nexus.gateway.edge.context import Limits
+from nexus.gateway.endpoints import Endpoint
 from nexus.gateway.values import Headers
 
 
@@ -40,3 +41,10 @@ def without_nominated(headers: Headers, connection: bytes) -> Headers:
     """The headers but for those that `connection` says are for this hop alone (RFC 9110, 7.6.1)."""
     nominated = {token.strip().lower() for token in connection.split(b",")}
     return [header for header in headers if header[0] not in nominated]
+
+
+def check_method(method: bytes, endpoint: Endpoint) -> None:
+    """Raises ApiError (405)."""
+    if method != endpoint.verb:
+        message = f"{endpoint.path} takes {endpoint.method} only."
+        raise ApiError(METHOD_NOT_ALLOWED, message, allow=endpoint.method)

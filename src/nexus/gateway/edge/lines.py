@@ -22,6 +22,7 @@ NOT_FORWARDED: Final = frozenset(
         b"authorization",
         b"x-api-key",
         b"cookie",
+        b"x-csrf-token",
         b"accept-encoding",
         b"x-request-id",
         b"prefer",

@@ -10,11 +10,11 @@ from typing import Any, Final
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from nexus.contract.errors import INTERNAL_ERROR, INVALID_REQUEST, METHOD_NOT_ALLOWED, REQUEST_TOO_LARGE, ApiError
+from nexus.contract.errors import INTERNAL_ERROR, INVALID_REQUEST, REQUEST_TOO_LARGE, ApiError
 from nexus.gateway.edge.auth import check_address
 from nexus.gateway.edge.context import Edge
 from nexus.gateway.edge.exchange import NEVER, Exchange
-from nexus.gateway.edge.head import head_too_large, inspect_head, without_nominated
+from nexus.gateway.edge.head import check_method, head_too_large, inspect_head, without_nominated
 from nexus.gateway.edge.identity import sane_id
 from nexus.gateway.edge.lines import forwarded
 from nexus.gateway.edge.patience import read_patience
@@ -132,7 +132,7 @@ class RequestReader(HttpToolsProtocol):
     def _remember(self, data: bytes) -> None:
         """If this read was one everyday request and nothing else, the next one may be known by it.
 
-        A head with an id of its own is not said again.
+        A head with an id of its own is not said again; a session is looked up each time, so that its use is known.
         """
         exchange = self.cycle
         if isinstance(exchange, Exchange) and exchange.is_everyday and exchange.head.request_id is None:
@@ -211,8 +211,8 @@ class RequestReader(HttpToolsProtocol):
         if refusal is None:
             try:
                 self._let_knock(path, endpoint, headers, fields)
-                bearer = self._caller(fields.get(b"authorization"), headers)
-                _check_method(method, endpoint)
+                bearer = self._caller(fields, headers)
+                check_method(method, endpoint)
                 patience = read_patience(fields)
             except ApiError as error:
                 refusal = error
@@ -239,8 +239,14 @@ class RequestReader(HttpToolsProtocol):
         if endpoint.service is not None and not endpoint.itself:
             self.edge.guard.check(endpoint.path, self.client, headers, fields)
 
-    def _caller(self, authorization: bytes | None, headers: Headers) -> Bearer:
+    def _caller(self, fields: dict[bytes, bytes], headers: Headers) -> Bearer:
         """Who calls, looked up anew only where it says another key than before. Raises ApiError (401, 403)."""
+        authorization = fields.get(b"authorization")
+        if authorization is None and b"cookie" in fields and self.edge.visitors is not None:
+            visitor = self.edge.visitors.check_asking(fields)
+            if visitor is not None:
+                check_address(visitor, self.edge.guard.source(self.client, headers))
+                return visitor
         keys = self.edge.keyring.version
         if self._bearer is None or authorization != self._authorization or keys != self._keys:
             self._bearer = None
@@ -341,10 +347,3 @@ class RequestReader(HttpToolsProtocol):
         cycle.arrived = True
         if cycle is self.active and not cycle.begun:
             cycle.begin()
-
-
-def _check_method(method: bytes, endpoint: Endpoint) -> None:
-    """Raises ApiError (405)."""
-    if method != endpoint.verb:
-        message = f"{endpoint.path} takes {endpoint.method} only."
-        raise ApiError(METHOD_NOT_ALLOWED, message, allow=endpoint.method)

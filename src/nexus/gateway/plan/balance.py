@@ -23,6 +23,9 @@ SPREAD: Final = 1.25
 """How much more than its fair share of the calls, and one besides, an instance may have because their prompts have been
 there before."""
 
+_FULL: Final = 1e9
+"""Who has no place left comes after all who have, however new they are."""
+
 _MIX: Final = 0x9E3779B1  # 2³² divided by the golden ratio: consecutive numbers fall far apart
 _MASK: Final = 0xFFFFFFFF
 
@@ -39,7 +42,9 @@ def balanced(targets: tuple[Target, ...], in_flight: InFlight, turn: int, now: f
     """`targets`, those first that one more call fills least; equals in rotation, so that they take turns."""
 
     def load(target: Target) -> float:
-        return (in_flight(target.instance.url) + 1) / size(target, now)
+        calls, places = in_flight(target.instance.url), target.instance.places
+        filled = (calls + 1) / size(target, now)
+        return filled if places is None or calls < places else filled + _FULL
 
     start = turn % len(targets)
     if len(targets) > MANY:

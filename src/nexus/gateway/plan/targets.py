@@ -63,7 +63,8 @@ def _ordered(group: Targets, prefix: int | None, in_flight: InFlight, turn: int,
 
 
 def _stand_ins(call: Call, route: Route, snapshot: Snapshot, rules: Rules) -> Iterator[Targets]:
-    """The ready targets of each fallback. The snapshot is the caller's view: what it may not use is not there.
+    """The ready targets of each fallback. The snapshot is the caller's view: what it may not use is not there; nor is
+    anyone to whom a rule of `routes` does not lead.
 
     Under a service's own name that service is meant, and nobody else.
     """

@@ -16,6 +16,7 @@ from nexus.policies.parameters import Overrides, Parameters, Rules
 from nexus.policies.periods import zone_of
 from nexus.policies.policy import Policy
 from nexus.policies.token import Token
+from nexus.store.rows import BEARER_PREFIX
 
 RESERVED: Final = ("administrator", "anonymous")
 """Names that no token of the file may have: the one sees everybody's things, the other is nobody."""
@@ -194,7 +195,7 @@ def tokens_of(shapes: Sequence[TokenShape], policies: Mapping[str, Policy]) -> t
     names: set[str] = set()
     for index, shape in enumerate(shapes):
         digest = bytes.fromhex(shape.sha256)
-        if shape.name in RESERVED:
+        if shape.name in RESERVED or shape.name.startswith(BEARER_PREFIX):
             raise TokenMistakeError(index, "name", f"{shape.name!r} is not free: it stands for somebody already")
         if shape.name in names:
             raise TokenMistakeError(index, "name", f"another token is called {shape.name!r} already")

@@ -34,6 +34,7 @@ from nexus.gateway.siblings import OnlyChild
 from nexus.gateway.storage import Store, opening
 from nexus.gateway.tokens import TokenBook
 from nexus.gateway.upstream.upstreams import Upstreams
+from nexus.gateway.users.composition import create_people, create_visitors
 from nexus.gateway.views import Views
 from nexus.jobs.rules import JobRules
 from nexus.policies.spending import Spendings
@@ -106,6 +107,8 @@ async def start_gateway(environment: pytest.MonkeyPatch, upstreams: Upstreams) -
         async def metrics_text() -> bytes:
             return b"nexus_up 1\n"
 
+        async def alone(_: bytes) -> None: ...
+
         tokens = tuple(Token(digest(token), name) for token, name in OTHERS.items())
         keyring = Keyring(required=settings.auth == "required")
         announce = AnnounceSource(15, time.monotonic)
@@ -113,6 +116,9 @@ async def start_gateway(environment: pytest.MonkeyPatch, upstreams: Upstreams) -
         routes = changes.pop("routes", None)
         store = Store(opening(settings), log)
         views = Views(lambda: registry.snapshot)
+        visitors = create_visitors(settings, keyring)
+        idle = settings.session_idle
+        book = TokenBook(keyring, TOKEN, Config(tokens=tokens), store, {}, log, visitors, idle)
         parts = ApiParts(
             registry=registry,
             announce=announce,
@@ -129,12 +135,13 @@ async def start_gateway(environment: pytest.MonkeyPatch, upstreams: Upstreams) -
             instance="gateway-1",
             started=1700000000.5,
             store=store,
-            tokens=TokenBook(keyring, TOKEN, Config(tokens=tokens), store, {}, log),
+            tokens=book,
             spendings=Spendings(),
             desk=Desk(store, Places(views.of, JobRules, time.time), Bell(), lambda _: None),
             gate=Gate(Slots(), views),
             views=views,
             base_url=base_url(settings),
+            people=create_people(settings, visitors, store, book, alone, log),
             draining=lambda: False,
             pass_on=OnlyChild().tell,
         )

@@ -255,3 +255,21 @@ def test_what_was_looked_up_is_void_once_somebody_says_so() -> None:
     before = keyring.version
     keyring.void()
     assert keyring.version != before
+
+
+def test_all_that_a_user_has_is_one_bearer_and_none_of_it_takes_the_others_along() -> None:
+    clock = Clock()
+    keyring = Keyring(now=clock)
+    soon, later = (Token(digest(f"sk-{at}"), "user:ada", HOME, clock.now + at) for at in (10.0, 100.0))
+    keyring.hold([soon, later], None, {"user:ada": HOME, "user:bob": None})
+    assert keyring.check(b"Bearer sk-10.0") is keyring.check(b"Bearer sk-100.0") is keyring.bearer("user:ada")
+    assert keyring.bearer("user:bob").policy is None  # no token at all, and yet may ask
+    assert keyring.seen == {soon.digest: clock.now, later.digest: clock.now}
+    clock.now += 10
+    keyring.expire()
+    with pytest.raises(ApiError):
+        keyring.check(b"Bearer sk-10.0")
+    assert keyring.check(b"Bearer sk-100.0").name == "user:ada"
+    version = keyring.version
+    keyring.hold([later], None, {})
+    assert keyring.version > version

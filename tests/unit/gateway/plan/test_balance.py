@@ -59,10 +59,10 @@ def test_of_many_the_busiest_is_never_far_ahead(count: int, seed: int) -> None:
 
 
 def test_a_new_instance_is_given_more_and_more() -> None:
-    old, new = targets(10, 10)
+    old, new = targets(1000, 1000)
     for age, part in ((0.0, COLDEST), (WARM_AFTER / 2, 0.5), (WARM_AFTER, 1.0), (1e9, 1.0)):
         young = Target(replace(new.instance, since=NOW - age), "m")
-        assert size(young, NOW) == 10 * part
+        assert size(young, NOW) == 1000 * part
         busy = firsts((old, young), 110)
         assert abs(busy[new.instance.url] - 110 * part / (1 + part)) <= 1
 
@@ -99,3 +99,10 @@ def test_one_prefix_alone_fills_nobody_beyond_its_share(places: list[int], calls
 
 def test_where_all_are_full_nobody_is_favoured() -> None:
     assert favoured(targets(2, 2), 7, lambda url: 2, NOW) is None
+
+
+def test_who_has_a_place_comes_before_who_has_none_however_new_it_is() -> None:
+    old, new = targets(4, 4)
+    young = Target(replace(new.instance, since=NOW), "m")
+    for busy, first in ((3, old), (4, young)):
+        assert balanced((old, young), {"http://0.test": busy, "http://1.test": 0}.__getitem__, 0, NOW)[0] is first

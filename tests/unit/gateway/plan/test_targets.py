@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+import msgspec
 import pytest
 
 from nexus.contract.errors import ApiError
@@ -12,10 +13,11 @@ from nexus.gateway.plan.targets import plan
 from nexus.gateway.registry.index import build
 from nexus.gateway.registry.snapshot import Instance, Route, State
 from nexus.gateway.routes import route_for
-from nexus.gateway.values import Call, Plan, Retries, Rules, Timeouts
+from nexus.gateway.values import Call, Plan, Retries, Routed, Rules, Timeouts
 from nexus.gateway.views import narrowed
 from nexus.policies.globs import Globs
 from nexus.policies.policy import Policy
+from nexus.policies.routing.rule import Within
 from tests.servers.calls import endpoint, make_call, make_instance, make_target
 from tests.servers.cards import model
 
@@ -144,6 +146,11 @@ def test_a_cards_alias_has_the_fallbacks_of_its_model() -> None:
 def test_who_may_not_use_a_fallback_is_not_given_it() -> None:
     view = narrowed(build([BIG, SMALL], {}), Policy("p", models=Globs(("large",))))
     assert hosts(plan(make_call("large"), view, lambda url: 0, 0, TIMEOUTS, STANDS_IN)) == ["big"]
+
+
+def test_a_rule_that_bounds_who_may_answer_bounds_the_fallbacks() -> None:
+    call = msgspec.structs.replace(make_call("large"), routed=Routed(1, "r", within=Within(service=Globs(("big*",)))))
+    assert hosts(with_rules(call, BIG, SMALL, BIG_TOO)) == ["big", "big2"]
 
 
 def test_a_fallback_for_another_operation_is_none() -> None:

@@ -6,6 +6,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from nexus.contract.usage import Usage
+from nexus.gateway.health.circuit import State
 from nexus.gateway.record.metrics import BUCKETS, Metrics
 from nexus.gateway.values import Outcome, Queue
 
@@ -99,6 +100,13 @@ def test_odd_names_are_escaped() -> None:
 
 def test_a_gateway_that_served_nothing_has_a_page() -> None:
     assert b"# TYPE nexus_requests_total counter" in Metrics(dict).text()
+
+
+def test_circuits_that_are_not_closed_are_told() -> None:
+    tripped = [("http://a:1", "*", State.OPEN), ("http://b:1", "m", State.HALF_OPEN)]
+    metrics = Metrics(dict, tripped=lambda: tripped)
+    assert value(metrics, "nexus_circuit_open", instance="http://a:1", model="*") == 1
+    assert value(metrics, "nexus_circuit_open", instance="http://b:1", model="m") == 0.5
 
 
 def test_calls_that_wait_and_how_long_they_did() -> None:

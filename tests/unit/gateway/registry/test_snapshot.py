@@ -5,6 +5,7 @@ from math import inf
 
 import pytest
 
+from nexus.contract.card import Card
 from nexus.gateway.registry.snapshot import Instance, Snapshot, State, Target
 from tests.servers.calls import make_instance
 from tests.servers.calls import make_instance as made
@@ -57,6 +58,19 @@ def test_the_instances_of_a_service_are_found_in_their_order() -> None:
     instances = (make_instance("a"), make_instance("b"), make_instance("a", url="http://second:1"))
     assert Snapshot(instances).of_service("a") == (instances[0], instances[2])
     assert Snapshot(instances).of_service("c") == ()
+
+
+def test_how_much_an_instance_takes_is_known_where_its_card_says_it() -> None:
+    assert make_instance(places=3).places == 3
+    silent = {"schema_version": "v1", "service": {"name": "s"}, "capabilities": {"operations": ["ocr"]}}
+    assert Instance("http://a", "static", card=Card.model_validate(silent)).places is None
+    assert Instance("http://a", "static").places is None
+
+
+def test_a_seed_goes_with_the_url() -> None:
+    assert (
+        Instance("http://a", "static").seed == Instance("http://a", "dns").seed != Instance("http://b", "static").seed
+    )
 
 
 class TestRoom:
