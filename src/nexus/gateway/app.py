@@ -18,10 +18,12 @@ import uvloop
 from nexus.gateway.admit.gate import Gate
 from nexus.gateway.admit.slots import Slots
 from nexus.gateway.admit.together import Together
+from nexus.gateway.admit.treasurer import Treasurer
 from nexus.gateway.api.app import create_api
 from nexus.gateway.api.parts import ApiParts
 from nexus.gateway.background.composition import RequestPath, base_url, create_background
 from nexus.gateway.background.runner import Runner
+from nexus.gateway.budgets import BudgetBook
 from nexus.gateway.config import CONFIG_FILE, Config, ConfigFile
 from nexus.gateway.dispatch.send import Dispatcher
 from nexus.gateway.edge.auth import Keyring
@@ -55,6 +57,7 @@ from nexus.gateway.users.composition import LOOK, create_people, create_visitors
 from nexus.gateway.views import Views
 from nexus.gateway.waiting import create_turns
 from nexus.gateway.workers import keep_workers
+from nexus.policies.spending import Spendings
 from nexus.process import lifeline
 
 STATE: Final = Path(".nexus")
@@ -98,6 +101,7 @@ class _Gateway:
     turns: Turns
     tokens: TokenBook
     shared: SharedLimits | None
+    budgets: BudgetBook
     edge: Edge
     server: Server
     siblings: Siblings | OnlyChild
@@ -158,8 +162,9 @@ def _compose(
     loans = SharedLoans(key) if settings.worker is not None else None
     keyring = Keyring(required=settings.auth == "required", loans=loans)
     guard = create_guard(settings, configuration.config)
+    spendings = Spendings()
     router = Router(views, settings.region)
-    gate = Gate(Slots(), views, router=router)
+    gate = Gate(Slots(), views, router=router, treasurer=Treasurer(spendings))
     together = None if shared is None else Together(gate, shared)
     path = RequestPath(
         views=views,
@@ -177,6 +182,7 @@ def _compose(
     store = Store(opening(settings), log)
     visitors = create_visitors(settings, keyring)
     tokens = TokenBook(keyring, key, configuration.config, store, used, log, visitors, settings.session_idle)
+    budgets = BudgetBook(spendings, configuration.config, store, log)
     router.hold(configuration.config.routes, configuration.config.aliases)
     background = create_background(path, store, configuration, settings, keyring.bearer)
     edge = Edge(
@@ -197,6 +203,7 @@ def _compose(
         keyring.void()
         router.hold(config.routes, config.aliases)
         tokens.apply_config(config)
+        budgets.apply_config(config)
         if audits:
             edited.apply_config(config)
         registry.apply_config(config)
@@ -232,6 +239,7 @@ def _compose(
             started=time(),
             store=store,
             tokens=tokens,
+            spendings=spendings,
             desk=background.desk,
             gate=gate,
             counting=together or gate,
@@ -248,8 +256,9 @@ def _compose(
         watches.append(edited.run())
     if certificate is not None:
         watches.append(certificate.watch(CONFIG_INTERVAL))
-    runner = background.runner
-    return _Gateway(watches, registry, upstreams, store, runner, turns, tokens, shared, edge, server, siblings)
+    return _Gateway(
+        watches, registry, upstreams, store, background.runner, turns, tokens, shared, budgets, edge, server, siblings
+    )
 
 
 @asynccontextmanager
@@ -267,16 +276,18 @@ async def _running(gateway: _Gateway) -> AsyncIterator[None]:
         await gateway.shared.settled(SHARED_SECONDS)
     jobs = asyncio.create_task(gateway.runner.run(), name="jobs")
     tokens = asyncio.create_task(gateway.tokens.run(), name="tokens")
+    budgets = asyncio.create_task(gateway.budgets.run(), name="budgets")
     try:
         yield
     finally:
-        for task in (*watching, jobs, tokens):
+        for task in (*watching, jobs, tokens, budgets):
             task.cancel()
         sweeper.stop()
-        await asyncio.wait((tokens,), timeout=1)  # it may be in the middle of a transaction
+        await asyncio.wait((tokens, budgets), timeout=1)  # they may be in the middle of a transaction
         await gateway.siblings.close()
         await gateway.runner.close()
         await gateway.turns.close()
+        await gateway.budgets.close()
         await gateway.registry.close()
         gateway.upstreams.close()
         await gateway.store.close()

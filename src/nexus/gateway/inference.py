@@ -74,7 +74,8 @@ class Inference:
         try:
             call = read(request)
             together = self._together
-            call, permit, result.limits = self._gate.admit(call) if together is None else await together.admit(call)
+            admitted = self._gate.admit(call, lease) if together is None else await together.admit(call, lease)
+            call, permit, result.limits = admitted
             if call.routed is not None:
                 result.limits += call.routed.head
             if self._siding is not None and self._siding.wanted(call):

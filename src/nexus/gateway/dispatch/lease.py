@@ -8,6 +8,7 @@ from nexus.gateway.health.health import Health
 from nexus.gateway.registry.snapshot import Target
 from nexus.gateway.upstream.connection import Answer, Connection
 from nexus.gateway.upstream.pool import Pool
+from nexus.policies.stopwatch import Stopwatch
 
 
 class Loan(Protocol):
@@ -24,7 +25,8 @@ class Lease:
 
     An answer that goes on is `watched`: the circuits are told how it ended when the lease lets go of it. Whoever finds
     that it has stalled tells it so (`Answer.stall`). `shunned` are service and instance that are not asked first, where
-    there is another one: an earlier run of the same job broke off there.
+    there is another one: an earlier run of the same job broke off there. `stopwatch`, where there is one, measures
+    for how long an instance is held.
     """
 
     shunned: tuple[str, str] | None = None
@@ -34,6 +36,7 @@ class Lease:
     attempts = 0
     loan: Loan | None = None
     until = inf
+    stopwatch: Stopwatch | None = None
     _pool: Pool | None = None
     _watched: Answer | None = None
     _health: Health | None = None
@@ -51,12 +54,19 @@ class Lease:
             self.tried = (*self.tried, self.target)
         self.target = target
         self.attempts += 1
+        if self.stopwatch is not None:
+            self.stopwatch.start()
         if before is pool:
             return
         self._pool = pool
         pool.in_flight += 1
         if before is not None:
             before.leave()
+
+    def pause(self) -> None:
+        """Until it is taken again, nothing is asked of the instance."""
+        if self.stopwatch is not None:
+            self.stopwatch.stop()
 
     def watch(self, answer: Answer, health: Health) -> None:
         """Tell `health` how this answer ends."""
@@ -80,6 +90,7 @@ class Lease:
         if pool is not None:
             self._pool = None
             pool.leave()
+            self.pause()
 
     def _end_loan(self) -> None:
         loan = self.loan

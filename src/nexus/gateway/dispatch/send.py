@@ -147,6 +147,7 @@ class Dispatcher:
             return None
         lease.drop()
         if seconds:
+            lease.pause()
             client.expect_within(seconds + plan.timeouts.connect, "recover")
             await wait(asyncio.get_running_loop(), seconds)
         return following

@@ -1,6 +1,7 @@
 """Calls reach the first target that answers them, over real connections; what is lost on the way is told apart."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -8,12 +9,15 @@ import pytest
 from nexus.contract.errors import ApiError
 from nexus.gateway.dispatch import send as module
 from nexus.gateway.dispatch.lease import Lease
+from nexus.gateway.dispatch.retries import pause
 from nexus.gateway.dispatch.send import Dispatcher
+from nexus.gateway.dispatch.troubles import Trouble
 from nexus.gateway.health.circuit import Failure
 from nexus.gateway.health.health import Health
 from nexus.gateway.registry.snapshot import Target
 from nexus.gateway.upstream.upstreams import Upstreams
 from nexus.gateway.values import Call, ClientGoneError, Plan, Reply, Retries, Timeouts
+from nexus.policies.stopwatch import Stopwatch
 from tests.servers.caller import Caller
 from tests.servers.calls import BODY, endpoint, make_call, make_instance, make_target
 from tests.servers.cards import model
@@ -506,6 +510,25 @@ async def test_an_only_instance_is_asked_again_after_a_moment(send: Send, peer: 
     await side.request()
     side.answer(b'{"a":1}', JSON)
     assert (await sending.reply()).attempts == 2
+
+
+async def test_the_wait_before_it_is_asked_again_holds_no_instance(
+    send: Send, peer: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ticks: list[float] = []
+
+    def tick() -> float:
+        ticks.append(time.monotonic())
+        return ticks[-1]
+
+    monkeypatch.setattr(Lease, "stopwatch", Stopwatch(tick))
+    sending = send(peer.url)
+    side = await served(peer, b"", status=503)
+    await side.request()
+    side.answer(b'{"a":1}', JSON)
+    await sending.reply()
+    _, stopped, begun_again = ticks
+    assert begun_again - stopped >= 0.9 * pause(Trouble(Failure.REFUSED, ""), 1, 0.0)  # type: ignore[operator]
 
 
 async def test_the_last_answer_is_passed_on_as_it_is(send: Send, peer: Peer) -> None:
