@@ -1,7 +1,6 @@
 """The story of a request, the gateway's table of contents: intake, admit, plan, queue, dispatch, relay, record."""
 
 from collections.abc import Callable
-from functools import partial
 from time import perf_counter, time
 
 import msgspec
@@ -145,7 +144,22 @@ class Inference:
         """How a stream that breaks off is asked for again; None for what is never."""
         if not (call.stream and call.request.head.endpoint.done_marker and self._rules().resumes):
             return None
-        return partial(self._dispatcher.again, plan=course, client=client, lease=lease)
+
+        async def again(continued: Call) -> Reply:
+            return await self._dispatcher.again(continued, self._renewed(course, call, lease), client, lease)
+
+        return again
+
+    def _renewed(self, course: Plan, call: Call, lease: Lease) -> Plan:
+        """The plan with those who are there by now, which a stream may outlast; who was asked already comes last."""
+        try:
+            there = self.plan(call).targets
+        except ApiError:  # nobody is ready just now; one of those before may be again
+            return course
+        asked = {(one.instance.url, one.model) for one in (*lease.tried, lease.target) if one is not None}
+        fresh = tuple(one for one in there if (one.instance.url, one.model) not in asked)
+        last = () if lease.target is None else (lease.target,)
+        return msgspec.structs.replace(course, targets=fresh + last)
 
     async def _publish(
         self, siding: Siding, call: Call, course: Plan, reply: Reply, client: Client, lease: Lease, result: Relayed
