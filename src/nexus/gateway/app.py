@@ -17,6 +17,7 @@ import uvloop
 
 from nexus.gateway.admit.gate import Gate
 from nexus.gateway.admit.slots import Slots
+from nexus.gateway.admit.together import Together
 from nexus.gateway.api.app import create_api
 from nexus.gateway.api.parts import ApiParts
 from nexus.gateway.background.composition import RequestPath, base_url, create_background
@@ -44,6 +45,8 @@ from nexus.gateway.registry.watcher import Registry
 from nexus.gateway.routing.router import Router
 from nexus.gateway.server import Server, create_server, listen
 from nexus.gateway.settings import Settings, ensure_api_key, later_variables
+from nexus.gateway.shared.composition import create_shared
+from nexus.gateway.shared.limits import SharedLimits
 from nexus.gateway.siblings import Answer, OnlyChild, Siblings
 from nexus.gateway.storage import Store, opening
 from nexus.gateway.tokens import TokenBook
@@ -56,6 +59,7 @@ from nexus.process import lifeline
 
 STATE: Final = Path(".nexus")
 FORM_BYTES: Final = 131_072  # what a form with a file has besides the file
+SHARED_SECONDS: Final = 0.25  # for so long the start waits for Redis, where limits are shared
 CONFIG_INTERVAL: Final = 1.0  # seconds between two looks at nexus.yaml, and at the certificate
 
 
@@ -93,6 +97,7 @@ class _Gateway:
     runner: Runner
     turns: Turns
     tokens: TokenBook
+    shared: SharedLimits | None
     edge: Edge
     server: Server
     siblings: Siblings | OnlyChild
@@ -145,7 +150,9 @@ def _compose(
         load_seconds=lambda model: configuration.timeouts_for("models.load", model).first_byte,
         log=log,
     )
-    metrics = Metrics(upstreams.loads, lambda: background.tally.queue, health.tripped, turns.counts)
+    shared = create_shared(settings, log)
+    is_shared = None if shared is None else lambda: shared.up
+    metrics = Metrics(upstreams.loads, lambda: background.tally.queue, health.tripped, turns.counts, is_shared)
     used: dict[str, float] = {}
     recorder = Recorder(metrics, lines, used)
     loans = SharedLoans(key) if settings.worker is not None else None
@@ -153,6 +160,7 @@ def _compose(
     guard = create_guard(settings, configuration.config)
     router = Router(views, settings.region)
     gate = Gate(Slots(), views, router=router)
+    together = None if shared is None else Together(gate, shared)
     path = RequestPath(
         views=views,
         in_flight=upstreams.in_flight,
@@ -164,6 +172,7 @@ def _compose(
         rules=lambda: configuration.config.rules,
         health=health,
         turns=turns,
+        together=together,
     )
     store = Store(opening(settings), log)
     visitors = create_visitors(settings, keyring)
@@ -225,6 +234,7 @@ def _compose(
             tokens=tokens,
             desk=background.desk,
             gate=gate,
+            counting=together or gate,
             views=views,
             base_url=base_url(settings),
             people=create_people(settings, visitors, store, tokens, siblings.tell, log),
@@ -238,7 +248,8 @@ def _compose(
         watches.append(edited.run())
     if certificate is not None:
         watches.append(certificate.watch(CONFIG_INTERVAL))
-    return _Gateway(watches, registry, upstreams, store, background.runner, turns, tokens, edge, server, siblings)
+    runner = background.runner
+    return _Gateway(watches, registry, upstreams, store, runner, turns, tokens, shared, edge, server, siblings)
 
 
 @asynccontextmanager
@@ -251,6 +262,9 @@ async def _running(gateway: _Gateway) -> AsyncIterator[None]:
     await gateway.registry.start()
     gateway.store.start()
     await gateway.siblings.start()
+    if gateway.shared is not None:
+        watching.append(asyncio.create_task(gateway.shared.run(), name="shared limits"))
+        await gateway.shared.settled(SHARED_SECONDS)
     jobs = asyncio.create_task(gateway.runner.run(), name="jobs")
     tokens = asyncio.create_task(gateway.tokens.run(), name="tokens")
     try:

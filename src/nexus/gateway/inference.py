@@ -7,6 +7,7 @@ import msgspec
 
 from nexus.contract.errors import INTERNAL_ERROR, NO_READY_SERVICE, ApiError
 from nexus.gateway.admit.gate import Gate, Permit
+from nexus.gateway.admit.together import Together
 from nexus.gateway.dispatch.lease import Lease
 from nexus.gateway.dispatch.send import Dispatcher
 from nexus.gateway.edge.wire import error_head
@@ -30,7 +31,7 @@ class Inference:
     """Serves requests of the lane. What it holds is handed in; what it reads of others it reads afresh each time.
 
     `view` gives the snapshot as a policy lets it be seen, `rules` what is done about calls that fail, `health` how
-    instances do.
+    instances do. `together` is the gate where several gateways count together.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class Inference:
         rules: Callable[[], Rules] = Rules,
         health: Health | None = None,
         turns: Turns | None = None,
+        together: Together | None = None,
     ) -> None:
         self._view = view
         self._timeouts = timeouts
@@ -56,6 +58,7 @@ class Inference:
         self._rules = rules
         self._health = health or Health()
         self._turns = turns
+        self._together = together
         self._turn = 0
 
     async def serve(self, request: Request, client: Client, lease: Lease | None = None) -> None:
@@ -69,7 +72,8 @@ class Inference:
         result = Relayed()
         try:
             call = read(request)
-            call, permit, result.limits = self._gate.admit(call)
+            together = self._together
+            call, permit, result.limits = self._gate.admit(call) if together is None else await together.admit(call)
             if call.routed is not None:
                 result.limits += call.routed.head
             if self._siding is not None and self._siding.wanted(call):

@@ -140,14 +140,39 @@ def test_a_call_that_is_put_off_spends_its_tokens_when_it_runs(gate: Gate, call_
     assert ada.account.tokens.count(clock.now) == 0
 
 
-def test_what_is_none_of_the_lanes_is_counted_too(gate: Gate) -> None:
-    gate.count(Bearer("ada"), "files")
-    gate.count(Bearer("ada", Policy("open")), "files")
+async def test_what_is_none_of_the_lanes_is_counted_too(gate: Gate) -> None:
+    await gate.count(Bearer("ada"), "files")
+    await gate.count(Bearer("ada", Policy("open")), "files")
     ada = Bearer("ada", Policy("p", rpm=1))
-    gate.count(ada, "files")
-    assert refused(lambda: gate.count(ada, "files")).code == "rate_limit_exceeded"
-    kid = Bearer("kid", Policy("p", operations=Globs(["chat.*"])))
-    assert refused(lambda: gate.count(kid, "files")).status == 403
+    await gate.count(ada, "files")
+    with pytest.raises(ApiError) as caught:
+        await gate.count(ada, "files")
+    assert caught.value.code == "rate_limit_exceeded"
+    with pytest.raises(ApiError) as caught:
+        await gate.count(Bearer("kid", Policy("p", operations=Globs(["chat.*"]))), "files")
+    assert caught.value.status == 403
+
+
+async def test_from_outside_the_lane_it_is_the_same_gate(gate: Gate, call_of: CallOf, slots: Slots) -> None:
+    _, permit, lines = await gate.admit_outside(call_of(Policy("p", rpm=5)))
+    assert b"remaining-requests: 4" in lines
+    permit.release(Relayed())
+    assert slots.taken == 0
+
+
+def test_a_place_is_refused_to_whom_would_not_be_let_in_and_counts_nothing(
+    gate: Gate, call_of: CallOf, clock: Any, slots: Slots
+) -> None:
+    policy = Policy("p", rpm=1, concurrency=1)
+    ada = Bearer("ada", policy)
+    gate.place(call_of(ada), ada, policy).give_back()
+    assert (slots.taken, ada.account.requests.count(clock.now)) == (0, 0)
+    permit = gate.counted(call_of(ada), ada, policy, gate.place(call_of(ada), ada, policy), None)
+    assert (slots.taken, ada.account.running, ada.account.requests.count(clock.now)) == (1, 1, 1)
+    assert refused(lambda: gate.place(call_of(ada), ada, policy)).code == "concurrency_exceeded"
+    permit.release(Relayed())
+    assert refused(lambda: gate.place(call_of(ada), ada, policy)).code == "rate_limit_exceeded"
+    assert slots.taken == 0
 
 
 def test_what_may_be_asked_stands_before_the_routes_and_what_is_used_after_them(gate: Gate, call_of: CallOf) -> None:
