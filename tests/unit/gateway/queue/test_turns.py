@@ -401,6 +401,21 @@ class TestCold:
         caller.leave()
 
 
+async def test_the_whole_time_of_a_call_runs_while_it_waits(
+    lane: Lane, peer: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "perf_counter", iter((0.0, 100.0)).__next__)
+    first = lane.begin("1")
+    side = await peer.accept()
+    await side.request()
+    caller, lease = Caller(), Lease()
+    caller.start(lane.inference.serve(make_request(bearer=Bearer("ada")), caller, lease))
+    await served(side, first)
+    await side.request()
+    assert lease.until == pytest.approx(time.time() + Timeouts().total - 100, abs=5)
+    await served(side, caller)
+
+
 async def test_the_time_that_a_client_gives_runs_while_its_call_waits(lane: Lane, peer: Peer) -> None:
     """It is told to the service by when the answer must be through."""
     began = time.time()
