@@ -249,7 +249,7 @@ async def test_a_pause_is_as_long_as_it_was_asked_for_and_can_be_interrupted() -
     loop = asyncio.get_running_loop()
     caller, began = Caller(), loop.time()
     await caller.run(pause(loop, 0.02))
-    assert loop.time() - began >= 0.02
+    assert loop.time() - began >= 0.019  # the loop's clock goes by milliseconds
     caller = Caller()
     caller.start(pause(loop, 3600))
     caller.leave()
