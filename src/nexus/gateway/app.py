@@ -152,7 +152,14 @@ def _compose(
     )
     shared = create_shared(settings, log)
     is_shared = None if shared is None else lambda: shared.up
-    metrics = Metrics(upstreams.loads, lambda: background.tally.queue, health.tripped, turns.counts, is_shared)
+    metrics = Metrics(
+        upstreams.loads,
+        lambda: background.tally.queue,
+        health.tripped,
+        turns.counts,
+        is_shared,
+        lambda: path.dispatcher.hedged,
+    )
     used: dict[str, float] = {}
     recorder = Recorder(metrics, lines, used)
     loans = SharedLoans(key) if settings.worker is not None else None
