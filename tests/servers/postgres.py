@@ -31,9 +31,29 @@ def why_not() -> str:
     return ""
 
 
+class Postgres:
+    """A server on loopback with a data folder of its own: stopped, it is as if it had been killed, and begins anew.
+
+    `address` is `user:password@host:port`.
+    """
+
+    def __init__(self, binaries: Path, folder: Path) -> None:
+        port = free_port()
+        self.address = f"{USER}:{PASSWORD.replace('@', '%40').replace('/', '%2F')}@127.0.0.1:{port}"
+        self._binaries = binaries
+        self._options = f"-c listen_addresses=127.0.0.1 -p {port} -k {folder} -c fsync=off -c shared_buffers=16MB"
+        self._control: list[str | Path] = ["pg_ctl", "-D", folder / "data", "-w", "-l", folder / "log"]
+
+    def start(self) -> None:
+        _run(self._binaries, [*self._control, "-o", self._options, "start"])
+
+    def stop(self) -> None:
+        _run(self._binaries, [*self._control, "-m", "immediate", "stop"])
+
+
 @contextmanager
-def postgres() -> Iterator[str]:
-    """A server on loopback, emptied of nothing but ours; yields `user:password@host:port`."""
+def postgres_server() -> Iterator[Postgres]:
+    """A server that runs, emptied of nothing but ours."""
     binaries = postgres_binaries()
     assert binaries is not None
     folder = Path(tempfile.mkdtemp(prefix="nexus-postgres-"))
@@ -43,18 +63,24 @@ def postgres() -> Iterator[str]:
         if os.geteuid() == 0:
             for path in (folder, secret):
                 shutil.chown(path, "postgres", "postgres")
-        data, port = folder / "data", free_port()
+        data = folder / "data"
         initdb = ["initdb", "-D", data, "-U", USER, "-A", "scram-sha-256", f"--pwfile={secret}", "-E", "UTF8", "-N"]
         _run(binaries, [*initdb, "--no-locale"])
-        options = f"-c listen_addresses=127.0.0.1 -p {port} -k {folder} -c fsync=off -c shared_buffers=16MB"
-        control = ["pg_ctl", "-D", data, "-w", "-l", folder / "log"]
-        _run(binaries, [*control, "-o", options, "start"])
+        server = Postgres(binaries, folder)
+        server.start()
         try:
-            yield f"{USER}:{PASSWORD.replace('@', '%40').replace('/', '%2F')}@127.0.0.1:{port}"
+            yield server
         finally:
-            _run(binaries, [*control, "-m", "immediate", "stop"])
+            server.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def postgres() -> Iterator[str]:
+    """The same by its address."""
+    with postgres_server() as server:
+        yield server.address
 
 
 def new_name() -> str:

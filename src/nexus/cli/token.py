@@ -1,5 +1,6 @@
 """`nexus token`: who may use a running gateway."""
 
+from collections.abc import Iterator
 from typing import Annotated, Any, Final
 from urllib.parse import quote
 
@@ -53,6 +54,8 @@ def show(name: Name, json: Json = False) -> None:
         return
     for column in ("id", *_COLUMNS, "created_at", "revoked_at"):
         typer.echo(f"{column:<13} {word(token, column)}".rstrip())
+    for line in _usage(token.get("usage")):
+        typer.echo(line)
 
 
 @app.command()
@@ -85,3 +88,18 @@ def _say_token(told: dict[str, Any], json: bool) -> None:
     until = f", until {word(told, 'expires_at')}" if told["expires_at"] else ""
     typer.echo(f"The token of {told['name']} (policy {told['policy']}{until}); it is not shown again:", err=True)
     typer.echo(told["token"])
+
+
+def _usage(usage: dict[str, Any] | None) -> Iterator[str]:
+    """What was used of budgets, a line for each period; none where there are no budgets."""
+    if usage is None:
+        return
+    for period in ("day", "month"):
+        told = usage[period]
+        figures = ", ".join(_figure(told[name], name) for name in ("requests", "tokens", "engine_seconds"))
+        yield f"used by {period:<5} {figures}, until {word(told, 'ends_at')}"
+
+
+def _figure(figure: dict[str, Any], name: str) -> str:
+    limit = "" if figure["limit"] is None else f" of {figure['limit']}"
+    return f"{round(figure['used'], 1):.1f}".removesuffix(".0") + f"{limit} {name.replace('_', '-')}"

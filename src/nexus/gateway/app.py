@@ -1,4 +1,4 @@
-"""The composition root: makes the gateway's parts, joins them, runs them under uvicorn and ends them."""
+"""The gateway as a process: reads what it is told, brings its parts to life, serves, and ends them in order."""
 
 import asyncio
 import gc
@@ -6,61 +6,26 @@ import logging
 import secrets
 import signal
 import socket
-from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from time import time
 from typing import Final
 
 import uvloop
 
-from nexus.gateway.admit.gate import Gate
-from nexus.gateway.admit.slots import Slots
-from nexus.gateway.admit.together import Together
-from nexus.gateway.api.app import create_api
-from nexus.gateway.api.parts import ApiParts
-from nexus.gateway.background.composition import RequestPath, base_url, create_background
-from nexus.gateway.background.runner import Runner
-from nexus.gateway.config import CONFIG_FILE, Config, ConfigFile
-from nexus.gateway.dispatch.send import Dispatcher
-from nexus.gateway.edge.auth import Keyring
+from nexus.gateway.composition import STATE, Gateway, Given, compose
+from nexus.gateway.config import CONFIG_FILE, ConfigFile
 from nexus.gateway.edge.certificates import CertificateFiles
-from nexus.gateway.edge.context import Edge, Limits
-from nexus.gateway.edge.loans import Lender
-from nexus.gateway.edge.shared_loans import SharedLoans
 from nexus.gateway.edge.sweeper import Sweeper
-from nexus.gateway.edits import EditLog
-from nexus.gateway.endpoints import find
-from nexus.gateway.front import allowlist, create_guard, read_certificate
-from nexus.gateway.health.health import Health
+from nexus.gateway.front import read_certificate
 from nexus.gateway.log import JsonHandler, Log, json_log
-from nexus.gateway.queue.turns import Turns
 from nexus.gateway.record.lines import LineWriter
-from nexus.gateway.record.metrics import Metrics
-from nexus.gateway.record.recorder import Recorder
-from nexus.gateway.registry.composition import create_registry
-from nexus.gateway.registry.told import listeners
-from nexus.gateway.registry.watcher import Registry
-from nexus.gateway.routing.router import Router
-from nexus.gateway.server import Server, create_server, listen
+from nexus.gateway.server import listen
 from nexus.gateway.settings import Settings, ensure_api_key, later_variables
-from nexus.gateway.shared.composition import create_shared
-from nexus.gateway.shared.limits import SharedLimits
-from nexus.gateway.siblings import Answer, OnlyChild, Siblings
-from nexus.gateway.storage import Store, opening
-from nexus.gateway.tokens import TokenBook
-from nexus.gateway.upstream.upstreams import Upstreams
-from nexus.gateway.users.composition import LOOK, create_people, create_visitors
-from nexus.gateway.views import Views
-from nexus.gateway.waiting import create_turns
 from nexus.gateway.workers import keep_workers
 from nexus.process import lifeline
 
-STATE: Final = Path(".nexus")
-FORM_BYTES: Final = 131_072  # what a form with a file has besides the file
 SHARED_SECONDS: Final = 0.25  # for so long the start waits for Redis, where limits are shared
-CONFIG_INTERVAL: Final = 1.0  # seconds between two looks at nexus.yaml, and at the certificate
 
 
 def run(settings: Settings) -> int:
@@ -86,23 +51,6 @@ def run(settings: Settings) -> int:
     return 0
 
 
-@dataclass(frozen=True, slots=True)
-class _Gateway:
-    """The parts that are started and ended; they hold all the others. `watches` look at files for ever."""
-
-    watches: Sequence[Coroutine[None, None, None]]
-    registry: Registry
-    upstreams: Upstreams
-    store: Store
-    runner: Runner
-    turns: Turns
-    tokens: TokenBook
-    shared: SharedLimits | None
-    edge: Edge
-    server: Server
-    siblings: Siblings | OnlyChild
-
-
 async def _serve(
     settings: Settings,
     configuration: ConfigFile,
@@ -114,7 +62,7 @@ async def _serve(
 ) -> None:
     instance = f"gateway-{settings.worker.family if settings.worker else secrets.token_hex(2)}"
     own_url = _own_url(settings, listener)
-    gateway = _compose(settings, configuration, key, certificate, own_url, lines, log, instance)
+    gateway = compose(Given(settings, configuration, key, certificate, own_url, lines, log, instance))
     if settings.lifeline_fd is not None:
         lifeline.watch(settings.lifeline_fd, lambda: gateway.server.handle_exit(signal.SIGTERM, None))
     async with _running(gateway):
@@ -127,179 +75,37 @@ async def _serve(
     log("info", "gateway_stopped", instance=instance)
 
 
-def _compose(
-    settings: Settings,
-    configuration: ConfigFile,
-    key: str,
-    certificate: CertificateFiles | None,
-    own_url: str,
-    lines: LineWriter,
-    log: Log,
-    instance: str,
-) -> _Gateway:
-    """All parts, joined and at rest."""
-    registry, announce = create_registry(settings, configuration.config, log, instance=instance)
-    upstreams = Upstreams(asyncio.get_running_loop())
-    health = Health()
-    views = Views(lambda: registry.snapshot)
-    turns = create_turns(
-        registry,
-        upstreams,
-        views,
-        rules=lambda: configuration.config.queue,
-        load_seconds=lambda model: configuration.timeouts_for("models.load", model).first_byte,
-        log=log,
-    )
-    shared = create_shared(settings, log)
-    is_shared = None if shared is None else lambda: shared.up
-    metrics = Metrics(
-        upstreams.loads,
-        lambda: background.tally.queue,
-        health.tripped,
-        turns.counts,
-        is_shared,
-        lambda: path.dispatcher.hedged,
-    )
-    used: dict[str, float] = {}
-    recorder = Recorder(metrics, lines, used)
-    loans = SharedLoans(key) if settings.worker is not None else None
-    keyring = Keyring(required=settings.auth == "required", loans=loans)
-    guard = create_guard(settings, configuration.config)
-    router = Router(views, settings.region)
-    gate = Gate(Slots(), views, router=router)
-    together = None if shared is None else Together(gate, shared)
-    path = RequestPath(
-        views=views,
-        in_flight=upstreams.in_flight,
-        gate=gate,
-        dispatcher=Dispatcher(
-            upstreams, registry.report_refused, Lender(keyring, own_url).lend, health=health, log=log
-        ),
-        record=recorder.record,
-        rules=lambda: configuration.config.rules,
-        health=health,
-        turns=turns,
-        together=together,
-    )
-    store = Store(opening(settings), log)
-    visitors = create_visitors(settings, keyring)
-    tokens = TokenBook(keyring, key, configuration.config, store, used, log, visitors, settings.session_idle)
-    router.hold(configuration.config.routes, configuration.config.aliases)
-    background = create_background(path, store, configuration, settings, keyring.bearer)
-    edge = Edge(
-        limits=_limits(settings),
-        keyring=keyring,
-        guard=guard,
-        find=lambda method, path: find(method, path, registry.snapshot),
-        story=path.story(configuration.timeouts_for, background.siding).serve,
-        record=recorder.record,
-        visitors=visitors,
-    )
-
-    edited = EditLog(configuration.config, store, log)
-    audits = settings.worker is None or settings.worker.number == 1  # the others read the same file
-
-    def configure(config: Config) -> None:
-        guard.allowlist = allowlist(settings, config)
-        keyring.void()
-        router.hold(config.routes, config.aliases)
-        tokens.apply_config(config)
-        if audits:
-            edited.apply_config(config)
-        registry.apply_config(config)
-
-    async def own_metrics(_: bytes = b"") -> bytes:
-        await background.tally.look()
-        return metrics.text()
-
-    async def look(_: bytes) -> bytes:
-        await tokens.look()
-        return b""
-
-    siblings = _siblings(settings, {b"metrics": own_metrics, LOOK: look, **listeners(registry, announce)})
-
-    async def metrics_text() -> bytes:
-        return await siblings.metrics(await own_metrics())
-
-    api = create_api(
-        ApiParts(
-            registry=registry,
-            announce=announce,
-            settings=settings,
-            config=lambda: configuration.config,
-            metrics_text=metrics_text,
-            in_flight=upstreams.in_flight,
-            health=health,
-            turns=turns,
-            check_token=keyring.check_owner,
-            guard=guard,
-            record=recorder.record_control,
-            log=log,
-            instance=instance,
-            started=time(),
-            store=store,
-            tokens=tokens,
-            desk=background.desk,
-            gate=gate,
-            counting=together or gate,
-            views=views,
-            base_url=base_url(settings),
-            people=create_people(settings, visitors, store, tokens, siblings.tell, log),
-            draining=lambda: edge.draining,
-            pass_on=siblings.tell,
-        )
-    )
-    server = create_server(api, edge, settings, certificate)
-    watches = [configuration.watch(CONFIG_INTERVAL, configure)]
-    if audits:
-        watches.append(edited.run())
-    if certificate is not None:
-        watches.append(certificate.watch(CONFIG_INTERVAL))
-    runner = background.runner
-    return _Gateway(watches, registry, upstreams, store, runner, turns, tokens, shared, edge, server, siblings)
-
-
 @asynccontextmanager
-async def _running(gateway: _Gateway) -> AsyncIterator[None]:
+async def _running(gateway: Gateway) -> AsyncIterator[None]:
     """Everything but the server, alive inside the block and ended after it."""
+    services, callers, bounds = gateway.services, gateway.callers, gateway.bounds
     sweeper = Sweeper(gateway.edge, asyncio.get_running_loop())
     watching = [asyncio.create_task(watch, name="watch") for watch in gateway.watches]
-    gateway.upstreams.start()
+    services.upstreams.start()
     sweeper.start()
-    await gateway.registry.start()
-    gateway.store.start()
+    await services.registry.start()
+    callers.store.start()
     await gateway.siblings.start()
-    if gateway.shared is not None:
-        watching.append(asyncio.create_task(gateway.shared.run(), name="shared limits"))
-        await gateway.shared.settled(SHARED_SECONDS)
-    jobs = asyncio.create_task(gateway.runner.run(), name="jobs")
-    tokens = asyncio.create_task(gateway.tokens.run(), name="tokens")
+    if bounds.shared is not None:
+        watching.append(asyncio.create_task(bounds.shared.run(), name="shared limits"))
+        await bounds.shared.settled(SHARED_SECONDS)
+    jobs = asyncio.create_task(gateway.background.runner.run(), name="jobs")
+    tokens = asyncio.create_task(callers.tokens.run(), name="tokens")
+    budgets = asyncio.create_task(bounds.budgets.run(), name="budgets")
     try:
         yield
     finally:
-        for task in (*watching, jobs, tokens):
+        for task in (*watching, jobs, tokens, budgets):
             task.cancel()
         sweeper.stop()
-        await asyncio.wait((tokens,), timeout=1)  # it may be in the middle of a transaction
+        await asyncio.wait((tokens, budgets), timeout=1)  # they may be in the middle of a transaction
         await gateway.siblings.close()
-        await gateway.runner.close()
-        await gateway.turns.close()
-        await gateway.registry.close()
-        gateway.upstreams.close()
-        await gateway.store.close()
-
-
-def _siblings(settings: Settings, answers: Mapping[bytes, Answer]) -> Siblings | OnlyChild:
-    """How this worker speaks with the others, if there are any."""
-    return OnlyChild() if settings.worker is None else Siblings(settings.worker, STATE / "workers", answers)
-
-
-def _limits(settings: Settings) -> Limits:
-    return Limits(
-        body_bytes=settings.max_request_bytes,
-        upload_bytes=max(settings.max_request_bytes, settings.max_file_bytes + FORM_BYTES),
-        head_seconds=settings.head_timeout,
-    )
+        await gateway.background.runner.close()
+        await services.turns.close()
+        await bounds.budgets.close()
+        await services.registry.close()
+        services.upstreams.close()
+        await callers.store.close()
 
 
 def _own_url(settings: Settings, listener: socket.socket) -> str:

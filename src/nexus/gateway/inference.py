@@ -1,7 +1,6 @@
 """The story of a request, the gateway's table of contents: intake, admit, plan, queue, dispatch, relay, record."""
 
 from collections.abc import Callable
-from functools import partial
 from time import perf_counter, time
 
 import msgspec
@@ -74,7 +73,8 @@ class Inference:
         try:
             call = read(request)
             together = self._together
-            call, permit, result.limits = self._gate.admit(call) if together is None else await together.admit(call)
+            admitted = self._gate.admit(call, lease) if together is None else await together.admit(call, lease)
+            call, permit, result.limits = admitted
             if call.routed is not None:
                 result.limits += call.routed.head
             if self._siding is not None and self._siding.wanted(call):
@@ -130,17 +130,41 @@ class Inference:
                 client.keep_waiting(f"loading {target.model}", result.limits)
             timeouts = self._timeouts(endpoint.operation, call.model).within(call.request.head, time())
             seconds = min(timeouts.first_byte, timeouts.total)
-            return _still_within(await turns.warm(call, self.plan, target, seconds, result), call.request)
+            return self._rest_of(await turns.warm(call, self.plan, target, seconds, result), call, result)
         first = course.targets[0]
         if self._turns is not None and self._in_flight(first.instance.url) >= first.instance.room:
-            course = _still_within(await self._turns.turn(call, self.plan, course, result), call.request)
+            course = self._rest_of(await self._turns.turn(call, self.plan, course, result), call, result)
         return course
+
+    def _rest_of(self, course: Plan, call: Call, result: Relayed) -> Plan:
+        """The plan of a call that has waited: its time runs meanwhile, what its client gives it since it came."""
+        request = call.request
+        left = self._timeouts(request.head.endpoint.operation, call.model).total - (result.queued or 0.0)
+        if request.head.timeout is not None:
+            left = min(left, request.head.timeout - (perf_counter() - request.started))
+        timeouts = msgspec.structs.replace(course.timeouts, total=min(course.timeouts.total, max(0.0, left)))
+        return msgspec.structs.replace(course, timeouts=timeouts)
 
     def _again(self, call: Call, course: Plan, client: Client, lease: Lease) -> Again | None:
         """How a stream that breaks off is asked for again; None for what is never."""
         if not (call.stream and call.request.head.endpoint.done_marker and self._rules().resumes):
             return None
-        return partial(self._dispatcher.again, plan=course, client=client, lease=lease)
+
+        async def again(continued: Call) -> Reply:
+            return await self._dispatcher.again(continued, self._renewed(course, call, lease), client, lease)
+
+        return again
+
+    def _renewed(self, course: Plan, call: Call, lease: Lease) -> Plan:
+        """The plan with those who are there by now, which a stream may outlast; who was asked already comes last."""
+        try:
+            there = self.plan(call).targets
+        except ApiError:  # nobody is ready just now; one of those before may be again
+            return course
+        asked = {(one.instance.url, one.model) for one in (*lease.tried, lease.target) if one is not None}
+        fresh = tuple(one for one in there if (one.instance.url, one.model) not in asked)
+        last = () if lease.target is None else (lease.target,)
+        return msgspec.structs.replace(course, targets=fresh + last)
 
     async def _publish(
         self, siding: Siding, call: Call, course: Plan, reply: Reply, client: Client, lease: Lease, result: Relayed
@@ -152,15 +176,6 @@ class Inference:
         body = await siding.publish(call, collected.status, collected.body)
         collected.release(body)
         result.bytes_out = len(body)
-
-
-def _still_within(course: Plan, request: Request) -> Plan:
-    """The plan of a call that has waited: what its client gives it to be answered in began when it came."""
-    if request.head.timeout is None:
-        return course
-    left = max(0.0, request.head.timeout - (perf_counter() - request.started))
-    timeouts = msgspec.structs.replace(course.timeouts, total=min(course.timeouts.total, left))
-    return msgspec.structs.replace(course, timeouts=timeouts)
 
 
 def _outcome(request: Request, call: Call | None, lease: Lease, result: Relayed) -> Outcome:

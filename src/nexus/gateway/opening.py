@@ -10,6 +10,7 @@ from nexus.store.database import Database
 from nexus.store.files import Files
 from nexus.store.sessions import Sessions
 from nexus.store.tokens import Tokens
+from nexus.store.usage import Usages
 from nexus.store.users import Users
 
 
@@ -33,6 +34,7 @@ async def open_storage(settings: Settings) -> Opened:
         Users(database),
         Sessions(database, settings.session_idle),
         Attempts(database),
+        Usages(database),
     )
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from nexus.store.files import Files
     from nexus.store.sessions import Sessions
     from nexus.store.tokens import Tokens
+    from nexus.store.usage import Usages
     from nexus.store.users import Users
 
 WAIT_SECONDS: Final = 10.0
@@ -43,6 +44,7 @@ class Opened:
     users: "Users"
     sessions: "Sessions"
     attempts: "Attempts"
+    usages: "Usages"
 
 
 Opening = Callable[[], Awaitable[Opened]]

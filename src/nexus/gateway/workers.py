@@ -13,7 +13,6 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Iterator
 from typing import Final
 
 from nexus.gateway.log import Log
@@ -51,7 +50,7 @@ class Workers:
         self._log("info", "workers_started", workers=self._settings.workers, instance=f"gateway-{self._family}")
         if self._settings.redis_url is None:
             self._log("warning", "limits_not_shared", reason="NEXUS_REDIS_URL is not set", meanwhile="local")
-        with _pipe() as line:
+        with lifeline.held() as line:
             async with asyncio.TaskGroup() as group:
                 for number in range(1, self._settings.workers + 1):
                     group.create_task(self._keep_alive(number, line))
@@ -133,14 +132,3 @@ def keep_workers(settings: Settings, listener: socket.socket, lines: LineWriter,
 
 async def _kept(settings: Settings, listener: socket.socket, lines: LineWriter, log: Log) -> int:
     return await Workers(settings, listener, lines, log).run()
-
-
-@contextlib.contextmanager
-def _pipe() -> Iterator[int]:
-    """The read end of a pipe that closes with this process: the workers' lifeline."""
-    read_end, write_end = os.pipe()
-    try:
-        yield read_end
-    finally:
-        os.close(write_end)
-        os.close(read_end)

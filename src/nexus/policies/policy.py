@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+from nexus.policies.budgets import Budgets
 from nexus.policies.globs import Globs, everything
 from nexus.policies.networks import Networks
 from nexus.policies.parameters import Parameters
@@ -14,7 +15,8 @@ class Policy:
 
     `models` are compared with models' own names, not with aliases that lead to them. `ip_allow`: where callers may
     come from; from everywhere where it is empty. `tools` are compared with the names that cards give them.
-    `priority`: `interactive`, `normal` or `batch`, of calls that wait.
+    `priority`: `interactive`, `normal` or `batch`, of calls that wait. `budgets` None: nothing is counted by the day
+    or the month.
     """
 
     name: str
@@ -28,6 +30,7 @@ class Policy:
     parameters: Parameters = field(default_factory=Parameters)
     tools: Globs = field(default_factory=everything)
     priority: str = "interactive"
+    budgets: Budgets | None = None
 
     @cached_property
     def narrows(self) -> bool:
@@ -42,8 +45,8 @@ class Policy:
     @cached_property
     def restricts(self) -> bool:
         """Whether it says anything of what may be asked for, and not only of how much and from where."""
-        how_much = replace(self, name="", rpm=0, tpm=0, concurrency=0, ip_allow=(), priority="interactive")
-        return how_much != Policy("")
+        how_much = replace(self, name="", rpm=0, tpm=0, concurrency=0, ip_allow=(), budgets=None)
+        return replace(how_much, priority="interactive") != Policy("")
 
 
 def nothing() -> Policy:

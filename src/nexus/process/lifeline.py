@@ -2,7 +2,22 @@
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def held() -> Iterator[int]:
+    """The read end of a pipe whose write end this process alone holds: it ends when this process does, however.
+
+    Children that inherit the read end (NEXUS_LIFELINE_FD) notice by it that they are alone.
+    """
+    read_end, write_end = os.pipe()
+    try:
+        yield read_end
+    finally:
+        os.close(write_end)
+        os.close(read_end)
 
 
 def watch(fd: int, gone: Callable[[], None]) -> None:

@@ -2,16 +2,16 @@
 
 import asyncio
 import contextlib
-import os
 import signal
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Final
 
+from nexus.process import lifeline
 from nexus.stack.config import Stack
 from nexus.stack.greeting import greeting
 from nexus.stack.journal import Journal
@@ -228,25 +228,11 @@ class Supervisor:
         self._journal.report(name, phase, detail)
 
 
-@contextlib.contextmanager
-def lifeline() -> Iterator[int]:
-    """The read end of a pipe whose write end this process alone holds: it ends when this process does, however.
-
-    Children that inherit the read end (NEXUS_LIFELINE_FD) notice by it that they are alone.
-    """
-    read_end, write_end = os.pipe()
-    try:
-        yield read_end
-    finally:
-        os.close(write_end)
-        os.close(read_end)
-
-
 def run_stack(plan: StackPlan, terminal: Terminal) -> None:
     """Run a stack until a signal asks to end."""
 
     async def main(read_end: int) -> None:
         await Supervisor(plan, terminal, read_end).run()
 
-    with lifeline() as read_end:
+    with lifeline.held() as read_end:
         asyncio.run(main(read_end))

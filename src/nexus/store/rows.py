@@ -112,3 +112,32 @@ class AuditEntry:
     action: str
     subject: str
     details: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Amounts:
+    """Requests, tokens and seconds for which calls held instances."""
+
+    requests: int = 0
+    tokens: int = 0
+    engine_seconds: float = 0.0
+
+    def __add__(self, other: "Amounts") -> "Amounts":
+        return Amounts(
+            self.requests + other.requests, self.tokens + other.tokens, self.engine_seconds + other.engine_seconds
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class UsedAmounts:
+    """All that one gateway has counted for a token (by its name) in one day or month, so far.
+
+    `gateway` is one process, and `starts` and `ends` are Unix seconds.
+    """
+
+    gateway: str
+    token: str
+    kind: Literal["day", "month"]
+    starts: float
+    ends: float
+    amounts: Amounts

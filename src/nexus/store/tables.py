@@ -116,6 +116,21 @@ versions: Final = Table(
     Column("version", _BigInt, nullable=False),  # goes up with each change, in the transaction that makes it
 )
 
+usage: Final = Table(
+    "usage",
+    metadata,
+    Column("token", Text, primary_key=True),  # its name
+    Column("period", Text, primary_key=True),  # day | month
+    Column("starts_at", Double, primary_key=True),
+    Column("gateway", Text, primary_key=True),  # the process that has counted, and alone writes this row
+    Column("ends_at", Double, nullable=False),
+    Column("requests", _BigInt, nullable=False),
+    Column("tokens", _BigInt, nullable=False),
+    Column("engine_ms", _BigInt, nullable=False),
+    Column("version", _BigInt, nullable=False),  # that of all usage when this row was written last
+    Index("ix_usage_version", "version"),
+)
+
 users: Final = Table(
     "users",
     metadata,

@@ -1,6 +1,7 @@
 """`nexus token` as it is typed, at a running gateway."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,7 +13,11 @@ from nexus.cli.main import make_app
 from tests.servers.gateway import TOKEN, Gateway
 
 Type = Callable[..., Result]
-CONFIG = f"policies: {{kids: {{rpm: 5}}}}\ntokens:\n  - {{name: declared/one, sha256: {'ab' * 32}, policy: kids}}\n"
+CONFIG = f"""
+policies: {{kids: {{rpm: 5}}, few: {{budgets: {{day: {{requests: 7}}}}}}}}
+tokens:
+  - {{name: declared/one, sha256: {"ab" * 32}, policy: kids}}
+"""
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +52,14 @@ def test_the_token_is_alone_on_a_line(typed: Type, gateway: Gateway) -> None:
     shown = typed("show", "ci").stdout
     assert token not in shown
     assert [line.split(maxsplit=1)[1] for line in shown.splitlines()[1:5]] == ["ci", "Ada", "kids", "active"]
+
+
+def test_what_was_used_of_budgets_is_shown(typed: Type) -> None:
+    assert typed("create", "frugal", "--policy", "few").exit_code == 0
+    day, month = typed("show", "frugal").stdout.splitlines()[-2:]
+    assert re.fullmatch(r"used by day   0 of 7 requests, 0 tokens, 0 engine-seconds, until .* 00:00", day)
+    assert re.fullmatch(r"used by month 0 requests, 0 tokens, 0 engine-seconds, until .*-01 00:00", month)
+    assert "used by" not in typed("show", "declared/one").stdout
 
 
 def test_rotate_and_revoke(typed: Type, gateway: Gateway) -> None:

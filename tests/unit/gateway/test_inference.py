@@ -218,6 +218,25 @@ async def test_a_client_that_leaves(
     assert not caller.end
 
 
+async def test_a_stream_that_breaks_off_goes_on_at_who_is_there_by_then(lane: Lane, peer: Peer) -> None:
+    async with Peer() as newcomer:
+        caller = lane.begin(make_request(b'{"model":"m","messages":[],"stream":true}'))
+        side = await asked(peer)
+        side.events(b'data: {"choices":[{"index":0,"delta":{"content":"one "}}]}\n\n')
+        await caller.until(lambda caller: bool(caller.body))
+        lane.snapshot = build([make_instance(url=newcomer.url)], {})
+        side.close()
+        other = await asked(newcomer)
+        other.events(
+            b'data: {"choices":[{"index":0,"delta":{"content":"one two"},"finish_reason":"stop"}]}\n\n',
+            b"data: [DONE]\n\n",
+        )
+        other.close()
+        await caller.result()
+    assert (caller.body.count(b"one "), caller.body.count(b"two"), caller.end) == (1, 1, "finished")
+    assert lane.outcome().attempts == 2
+
+
 async def test_the_connection_serves_the_next_call(lane: Lane, peer: Peer) -> None:
     caller = lane.begin()
     side = await asked(peer)

@@ -1,5 +1,6 @@
 """A policy's defaults bound nothing."""
 
+from nexus.policies.budgets import Budget, Budgets
 from nexus.policies.globs import Globs
 from nexus.policies.networks import parse_network
 from nexus.policies.parameters import Parameters, Rules
@@ -26,7 +27,8 @@ def test_who_is_known_no_more_may_ask_for_nothing() -> None:
 
 def test_limits_alone_restrict_nothing_of_what_is_asked_for() -> None:
     networks = (parse_network("::1"),)
-    assert not Policy("fast", rpm=1, tpm=1, concurrency=1, ip_allow=networks).restricts
+    budgets = Budgets(Budget(1))
+    assert not Policy("fast", rpm=1, tpm=1, concurrency=1, ip_allow=networks, budgets=budgets).restricts
     rules = Parameters(Rules(max_tokens=1))
     for policy in (
         Policy("a", models=Globs(["x"])),

@@ -11,14 +11,13 @@ import psutil
 import pytest
 
 from nexus.process.child import ChildProcess, Lines, describe_exit
+from nexus.process.lifeline import held
 
 
 @pytest.fixture
 def lifeline() -> Iterator[int]:
-    read_end, write_end = os.pipe()
-    yield read_end
-    os.close(read_end)
-    os.close(write_end)
+    with held() as read_end:
+        yield read_end
 
 
 async def start(code: str, lifeline: int, said: bytearray) -> ChildProcess:

@@ -70,3 +70,14 @@ async def test_an_end_that_cannot_be_read_counts_as_closed() -> None:
     async with asyncio.timeout(5):
         await gone.wait()
     os.close(write)
+
+
+def test_the_lifeline_ends_with_its_holder() -> None:
+    with lifeline.held() as read_end:
+        kept = os.dup(read_end)
+        os.set_blocking(kept, False)
+        with pytest.raises(BlockingIOError):
+            os.read(kept, 1)
+        assert not os.get_inheritable(read_end)
+    assert os.read(kept, 1) == b""
+    os.close(kept)

@@ -1,10 +1,8 @@
 """The stack's frame: addresses and the lifeline. The stack as a whole is run by the system tests."""
 
-import os
-
 import pytest
 
-from nexus.stack.supervisor import Address, lifeline
+from nexus.stack.supervisor import Address
 
 
 @pytest.mark.parametrize(
@@ -19,14 +17,3 @@ from nexus.stack.supervisor import Address, lifeline
 def test_where_the_gateway_is_reached(address: Address, url: str) -> None:
     assert address.url == url
     assert address.endpoint.tls is (address.scheme == "https")
-
-
-def test_the_lifeline_ends_with_its_holder() -> None:
-    with lifeline() as read_end:
-        kept = os.dup(read_end)
-        os.set_blocking(kept, False)
-        with pytest.raises(BlockingIOError):
-            os.read(kept, 1)
-        assert not os.get_inheritable(read_end)
-    assert os.read(kept, 1) == b""
-    os.close(kept)

@@ -122,7 +122,10 @@ async def test_tokens_come_and_go_and_nothing_else_does(database_url: str, datab
     row = "('a', 'artifact', 'ada', 'cat.png', '', 'image/png', 3, 'k', 1.5, NULL)"
     async with database.begin() as connection:
         await connection.execute(text(f"INSERT INTO files ({OLDER}) VALUES {row}"))
-        assert (await connection.execute(text("SELECT name, version FROM versions"))).all() == [("tokens", 0)]
+        assert (await connection.execute(text("SELECT name, version FROM versions ORDER BY name"))).all() == [
+            ("tokens", 0),
+            ("usage", 0),
+        ]
     await asyncio.to_thread(to, database_url, "0002")
     async with database.read() as connection:
         assert await connection.run_sync(tables) == {"jobs", "files"}
@@ -130,8 +133,34 @@ async def test_tokens_come_and_go_and_nothing_else_does(database_url: str, datab
     await database.open()
     async with database.read() as connection:
         assert await connection.run_sync(tables) == set(metadata.tables)
-        assert (await connection.execute(text("SELECT name, version FROM versions"))).all() == [("tokens", 0)]
+        assert (await connection.execute(text("SELECT name, version FROM versions ORDER BY name"))).all() == [
+            ("tokens", 0),
+            ("usage", 0),
+        ]
     assert await counted() == 1
+
+
+async def test_what_was_used_comes_and_goes_and_nothing_else_does(database_url: str, database: Database) -> None:
+    """The version before goes on beside the newer database, and finds its own as it was after the way back."""
+
+    async def versions() -> list[tuple[object, ...]]:
+        async with database.read() as connection:
+            found = await connection.execute(text("SELECT name, version FROM versions ORDER BY name"))
+            return [tuple(row) for row in found]
+
+    async with database.begin() as connection:
+        await connection.execute(text("UPDATE versions SET version = 5"))
+        row = "('ada', 'day', 0, 'gateway-1', 86400, 1, 2, 3, 5)"
+        await connection.execute(text(f"INSERT INTO usage VALUES {row}"))
+    await asyncio.to_thread(to, database_url, "0003")
+    async with database.read() as connection:
+        assert "usage" not in await connection.run_sync(tables)
+    assert await versions() == [("tokens", 5)]
+    await database.open()
+    async with database.read() as connection:
+        assert await connection.run_sync(tables) == set(metadata.tables)
+        assert (await connection.execute(text("SELECT count(*) FROM usage"))).scalar_one() == 0
+    assert await versions() == [("tokens", 5), ("usage", 0)]
 
 
 async def test_users_come_and_go_with_their_tokens_and_no_others(database_url: str, database: Database) -> None:

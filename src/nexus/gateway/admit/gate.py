@@ -20,11 +20,13 @@ from nexus.gateway.admit.limits import too_many_calls, too_many_requests, too_ma
 from nexus.gateway.admit.slots import Permit as Place
 from nexus.gateway.admit.slots import Slots
 from nexus.gateway.admit.spent import Spent
+from nexus.gateway.admit.treasurer import Timed, Treasurer
 from nexus.gateway.routing.router import Router
 from nexus.gateway.values import Call
 from nexus.gateway.views import Views
 from nexus.policies.policy import Policy
 from nexus.policies.routing.asked import Asked
+from nexus.policies.spending import Spendings
 from nexus.policies.token import Bearer
 from nexus.policies.windows import Window
 
@@ -37,7 +39,10 @@ class Permit(Protocol):
 
 
 class Gate:
-    """`slots` are those of all calls together; `now` is a clock that never goes back; `router` leads calls."""
+    """`slots` are those of all calls together; `now` is a clock that never goes back; `router` leads calls.
+
+    `treasurer` sees to budgets.
+    """
 
     def __init__(
         self,
@@ -45,26 +50,29 @@ class Gate:
         views: Views,
         now: Callable[[], float] = time.monotonic,
         router: Router | None = None,
+        treasurer: Treasurer | None = None,
     ) -> None:
         self._slots = slots
         self._views = views
         self._now = now
         self.router = router or Router(views)
+        self._treasurer = treasurer or Treasurer(Spendings())
 
-    def admit(self, call: Call) -> tuple[Call, Permit, bytes]:
+    def admit(self, call: Call, lease: Timed | None = None) -> tuple[Call, Permit, bytes]:
         """The call as its policy lets it go on, its permit, and header lines for its answer that say what is left.
 
+        `lease` is what the call will hold; where that matters, it is measured for how long that is an instance.
         Raises ApiError (400, 403, 413, 429, 503).
         """
         bearer = call.request.head.bearer
         policy = bearer.policy
         if call.request.head.endpoint.job == "running":
-            return self._admit_run(call, bearer, policy)
+            return self._admit_run(call, bearer, policy, lease)
         if self.router.rules or (policy is not None and policy.restricts):
             call = self.judge(call)
         if policy is None:
             return call, self._slots.admit(call), b""
-        return self.let_in(call, bearer, policy)
+        return self.let_in(call, bearer, policy, lease)
 
     def judge(self, call: Call, asked: Asked | None = None) -> Call:
         """The call as it may go on, led to where it is to go; nothing is counted. Raises ApiError (400, 403, 413).
@@ -77,7 +85,7 @@ class Gate:
             call = self.router.lead(call, asked)
         return self._guarded(WHEN_LED, call, policy)
 
-    def let_in(self, call: Call, bearer: Bearer, policy: Policy) -> tuple[Call, Permit, bytes]:
+    def let_in(self, call: Call, bearer: Bearer, policy: Policy, lease: Timed | None) -> tuple[Call, Permit, bytes]:
         """A judged call, its permit and its header lines, by what was let in here. Raises ApiError (429, 503)."""
         account = bearer.account
         now = self._now()
@@ -90,7 +98,7 @@ class Gate:
             account.requests.take_back(1 if policy.rpm else 0, now, now)
             raise
         prompt = prompt_of(call) if spends(call, policy) else None
-        return call, self._permit(call, bearer, place, prompt), lines_after(policy, account, now)
+        return call, self._permit(call, bearer, policy, place, prompt, lease), lines_after(policy, account, now)
 
     def place(self, call: Call, bearer: Bearer, policy: Policy) -> Place:
         """A place among all calls for one that is not too much here; takes nothing else. Raises ApiError (429, 503)."""
@@ -100,11 +108,13 @@ class Gate:
             raise _too_many_requests(bearer, policy, now)
         return self._slots.admit(call)
 
-    def counted(self, call: Call, bearer: Bearer, policy: Policy, place: Place, prompt: int | None) -> Permit:
+    def counted(
+        self, call: Call, bearer: Bearer, policy: Policy, place: Place, prompt: int | None, lease: Timed | None = None
+    ) -> Permit:
         """The permit of a call that is let in already: now it counts here, too. `prompt` None: it spends no tokens."""
         if policy.rpm:
-            self.add_request(bearer)
-        return self._permit(call, bearer, place, prompt)
+            bearer.account.requests.add(1, self._now())
+        return self._permit(call, bearer, policy, place, prompt, lease)
 
     async def admit_outside(self, call: Call) -> tuple[Call, Permit, bytes]:
         """As `admit`, from a task of the event loop."""
@@ -115,14 +125,25 @@ class Gate:
         policy = bearer.policy
         if policy is None:
             return
-        check_allowed(bearer, policy, operation)
+        self.check_request(bearer, policy, operation)
         now = self._now()
         if policy.rpm and not bearer.account.requests.take(policy.rpm, now):
             raise _too_many_requests(bearer, policy, now)
+        if policy.budgets is not None:
+            self._treasurer.add_request(bearer, policy.budgets)
 
-    def add_request(self, bearer: Bearer) -> None:
+    def check_request(self, bearer: Bearer, policy: Policy, operation: str) -> None:
+        """May a request that is none of the lane's be made? Raises ApiError (403, 429)."""
+        if not policy.operations.allows(operation):
+            raise forbidden(bearer, operation)
+        if policy.budgets is not None:
+            self._treasurer.check(bearer, policy.budgets)
+
+    def add_request(self, bearer: Bearer, policy: Policy) -> None:
         """A request that is let in already counts here, too."""
         bearer.account.requests.add(1, self._now())
+        if policy.budgets is not None:
+            self._treasurer.add_request(bearer, policy.budgets)
 
     def _guarded(self, guards: tuple[Guard, ...], call: Call, policy: Policy | None) -> Call:
         if policy is not None and policy.restricts:
@@ -131,7 +152,9 @@ class Gate:
         return call
 
     def _check(self, bearer: Bearer, policy: Policy, now: float) -> None:
-        """Calls at once and tokens. Raises ApiError (429)."""
+        """Budgets, calls at once and tokens. Raises ApiError (429)."""
+        if policy.budgets is not None:
+            self._treasurer.check(bearer, policy.budgets)
         account = bearer.account
         if policy.concurrency and account.running >= policy.concurrency and not bearer.lent:
             raise too_many_calls(bearer, policy, limit_headers(policy, account, now))
@@ -139,7 +162,9 @@ class Gate:
             wait = _wait(account.tokens, policy.tpm, now)
             raise too_many_tokens(bearer, policy, wait, limit_headers(policy, account, now))
 
-    def _permit(self, call: Call, bearer: Bearer, place: Place, prompt: int | None) -> Permit:
+    def _permit(
+        self, call: Call, bearer: Bearer, policy: Policy, place: Place, prompt: int | None, lease: Timed | None
+    ) -> Permit:
         """With a place of the caller's, unless that of the call that lends to it will do."""
         account = bearer.account
         held: Place | Allowance = place
@@ -148,9 +173,15 @@ class Gate:
             if account.permit is None:
                 account.permit = Allowance(account, place)
             held = account.permit
-        return held if prompt is None else TokenAllowance(account, held, call, prompt, self._now)
+        permit: Permit = held if prompt is None else TokenAllowance(account, held, call, prompt, self._now)
+        if policy.budgets is None:
+            return permit
+        self._treasurer.add_request(bearer, policy.budgets)
+        return self._treasurer.open(bearer, policy.budgets, permit, lease)
 
-    def _admit_run(self, call: Call, bearer: Bearer, policy: Policy | None) -> tuple[Call, Permit, bytes]:
+    def _admit_run(
+        self, call: Call, bearer: Bearer, policy: Policy | None, lease: Timed | None
+    ) -> tuple[Call, Permit, bytes]:
         """The run of a job, which was counted and led when it was asked for: it holds no place of its caller's."""
         routed = call.request.head.routed
         if routed is not None:
@@ -159,21 +190,20 @@ class Gate:
             return call, self._slots.admit(call), b""
         for guard in WHEN_RUN:
             call = guard(call, policy, self._views)
+        if policy.budgets is not None:
+            self._treasurer.check(bearer, policy.budgets, request=False)
         place = self._slots.admit(call)
-        if not policy.tpm:
-            return call, place, b""
-        return call, TokenAllowance(bearer.account, place, call, prompt_of(call), self._now), b""
+        permit: Permit = place
+        if spends(call, policy):
+            permit = TokenAllowance(bearer.account, place, call, prompt_of(call), self._now)
+        if policy.budgets is not None:
+            permit = self._treasurer.open(bearer, policy.budgets, permit, lease)
+        return call, permit, b""
 
 
 def spends(call: Call, policy: Policy) -> bool:
     """Whether tokens are counted for it; of a call that is put off, its run spends them."""
-    return bool(policy.tpm) and call.job_after is None
-
-
-def check_allowed(bearer: Bearer, policy: Policy, operation: str) -> None:
-    """Raises ApiError (403)."""
-    if not policy.operations.allows(operation):
-        raise forbidden(bearer, operation)
+    return bool(policy.tpm or policy.budgets is not None) and call.job_after is None
 
 
 def _wait(window: Window, limit: int, now: float) -> float:

@@ -10,10 +10,11 @@ from typing import Final
 
 from nexus.contract.errors import OVERLOADED, ApiError
 from nexus.gateway.admit.allowance import prompt_of
-from nexus.gateway.admit.gate import Gate, Permit, check_allowed, spends
+from nexus.gateway.admit.gate import Gate, Permit, spends
 from nexus.gateway.admit.headers import headers_of, lines_of
 from nexus.gateway.admit.limits import too_many_calls, too_many_requests, too_many_tokens
 from nexus.gateway.admit.spent import Spent
+from nexus.gateway.admit.treasurer import Timed
 from nexus.gateway.shared.limits import Asking, SharedLimits
 from nexus.gateway.shared.link import Asked, AskedOutside
 from nexus.gateway.shared.ticket import Ticket
@@ -32,28 +33,28 @@ class Together:
         self._gate = gate
         self._shared = shared
 
-    async def admit(self, call: Call) -> tuple[Call, Permit, bytes]:
+    async def admit(self, call: Call, lease: Timed | None = None) -> tuple[Call, Permit, bytes]:
         """As `Gate.admit`, from the lane. Raises ApiError; 503 also where nobody is let in while Redis is away."""
-        return await self._admit(call, Asked)
+        return await self._admit(call, Asked, lease)
 
     async def admit_outside(self, call: Call) -> tuple[Call, Permit, bytes]:
         """The same from a task of the event loop."""
-        return await self._admit(call, AskedOutside)
+        return await self._admit(call, AskedOutside, None)
 
-    async def _admit(self, call: Call, ask: Callable[[], Asking]) -> tuple[Call, Permit, bytes]:
+    async def _admit(self, call: Call, ask: Callable[[], Asking], lease: Timed | None) -> tuple[Call, Permit, bytes]:
         bearer = call.request.head.bearer
         policy = bearer.policy
         if policy is None or not policy.counts:
-            return self._gate.admit(call)
+            return self._gate.admit(call, lease)
         if call.request.head.endpoint.job == "running":
-            return self._admit_run(call, bearer, policy)
+            return self._admit_run(call, bearer, policy, lease)
         call = self._gate.judge(call)
         ticket = self._shared.ticket(bearer.name, leased=bool(policy.concurrency) and not bearer.lent)
         if self._shared.up:
-            decided = await self._decide(call, bearer, policy, ticket, ask())
+            decided = await self._decide(call, bearer, policy, ticket, ask(), lease)
             if decided is not None:
                 return decided
-        return self._alone(call, bearer, policy, ticket)
+        return self._alone(call, bearer, policy, ticket, lease)
 
     async def count(self, bearer: Bearer, operation: str) -> None:
         """As `Gate.count`, from a task of the event loop."""
@@ -61,7 +62,7 @@ class Together:
         if policy is None or not policy.rpm:
             await self._gate.count(bearer, operation)
             return
-        check_allowed(bearer, policy, operation)
+        self._gate.check_request(bearer, policy, operation)
         requests_alone = replace(policy, tpm=0, concurrency=0)
         ticket = self._shared.ticket(bearer.name, leased=False)
         verdict = await self._shared.decide(ticket, requests_alone, 0, AskedOutside())
@@ -71,10 +72,10 @@ class Together:
             return
         if verdict.decision != LET_IN:
             raise _refusal(bearer, requests_alone, verdict)
-        self._gate.add_request(bearer)
+        self._gate.add_request(bearer, policy)
 
     async def _decide(
-        self, call: Call, bearer: Bearer, policy: Policy, ticket: Ticket, asking: Asking
+        self, call: Call, bearer: Bearer, policy: Policy, ticket: Ticket, asking: Asking, lease: Timed | None
     ) -> tuple[Call, Permit, bytes] | None:
         """What all gateways together say; None where Redis does not."""
         place = self._gate.place(call, bearer, policy)
@@ -89,23 +90,25 @@ class Together:
             return None
         if verdict.decision != LET_IN:
             raise _refusal(bearer, policy, verdict)
-        permit = self._gate.counted(call, bearer, policy, place, prompt)
+        permit = self._gate.counted(call, bearer, policy, place, prompt, lease)
         return call, self._both(permit, ticket, spending=prompt is not None), lines_of(policy, verdict)
 
-    def _alone(self, call: Call, bearer: Bearer, policy: Policy, ticket: Ticket) -> tuple[Call, Permit, bytes]:
+    def _alone(
+        self, call: Call, bearer: Bearer, policy: Policy, ticket: Ticket, lease: Timed | None
+    ) -> tuple[Call, Permit, bytes]:
         """Redis is away: what this gateway has let in decides, or nobody is let in."""
         try:
             self._refuse_without()
-            call, permit, lines = self._gate.let_in(call, bearer, policy)
+            call, permit, lines = self._gate.let_in(call, bearer, policy, lease)
         except BaseException:
             self._shared.end(ticket, 0)
             raise
         self._shared.hold(ticket)
         return call, self._both(permit, ticket, spending=spends(call, policy)), lines
 
-    def _admit_run(self, call: Call, bearer: Bearer, policy: Policy) -> tuple[Call, Permit, bytes]:
+    def _admit_run(self, call: Call, bearer: Bearer, policy: Policy, lease: Timed | None) -> tuple[Call, Permit, bytes]:
         """A job was counted when it was asked for; its run only spends tokens."""
-        call, permit, lines = self._gate.admit(call)
+        call, permit, lines = self._gate.admit(call, lease)
         if not policy.tpm:
             return call, permit, lines
         ticket = self._shared.ticket(bearer.name, leased=False)

@@ -20,6 +20,7 @@ from nexus.gateway.api.session import session_routes
 from nexus.gateway.api.status import status_routes
 from nexus.gateway.api.tokens import token_routes
 from nexus.gateway.api.union import union_card
+from nexus.gateway.api.usage import usage_routes
 from nexus.gateway.api.users import user_routes
 from nexus.gateway.api.videos import video_routes
 
@@ -39,6 +40,7 @@ def create_api(parts: ApiParts) -> FastAPI:
         video_routes,
         token_routes,
         audit_routes,
+        usage_routes,
         session_routes,
         oidc_routes,
         me_routes,

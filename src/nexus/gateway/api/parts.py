@@ -1,6 +1,6 @@
 """What the control plane needs of the rest of the gateway."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -19,6 +19,7 @@ from nexus.gateway.storage import Store
 from nexus.gateway.tokens import TokenBook
 from nexus.gateway.users.people import People
 from nexus.gateway.views import Views
+from nexus.policies.spending import Spendings
 from nexus.policies.token import Bearer
 
 
@@ -37,9 +38,10 @@ class ApiParts:
     header, or raises ApiError. `guard` knows who may ask at all, `gate` judges what is asked for, `counting` lets it in
     (the same gate, or that of several gateways), `views` are what callers may see of the registry. `instance` is this
     gateway's own instance id, `started` when it started in seconds since the epoch. `store` is where files are kept,
-    `tokens` knows those that are let in, `desk` who knows of jobs. `base_url` tells, from the Host header that a client
-    sent, how it reaches the gateway. `draining`: it is about to end. `pass_on` tells the other workers, if there are
-    any (`gateway.siblings`). `people` is None where there are no users.
+    `tokens` knows those that are let in, `spendings` what they use of their budgets, `desk` who knows of jobs.
+    `base_url` tells, from the Host header that a client sent, how it reaches the gateway. `draining`: it is about to
+    end. `pass_on` tells the other workers, if there are any (`gateway.siblings`). `people` is None where there are no
+    users.
     """
 
     registry: Registry
@@ -58,11 +60,12 @@ class ApiParts:
     started: float
     store: Store
     tokens: TokenBook
+    spendings: Spendings
     desk: Desk
     gate: Gate
     counting: Gate | Together
     views: Views
     base_url: Callable[[bytes], str]
     draining: Callable[[], bool]
-    pass_on: Callable[[bytes], Awaitable[object]]
+    pass_on: Callable[[bytes], Awaitable[Collection[bytes]]]
     people: People | None = None

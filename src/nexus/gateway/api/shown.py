@@ -24,6 +24,37 @@ class ShownToken(BaseModel):
     read_only: bool
 
 
+class Figure(BaseModel):
+    """What was used, and the most that may be; None: no bound."""
+
+    used: float
+    limit: int | None
+
+
+class UsedPeriod(BaseModel):
+    """A day or a month, in Unix seconds."""
+
+    starts_at: int
+    ends_at: int
+    requests: Figure
+    tokens: Figure
+    engine_seconds: Figure
+
+
+class ShownUsage(BaseModel):
+    """What a token has used of its budgets in the day and the month that it is in a time zone."""
+
+    timezone: str
+    day: UsedPeriod
+    month: UsedPeriod
+
+
+class TokenWithUsage(ShownToken):
+    """The same with what it has used; None: it has no budgets."""
+
+    usage: ShownUsage | None
+
+
 class MadeToken(ShownToken):
     """The same with the token itself, this once."""
 

@@ -15,13 +15,15 @@ from nexus.gateway.api.answers import json_answer, page_of
 from nexus.gateway.api.middleware import administrator
 from nexus.gateway.api.near import did_you_mean
 from nexus.gateway.api.parts import ApiParts
-from nexus.gateway.api.shown import GoneToken, MadeToken, ShownToken, TokenPage
+from nexus.gateway.api.shown import GoneToken, MadeToken, TokenPage, TokenWithUsage
+from nexus.gateway.api.usage import usage_of
 from nexus.gateway.config import CONFIG_FILE, Config
 from nexus.gateway.edge.auth import digest, new_token
 from nexus.gateway.shapes.policies import RESERVED
 from nexus.gateway.shapes.tokens import NewToken
 from nexus.gateway.storage import Opened
 from nexus.gateway.tokens import DEFAULT
+from nexus.policies.policy import Policy
 from nexus.policies.token import Token
 from nexus.store.rows import KeptToken
 
@@ -53,14 +55,16 @@ def _add_tellers(router: APIRouter, parts: ApiParts) -> None:
         begin = 0 if after is None else ids.index(after) + 1
         return json_answer(page_of(shown[begin : begin + limit], len(shown) > begin + limit))
 
-    @router.get(TOKENS + "/{token_id}", responses={200: {"model": ShownToken}})
+    @router.get(TOKENS + "/{token_id}", responses={200: {"model": TokenWithUsage}})
     async def get_token(request: Request, token_id: str) -> Response:
         administrator(request)
         config = parts.config()
         declared = _declared(config, token_id)
         if declared is not None:
-            return json_answer(_of_file(declared))
-        return json_answer(shown_of_database(await _find(await parts.store.opened(), token_id), config))
+            return json_answer({**_of_file(declared), "usage": _usage(parts, declared.name, declared.policy)})
+        found = await _find(await parts.store.opened(), token_id)
+        policy = parts.tokens.policy_of(found) if found.revoked_at is None else None
+        return json_answer({**shown_of_database(found, config), "usage": _usage(parts, found.name, policy)})
 
 
 def _add_makers(router: APIRouter, parts: ApiParts) -> None:
@@ -99,6 +103,10 @@ def _add_makers(router: APIRouter, parts: ApiParts) -> None:
             raise _unknown(token_id)
         await parts.tokens.look()
         return json_answer({"id": revoked.id, "object": "token", "name": revoked.name, "deleted": True})
+
+
+def _usage(parts: ApiParts, name: str, policy: Policy | None) -> dict[str, Any] | None:
+    return usage_of(parts.spendings, name, policy, time.time())
 
 
 def _make(wanted: NewToken, config: Config) -> tuple[KeptToken, str]:

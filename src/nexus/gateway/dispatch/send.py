@@ -2,8 +2,8 @@
 
 Laws: nobody else is asked once a byte of an answer has reached the client, but by `again`; what is asked next, and
 whether anyone is, the table of `retries.py` says; all attempts of a call are bounded by its plan, those of all calls
-by the budget; a connection from the pool that turns out to be closed costs nothing but a new one; whatever ends a
-call, its lease ends with it.
+by the budget; a connection from the pool that turns out to be closed costs nothing but a new one, and what must not be
+done twice is never sent on one; whatever ends a call, its lease ends with it.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from nexus.gateway.dispatch.budget import Budget
 from nexus.gateway.dispatch.hedge import LATEST, Bounded, Examined, Hedging
 from nexus.gateway.dispatch.lease import Lease, Loan
 from nexus.gateway.dispatch.message import body_for, head_for
-from nexus.gateway.dispatch.retries import Step, Trouble, kind_of, pause, step
+from nexus.gateway.dispatch.retries import Kind, Step, Trouble, kind_of, pause, step
 from nexus.gateway.dispatch.targets import first_target, next_target
 from nexus.gateway.dispatch.troubles import has_begun, is_fine, trouble_of, wants_more
 from nexus.gateway.drive import pause as wait
@@ -32,6 +32,8 @@ from nexus.gateway.values import Call, Client, LateError, Plan, Reply
 
 ReportRefused = Callable[[str, str], None]
 _REASON: Final = 300  # characters of a reason that go into the log
+_STALE: Final = 1.0  # seconds within which a connection is lost that was closed before the request reached anyone
+_SAFE: Final = ("GET", "HEAD")  # methods by which nothing is done
 
 
 def lend_nothing(_: str) -> Loan | None:
@@ -150,6 +152,7 @@ class Dispatcher:
             return None
         lease.drop()
         if seconds:
+            lease.pause()
             client.expect_within(seconds + plan.timeouts.connect, "recover")
             await wait(asyncio.get_running_loop(), seconds)
         return following
@@ -227,16 +230,18 @@ class Dispatcher:
             lease.loan = self._lend(call.request.head.token)
         lines = "" if lease.loan is None else lease.loan.lines
         head = head_for(call, target, pool.address, len(body), lease.until, lines)
-        connection = pool.take()
+        endpoint = call.request.head.endpoint
+        connection = pool.take() if kind_of(endpoint) is Kind.AGAIN or endpoint.method in _SAFE else None
         while True:
             if connection is None:
                 connection = await self._open(pool, plan, client)
             lease.connection = connection
             client.expect_within(plan.timeouts.first_byte, "begin to answer")
+            sent = time.monotonic()
             answer = connection.request(head, body)
             while not (answer.complete or answer.failure or has_begun(answer)):
                 await answer
-            if not answer.failure or answer.touched or not connection.reused:
+            if not answer.failure or answer.touched or not connection.reused or time.monotonic() - sent > _STALE:
                 return answer
             lease.drop()
             connection = None  # it was closed while it waited in the pool: the request never reached anyone

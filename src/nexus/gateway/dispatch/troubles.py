@@ -198,12 +198,12 @@ def retry_after(answer: Answer, wall: float) -> float | None:
             value = line.partition(b":")[2].strip().decode("latin-1")
             try:
                 return max(0.0, float(value)) if value[:1].isdecimal() else _until(value, wall)
-            except ValueError:
+            except (ValueError, OverflowError):
                 return None
     return None
 
 
 def _until(date: str, wall: float) -> float:
-    """Seconds until a date of HTTP. Raises ValueError."""
+    """Seconds until a date of HTTP. Raises ValueError, and OverflowError for numbers that no date has."""
     at = parsedate_to_datetime(date)
     return max(0.0, (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() - wall)

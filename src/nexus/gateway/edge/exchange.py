@@ -87,10 +87,10 @@ class Exchange(Drive):
 
     @property
     def is_everyday(self) -> bool:
-        """True if it was begun at once, on a connection of HTTP/1.1 that stays open, and is for a standard path."""
+        """True if it was begun at once, on a connection of HTTP/1.1 that stays open, for a standard path by a token."""
         usual = self.begun and self.refusal is None and not self.wants_continue
         usual = usual and self.keep_alive and not self.http10
-        return usual and self.head.endpoint.standard and self.head.bearer.role is None
+        return usual and self.head.endpoint.standard and self.head.bearer.role is None and not self.head.bearer.lent
 
     def refuse(self, error: ApiError) -> None:
         """Answer with `error` without telling the story, and record it."""

@@ -240,7 +240,7 @@ class RequestReader(HttpToolsProtocol):
             self.edge.guard.check(endpoint.path, self.client, headers, fields)
 
     def _caller(self, fields: dict[bytes, bytes], headers: Headers) -> Bearer:
-        """Who calls, looked up anew only where it says another key than before. Raises ApiError (401, 403)."""
+        """Who calls, looked up anew for another key than before and for a loan, which may be over. Raises ApiError."""
         authorization = fields.get(b"authorization")
         if authorization is None and b"cookie" in fields and self.edge.visitors is not None:
             visitor = self.edge.visitors.check_asking(fields)
@@ -248,7 +248,7 @@ class RequestReader(HttpToolsProtocol):
                 check_address(visitor, self.edge.guard.source(self.client, headers))
                 return visitor
         keys = self.edge.keyring.version
-        if self._bearer is None or authorization != self._authorization or keys != self._keys:
+        if self._bearer is None or self._bearer.lent or authorization != self._authorization or keys != self._keys:
             self._bearer = None
             self._keys = keys
             self._bearer = self.edge.keyring.check(authorization)

@@ -92,6 +92,7 @@ class Health:
     def tripped(self) -> Iterator[tuple[str, str, State]]:
         """All circuits that are not closed: instance, model (`*` for the whole instance) and state."""
         now = self.clock()
+        self._forget_the_untouched(now)
         for (url, model), circuit in self._circuits.items():
             state = circuit.state(now)
             if state is not State.CLOSED:
@@ -99,11 +100,15 @@ class Health:
 
     def _put(self, key: Key, circuit: Circuit, now: float) -> None:
         if key not in self._circuits:
-            for old in [one for one, at in self._touched.items() if now - at > _FORGOTTEN]:
-                self._forget(old)
+            self._forget_the_untouched(now)
         self._circuits[key] = circuit
         self._touched[key] = now
         self.troubled = True
+
+    def _forget_the_untouched(self, now: float) -> None:
+        """Those of instances that are gone; whoever is still there and fails is asked more often."""
+        for old in [one for one, at in self._touched.items() if now - at > _FORGOTTEN]:
+            self._forget(old)
 
     def _forget(self, key: Key) -> None:
         if self._circuits.pop(key, None) is not None:

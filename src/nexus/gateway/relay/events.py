@@ -49,8 +49,9 @@ class EventGate:
                 raise EventTooLargeError(f"an event is larger than {HELD_LIMIT} bytes")
         if data and self._checked and not is_plain(data):
             data = self._sound(data)
-        if data:
+        elif data:
             self._last = data
+        if data:
             self.events += data.count(b"\n\n")
             if b'"usage"' in data:
                 self._read_usage(data)
@@ -80,7 +81,7 @@ class EventGate:
         return failure_in(self._last)
 
     def _sound(self, data: bytes) -> bytes:
-        """The events of `data` before the first that may not pass."""
+        """The events of `data` before the first that may not pass. A comment behind the last one changes nothing."""
         end = 0
         for raw, payload in events_in(data):
             if payload and not is_plain(raw) and not is_done(payload):
@@ -95,6 +96,8 @@ class EventGate:
                 if self.fault:
                     self._held = b""
                     return data[:end]
+            if payload:
+                self._last = raw
             end += len(raw)
         return data
 

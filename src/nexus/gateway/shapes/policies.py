@@ -10,8 +10,10 @@ from nexus.gateway.admit.guards.parameters import LENGTHS
 from nexus.gateway.allowlist import Cidr
 from nexus.gateway.shapes.base import Count, Name, Shape
 from nexus.gateway.shapes.document import Keys
+from nexus.policies.budgets import Budget, Budgets
 from nexus.policies.globs import Globs
 from nexus.policies.parameters import Overrides, Parameters, Rules
+from nexus.policies.periods import zone_of
 from nexus.policies.policy import Policy
 from nexus.policies.token import Token
 from nexus.store.rows import BEARER_PREFIX
@@ -54,6 +56,11 @@ def _moment(value: object) -> object:
     return value if value.tzinfo else value.replace(tzinfo=datetime.UTC)
 
 
+def _zone(value: str) -> str:
+    zone_of(value)
+    return value
+
+
 PolicyName = Annotated[Name, StringConstraints(max_length=64)]
 _Globs = Annotated[list[Name], Field(min_length=1, max_length=1000)]
 _Force = Annotated[dict[Name, Any], AfterValidator(_force)]
@@ -74,6 +81,22 @@ class ParametersShape(RulesShape):
     models: dict[Name, RulesShape] = Field(default_factory=dict)
 
 
+class BudgetShape(Shape):
+    """See `policies.budgets.Budget`."""
+
+    requests: Count = 0
+    tokens: Count = 0
+    engine_seconds: Count = 0
+
+
+class BudgetsShape(Shape):
+    """See `policies.budgets.Budgets`."""
+
+    day: BudgetShape = BudgetShape()
+    month: BudgetShape = BudgetShape()
+    timezone: Annotated[Name, AfterValidator(_zone)] = "UTC"
+
+
 class PolicyShape(Shape):
     """See `policies.policy.Policy`."""
 
@@ -87,6 +110,7 @@ class PolicyShape(Shape):
     priority: Literal["interactive", "normal", "batch"] = "interactive"
     max_request_bytes: Count = 0
     parameters: ParametersShape = ParametersShape()
+    budgets: BudgetsShape = None  # type: ignore[assignment]  # None is what was not written, and nobody can write it
 
 
 class TokenShape(Shape):
@@ -100,6 +124,9 @@ class TokenShape(Shape):
 
 POLICY_KEYS: Final[Keys] = {
     ("policies", "*"): PolicyShape,
+    ("policies", "*", "budgets"): BudgetsShape,
+    ("policies", "*", "budgets", "day"): BudgetShape,
+    ("policies", "*", "budgets", "month"): BudgetShape,
     ("policies", "*", "parameters"): ParametersShape,
     ("policies", "*", "parameters", "models", "*"): RulesShape,
     ("tokens", "*"): TokenShape,
@@ -121,9 +148,20 @@ def policies_of(shapes: Mapping[str, PolicyShape]) -> dict[str, Policy]:
             _parameters(shape.parameters),
             Globs(shape.tools),
             shape.priority,
+            None if shape.budgets is None else _budgets(shape.budgets),
         )
         for name, shape in shapes.items()
     }
+
+
+def _budgets(shape: BudgetsShape) -> Budgets | None:
+    """None where they bound nothing."""
+    budgets = Budgets(_budget(shape.day), _budget(shape.month), shape.timezone, zone_of(shape.timezone))
+    return budgets if budgets.day != Budget() or budgets.month != Budget() else None
+
+
+def _budget(shape: BudgetShape) -> Budget:
+    return Budget(shape.requests, shape.tokens, shape.engine_seconds)
 
 
 def _parameters(shape: ParametersShape) -> Parameters:

@@ -10,14 +10,19 @@ from nexus.contract.errors import ApiError
 from nexus.contract.operations import BY_NAME
 from nexus.gateway.admit.gate import Gate
 from nexus.gateway.admit.slots import Slots
+from nexus.gateway.admit.treasurer import Treasurer
+from nexus.gateway.dispatch.lease import Lease
 from nexus.gateway.endpoints import standard
 from nexus.gateway.relay.result import Relayed
 from nexus.gateway.values import Call, Routed
+from nexus.gateway.views import Views
+from nexus.policies.budgets import Budget, Budgets
 from nexus.policies.globs import Globs
 from nexus.policies.parameters import Parameters, Rules
 from nexus.policies.policy import Policy
 from nexus.policies.routing.conditions import Named
 from nexus.policies.routing.rule import Deny, Rule, Use, Within
+from nexus.policies.spending import Meter, Spendings
 from nexus.policies.token import Bearer
 
 CallOf = Callable[..., Call]
@@ -206,3 +211,96 @@ def test_a_run_is_not_led_again_and_goes_where_its_call_was_led(gate: Gate, call
         led, permit, _ = gate.admit(replace(call, request=request))
         assert (led.model, led.routed) == ("other", routed)
         permit.release(Relayed())
+
+
+# --- budgets
+
+
+class Budgeted:
+    """A gate whose clocks the test moves, and what it has counted for ada today."""
+
+    def __init__(self, slots: Slots, views: Views, clock: Any) -> None:
+        self._spendings = Spendings()
+        self._clock = clock
+        self.gate = Gate(slots, views, clock, treasurer=Treasurer(self._spendings, clock))
+
+    @property
+    def day(self) -> Meter:
+        return self._spendings.of("ada", self._clock.now, Budgets().zone).day
+
+
+@pytest.fixture
+def budgeted(slots: Slots, views: Views, clock: Any) -> Budgeted:
+    return Budgeted(slots, views, clock)
+
+
+def with_budget(*figures: int, **policy: Any) -> Bearer:
+    return Bearer("ada", Policy("p", budgets=Budgets(Budget(*figures)), **policy))
+
+
+def test_a_call_counts_when_it_is_let_in_and_what_it_used_when_it_ends(budgeted: Budgeted, call_of: CallOf) -> None:
+    ada, lease = with_budget(9, 100, 9), Lease()
+    _, permit, lines = budgeted.gate.admit(call_of(ada, body=b"{}".ljust(80)), lease)
+    assert (budgeted.day.requests, budgeted.day.tokens, lines) == (1, 0, b"")
+    assert lease.stopwatch is not None
+    permit.release(Relayed(200, bytes_out=40))
+    assert budgeted.day.tokens == 30  # estimated, where the engine tells of none
+    assert ada.account.running == 0
+
+
+def test_who_has_none_is_not_measured(budgeted: Budgeted, call_of: CallOf) -> None:
+    for who in (Bearer("ada"), Bearer("ada", Policy("p", rpm=9))):
+        lease = Lease()
+        budgeted.gate.admit(call_of(who), lease)[1].release(Relayed(200))
+        assert lease.stopwatch is None
+    assert budgeted.day.requests == 0
+
+
+def test_whoever_is_refused_for_whatever_reason_has_used_nothing(
+    budgeted: Budgeted, call_of: CallOf, slots: Slots
+) -> None:
+    ada = with_budget(1, rpm=5, concurrency=5)
+    _, permit, _ = budgeted.gate.admit(call_of(ada))
+    error = refused(lambda: budgeted.gate.admit(call_of(ada)))
+    assert (error.status, error.code) == (429, "budget_exceeded")
+    assert (budgeted.day.requests, ada.account.requests.count(1000.0), ada.account.running) == (1, 1, 1)
+    permit.release(Relayed())
+    for policy in ({"rpm": 1}, {"concurrency": 1}, {"operations": Globs([])}):
+        other = Bearer("ada", Policy("p", budgets=Budgets(Budget(9)), **policy))
+        other.account.running = 1
+        other.account.requests.take(9, 1000.0)
+        refused(lambda other=other: budgeted.gate.admit(call_of(other)))
+    full = [slots.admit(call_of(ada)) for _ in range(3)]
+    assert refused(lambda: budgeted.gate.admit(call_of(with_budget(9)))).status == 503
+    assert (budgeted.day.requests, len(full)) == (1, 3)
+
+
+def test_a_job_is_a_request_when_asked_for_and_its_run_spends_the_rest(budgeted: Budgeted, call_of: CallOf) -> None:
+    ada = with_budget(1, 50, 0)
+    _, permit, _ = budgeted.gate.admit(replace(call_of(ada), job_after=0.0))
+    permit.release(Relayed(202, bytes_out=400))
+    assert (budgeted.day.requests, budgeted.day.tokens) == (1, 0)
+    lease = Lease()
+    _, permit, _ = budgeted.gate.admit(call_of(ada, at=RUN), lease)
+    assert lease.stopwatch is not None
+    permit.release(Relayed(200, bytes_out=400))
+    assert budgeted.day.requests == 1
+    assert budgeted.day.tokens >= 100
+    assert "50 tokens" in refused(lambda: budgeted.gate.admit(call_of(ada, at=RUN))).message
+
+
+def test_a_loan_spends_what_its_lender_has(budgeted: Budgeted, call_of: CallOf) -> None:
+    ada = with_budget(2)
+    budgeted.gate.admit(call_of(ada))
+    budgeted.gate.admit(call_of(replace(ada, lent=True)))
+    for who in (ada, replace(ada, lent=True)):
+        assert refused(lambda who=who: budgeted.gate.admit(call_of(who))).code == "budget_exceeded"
+
+
+async def test_what_is_none_of_the_lanes_counts_as_a_request_of_the_budget(budgeted: Budgeted) -> None:
+    ada = with_budget(1, rpm=1)
+    await budgeted.gate.count(ada, "files")
+    with pytest.raises(ApiError) as caught:
+        await budgeted.gate.count(ada, "files")
+    assert caught.value.code == "budget_exceeded"
+    assert (budgeted.day.requests, ada.account.requests.count(1000.0)) == (1, 1)

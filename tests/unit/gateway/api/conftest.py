@@ -37,6 +37,7 @@ from nexus.gateway.upstream.upstreams import Upstreams
 from nexus.gateway.users.composition import create_people, create_visitors
 from nexus.gateway.views import Views
 from nexus.jobs.rules import JobRules
+from nexus.policies.spending import Spendings
 from nexus.policies.token import Token
 from tests.servers.turns import make_turns
 
@@ -136,6 +137,7 @@ async def start_gateway(environment: pytest.MonkeyPatch, upstreams: Upstreams) -
             started=1700000000.5,
             store=store,
             tokens=book,
+            spendings=Spendings(),
             desk=Desk(store, Places(views.of, JobRules, time.time), Bell(), lambda _: None),
             gate=gate,
             counting=gate,

@@ -66,7 +66,7 @@ async def test_a_token_is_shown_once_and_let_in_at_once(gateway: Gateway) -> Non
     assert await works(gateway, token)
     for path in (f"{PATH}/ci", f"{PATH}/{made['id']}"):
         shown = await gateway.client.get(path)
-        assert shown.json() == made
+        assert shown.json() == {**made, "usage": None}
     listed = await gateway.client.get(PATH)
     assert listed.json()["data"] == [made]
     for secret in (token, digest(token).hex()):
@@ -138,7 +138,7 @@ async def test_what_the_file_declares_is_shown_and_not_changed(gateway: Gateway)
     assert (shown["name"], shown["policy"], shown["source"]) == ("file/one", "kids", "nexus.yaml")
     assert (shown["read_only"], shown["expires_at"], shown["state"]) == (True, 3_000_000_000, "active")
     path = f"{PATH}/{shown['id']}"
-    assert (await gateway.client.get(path)).json() == shown
+    assert (await gateway.client.get(path)).json() == {**shown, "usage": None}
     for verb, ending in (("DELETE", ""), ("POST", "/rotate")):
         assert told(await gateway.client.request(verb, path + ending)) == (403, None, "read_only")
     assert await works(gateway, "sk-file")

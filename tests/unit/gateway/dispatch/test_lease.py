@@ -1,4 +1,4 @@
-"""What a lease tells of the answer that it lets go of."""
+"""What a lease tells of the answer that it lets go of, and for how long it held an instance."""
 
 import pytest
 
@@ -7,6 +7,7 @@ from nexus.gateway.health.circuit import Failure
 from nexus.gateway.health.health import Health
 from nexus.gateway.upstream.connection import Answer, Connection
 from nexus.gateway.upstream.upstreams import Upstreams
+from nexus.policies.stopwatch import Stopwatch
 from tests.servers.calls import make_target
 
 
@@ -51,3 +52,33 @@ async def test_it_remembers_who_was_tried(upstreams: Upstreams) -> None:
         lease.take(target, upstreams.pool(target.instance))
     assert (lease.target, lease.tried, lease.attempts) == (second, (first, second), 3)
     assert (upstreams.in_flight("http://a"), upstreams.in_flight("http://b")) == (0, 1)
+
+
+async def test_what_is_measured_is_how_long_an_instance_is_held(upstreams: Upstreams) -> None:
+    now = 10.0
+    lease = Lease()
+    lease.stopwatch = Stopwatch(lambda: now)
+    pool = upstreams.pool(make_target("http://127.0.0.1:9").instance)
+    for held, wait in ((2.0, 5.0), (0.5, 0.0)):  # an attempt, a wait between two, and another
+        lease.take(make_target(), pool)
+        now += held
+        lease.pause()
+        now += wait
+    lease.take(make_target(), pool)
+    now += 0.25
+    lease.take(make_target(), pool)  # the next one at once
+    now += 0.25
+    lease.release()
+    now += 7
+    lease.release()
+    assert (lease.stopwatch.seconds, pool.in_flight) == (3.0, 0)
+
+
+async def test_without_a_stopwatch_nothing_is_measured(upstreams: Upstreams) -> None:
+    lease = Lease()
+    pool = upstreams.pool(make_target("http://127.0.0.1:9").instance)
+    lease.take(make_target(), pool)
+    lease.pause()
+    assert (lease.stopwatch, pool.in_flight) == (None, 1)
+    lease.release()
+    assert pool.in_flight == 0

@@ -1,18 +1,23 @@
 """Calls reach the first target that answers them, over real connections; what is lost on the way is told apart."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 
 import pytest
 
 from nexus.contract.errors import ApiError
+from nexus.gateway.dispatch import send as module
 from nexus.gateway.dispatch.lease import Lease
+from nexus.gateway.dispatch.retries import pause
 from nexus.gateway.dispatch.send import Dispatcher
+from nexus.gateway.dispatch.troubles import Trouble
 from nexus.gateway.health.circuit import Failure
 from nexus.gateway.health.health import Health
 from nexus.gateway.registry.snapshot import Target
 from nexus.gateway.upstream.upstreams import Upstreams
 from nexus.gateway.values import Call, ClientGoneError, Plan, Reply, Retries, Timeouts
+from nexus.policies.stopwatch import Stopwatch
 from tests.servers.caller import Caller
 from tests.servers.calls import BODY, endpoint, make_call, make_instance, make_target
 from tests.servers.cards import model
@@ -243,6 +248,30 @@ async def test_a_pooled_connection_that_closes_under_a_request_costs_a_new_one_o
     side.answer(b"fresh")
     reply = await sending.reply()
     assert (reply.answer.take(), reply.attempts) == (b"fresh", 1)
+
+
+async def test_what_must_not_be_made_twice_never_goes_out_on_a_connection_that_may_be_closed(
+    send: Send, peer: Peer
+) -> None:
+    await pooled(send, peer)
+    sending = send(peer.url, peer.url, call=make_call(at=endpoint("images.generations")))
+    fresh = await peer.accept()
+    await fresh.request()
+    fresh.close()
+    assert (await sending.error()).status == 502
+    assert sending.lease.attempts == 1
+
+
+async def test_a_pooled_connection_that_is_lost_after_a_while_is_an_attempt_that_failed(
+    send: Send, peer: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stale = await pooled(send, peer)
+    monkeypatch.setattr(module, "_STALE", 0.0)
+    sending = send(peer.url, attempts=1)
+    await stale.request()
+    stale.close()
+    error = await sending.error()
+    assert (error.status, error.message) == (502, "svc: the service closed the connection.")
 
 
 async def test_a_fresh_connection_that_closes_is_not_tried_for_ever(send: Send, peer: Peer) -> None:
@@ -481,6 +510,25 @@ async def test_an_only_instance_is_asked_again_after_a_moment(send: Send, peer: 
     await side.request()
     side.answer(b'{"a":1}', JSON)
     assert (await sending.reply()).attempts == 2
+
+
+async def test_the_wait_before_it_is_asked_again_holds_no_instance(
+    send: Send, peer: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ticks: list[float] = []
+
+    def tick() -> float:
+        ticks.append(time.monotonic())
+        return ticks[-1]
+
+    monkeypatch.setattr(Lease, "stopwatch", Stopwatch(tick))
+    sending = send(peer.url)
+    side = await served(peer, b"", status=503)
+    await side.request()
+    side.answer(b'{"a":1}', JSON)
+    await sending.reply()
+    _, stopped, begun_again = ticks
+    assert begun_again - stopped >= 0.9 * pause(Trouble(Failure.REFUSED, ""), 1, 0.0)  # type: ignore[operator]
 
 
 async def test_the_last_answer_is_passed_on_as_it_is(send: Send, peer: Peer) -> None:

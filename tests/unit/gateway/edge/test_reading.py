@@ -9,7 +9,10 @@ import pytest
 
 from nexus.gateway.drive import Signal
 from nexus.gateway.edge import reading
+from nexus.gateway.edge.auth import Keyring, digest
+from nexus.gateway.edge.shared_loans import SECONDS, SharedLoans
 from nexus.gateway.values import Client, Request
+from nexus.policies.token import Token
 from tests.servers.raw import request as make
 
 CHAT = "/v1/chat/completions"
@@ -94,6 +97,23 @@ async def test_a_key_that_was_taken_back_is_let_in_no_more_on_an_open_connection
     answer = await connection.answer()
     assert (answer.status, answer.error["code"]) == (401, "invalid_api_key")
     assert len(served.told) == 4
+
+
+@pytest.mark.parametrize("same_head", [True, False], ids=["the same head", "another head"])
+async def test_a_loan_that_has_ended_by_itself_is_let_in_no_more_on_an_open_connection(
+    serve: Serve, same_head: bool
+) -> None:
+    clock = [1000.0]
+    served = await serve(later)
+    served.edge.keyring = Keyring([Token(digest("sk-ada"), "ada")], loans=SharedLoans("secret", lambda: clock[0]))
+    request = with_key(b"Bearer " + served.edge.keyring.lend("ada").encode())
+    connection = await served.connect()
+    for _ in range(3):
+        connection.send(request)
+        assert (await connection.answer()).status == 200
+    clock[0] += SECONDS
+    connection.send(request if same_head else request.replace(b"host: x\r\n", b"host: x\r\nx-more: 1\r\n"))
+    assert (await connection.answer()).status == 401
 
 
 async def test_what_a_client_prefers_and_whom_it_asks_is_told_to_the_story(serve: Serve) -> None:

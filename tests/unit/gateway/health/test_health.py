@@ -106,3 +106,11 @@ def test_the_circuits_of_those_that_are_gone_are_forgotten(health: Health, clock
     clock.now += 601
     health.failed(A, Failure.REFUSED)
     assert len(list(health.tripped())) == 1
+
+
+def test_metrics_tell_of_nobody_who_is_gone_for_long(health: Health, clock: Clock) -> None:
+    health.failed(make_target("http://gone.test"), Failure.REFUSED)
+    assert [url for url, _, _ in health.tripped()] == ["http://gone.test"]
+    clock.now += 601
+    assert list(health.tripped()) == []
+    assert not health.troubled

@@ -170,6 +170,19 @@ async def test_a_place_whose_caller_left_goes_to_the_next(lane: Lane, peer: Peer
     assert lane.is_idle()
 
 
+async def test_who_is_asked_again_by_the_same_call_has_no_place_for_another_meanwhile(lane: Lane, peer: Peer) -> None:
+    first, second = lane.begin("a"), lane.begin("b")
+    side = await peer.accept()
+    assert await name_at(side) == "a"
+    side.answer(status=500)
+    assert await name_at(side) == "a"
+    assert (lane.turns.waiting, lane.upstreams.in_flight(peer.url)) == (1, 1)
+    await served(side, first)
+    assert await name_at(side) == "b"
+    await served(side, second)
+    assert lane.is_idle()
+
+
 async def test_who_waits_too_long_is_told_to_come_again(
     lane: Lane, peer: Peer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -386,6 +399,21 @@ class TestCold:
         assert caller.told_to_wait == ["waiting", "loading m"]
         assert await name_at(await peer.accept()) == "1"
         caller.leave()
+
+
+async def test_the_whole_time_of_a_call_runs_while_it_waits(
+    lane: Lane, peer: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "perf_counter", iter((0.0, 100.0)).__next__)
+    first = lane.begin("1")
+    side = await peer.accept()
+    await side.request()
+    caller, lease = Caller(), Lease()
+    caller.start(lane.inference.serve(make_request(bearer=Bearer("ada")), caller, lease))
+    await served(side, first)
+    await side.request()
+    assert lease.until == pytest.approx(time.time() + Timeouts().total - 100, abs=5)
+    await served(side, caller)
 
 
 async def test_the_time_that_a_client_gives_runs_while_its_call_waits(lane: Lane, peer: Peer) -> None:

@@ -70,6 +70,14 @@ def test_a_stream_is_done_when_its_last_event_says_so(pieces: list[bytes], done:
     assert gate.done is done
 
 
+@pytest.mark.parametrize("pieces", [[b"data: [DONE]\n\n: bye\n\n"], [b"data: [DONE]\n\n", b": bye\n\n"]])
+def test_a_comment_after_the_end_changes_nothing(pieces: list[bytes]) -> None:
+    gate = EventGate(checked=True)
+    assert b"".join(map(gate.pass_on, pieces)) == b"data: [DONE]\n\n: bye\n\n"
+    assert gate.done
+    assert not gate.fault
+
+
 @pytest.mark.parametrize("held", [b"data: [DONE]", b"data: [DONE]\n", b"data: [DONE]\r\n"])
 def test_a_closing_marker_without_its_empty_line_is_made_whole(held: bytes) -> None:
     gate, out = passed(b"data: 1\n\n" + held)

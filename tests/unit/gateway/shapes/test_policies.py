@@ -4,11 +4,13 @@ import hashlib
 import re
 from datetime import UTC, datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from nexus.gateway.config import parse_config
 from nexus.gateway.shapes.document import ConfigError
+from nexus.policies.budgets import Budget, Budgets
 from nexus.policies.globs import Globs
 from nexus.policies.networks import parse_network
 from nexus.policies.parameters import Overrides, Parameters, Rules
@@ -90,6 +92,26 @@ def test_a_date_is_its_first_moment_and_without_a_zone_it_is_utc(written: str, m
     assert (tokens[0].expires, tokens[0].policy) == (None, Policy("default"))
 
 
+@pytest.mark.parametrize(
+    ("written", "budgets"),
+    [
+        (
+            "{day: {requests: 500, tokens: 200000, engine_seconds: 600}, month: {tokens: 3000000}}",
+            Budgets(Budget(500, 200_000, 600), Budget(tokens=3_000_000)),
+        ),
+        (
+            "{month: {engine_seconds: 5}, timezone: Europe/Berlin}",
+            Budgets(month=Budget(engine_seconds=5), timezone="Europe/Berlin", zone=ZoneInfo("Europe/Berlin")),
+        ),
+        ("{day: {requests: 0}, timezone: UTC}", None),
+        ("{}", None),
+    ],
+)
+def test_budgets(written: str, budgets: Budgets | None) -> None:
+    (policy,) = parse_config(f"policies: {{p: {{budgets: {written}}}}}").policies.values()
+    assert policy == Policy("p", budgets=budgets)
+
+
 COUNTS = ("rpm", "tpm", "concurrency", "max_request_bytes")
 WRONG_COUNTS = ("-1", "1.5", "'5'", "true", "null", "many", "[1]")
 
@@ -104,6 +126,26 @@ WRONG_COUNTS = ("-1", "1.5", "'5'", "true", "null", "many", "[1]")
             for key in ("models", "operations")
             for value in ("'*'", "[]", "[5]", "['']", "['a b']", "null", "{a: b}")
         ],
+        *[
+            (f"{{budgets: {{{period}: {{{figure}: {value}}}}}}}", f"budgets.{period}.{figure}: ")
+            for period in ("day", "month")
+            for figure in ("requests", "tokens", "engine_seconds")
+            for value in WRONG_COUNTS
+        ],
+        *[
+            (f"{{budgets: {{{period}: {value}}}}}", f"budgets.{period}: ")
+            for period in ("day", "month")
+            for value in ("5", "null", "[5]")
+        ],
+        *[
+            (f"{{budgets: {{timezone: {value}}}}}", "budgets.timezone: ")
+            for value in ("5", "null", "''", "[UTC]", "Europe", "Europe/Nowhere", "../localtime", "'a b'")
+        ],
+        ("{budgets: 5}", "budgets: it should be a valid dictionary"),
+        ("{budgets: null}", "budgets: it should be a valid dictionary"),
+        ("{budgets: {week: {}}}", "budgets.week: there is no such key among day, month, timezone"),
+        ("{budgets: {day: {request: 5}}}", "budgets.day.request: there is no such key; did you mean requests?"),
+        ("{budgets: {timezone: Europe/Nowhere}}", "there is no time zone 'Europe/Nowhere' on this machine"),
         ("{rmp: 5}", "rmp: there is no such key; did you mean rpm?"),
         ("{zzz: 5}", "zzz: there is no such key among rpm, tpm, "),
         ("5", " it should be a valid dictionary"),
