@@ -135,6 +135,7 @@ def compose(given: Given) -> Gateway:
         services.health.tripped,
         services.turns.counts,
         None if shared is None else lambda: shared.up,
+        lambda: path.dispatcher.hedged,
     )
     recorder = Recorder(metrics, given.lines, callers.used)
     path = _path(given, services, callers, bounds, recorder)

@@ -14,6 +14,7 @@ from nexus.gateway.allowlist import AllowlistShape, read_rules
 from nexus.gateway.log import Log
 from nexus.gateway.shapes.base import Name, Shape
 from nexus.gateway.shapes.document import ConfigError, Keys, mistake, read_document, told
+from nexus.gateway.shapes.hedging import HEDGING_KEYS, HedgingShape
 from nexus.gateway.shapes.policies import (
     POLICY_KEYS,
     PolicyName,
@@ -117,6 +118,7 @@ class _File(Shape):
     aliases: dict[Name, Name] = Field(default_factory=dict)
     fallbacks: FallbacksShape = Field(default_factory=dict)
     retries: RetriesShape = RetriesShape()
+    hedging: HedgingShape = HedgingShape()
     timeouts: AllTimes = AllTimes()
     queue: QueueShape = QueueShape()
     jobs: Jobs = Jobs()
@@ -127,7 +129,15 @@ class _File(Shape):
     stream_recovery: Literal["resume", "error"] = "resume"
 
 
-_KEYS: Final[Keys] = {(): _File, **RETRIES_KEYS, **QUEUE_KEYS, **TIMES_KEYS, **POLICY_KEYS, **ROUTE_KEYS}
+_KEYS: Final[Keys] = {
+    (): _File,
+    **RETRIES_KEYS,
+    **HEDGING_KEYS,
+    **QUEUE_KEYS,
+    **TIMES_KEYS,
+    **POLICY_KEYS,
+    **ROUTE_KEYS,
+}
 
 
 def parse_config(text: str) -> Config:
@@ -143,7 +153,8 @@ def parse_config(text: str) -> Config:
         tokens = tokens_of(file.tokens, policies)
         aliases = _resolved(file.aliases)
         fallbacks = fallbacks_of(file.fallbacks, aliases)
-        rules = Rules(Retries(**file.retries.model_dump()), fallbacks, file.stream_recovery == "resume")
+        retries, resumes = Retries(**file.retries.model_dump()), file.stream_recovery == "resume"
+        rules = Rules(retries, fallbacks, resumes, file.hedging.by_operation)
     except ValidationError as error:
         raise told(error, text, _KEYS) from error
     except TokenMistakeError as error:

@@ -66,6 +66,18 @@ class Drive:
             self._signal.waiting = None
         self.resume(error)
 
+    def end(self) -> None:
+        """End the coroutine where it waits, and tell nobody: its `finally` blocks run before this returns.
+
+        Not while it is running.
+        """
+        coroutine, signal = self._coroutine, self._signal
+        self._coroutine = self._signal = None
+        if signal is not None:
+            signal.waiting = None
+        if coroutine is not None:
+            coroutine.close()
+
     def resume(self, error: BaseException | None = None) -> None:
         """Go on after the signal that the coroutine waited for, or with `error` raised there."""
         coroutine = self._coroutine

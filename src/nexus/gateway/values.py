@@ -150,28 +150,40 @@ class Retries(msgspec.Struct, frozen=True):
     budget_ratio: float = 0.2
 
 
+class Hedge(msgspec.Struct, frozen=True):
+    """When a call that is not answered yet is sent to another instance as well.
+
+    After so many `seconds`; where they are 0, once it takes longer than this `share` of such calls took lately.
+    """
+
+    seconds: float = 0.0
+    share: float = 0.0
+
+
 class Rules(msgspec.Struct, frozen=True):
     """What nexus.yaml says about calls that fail. `fallbacks`: other models, by any name that a caller may use.
 
-    `resumes`: a stream that breaks off goes on elsewhere, if it can.
+    `resumes`: a stream that breaks off goes on elsewhere, if it can. `hedging`: operations whose calls are hedged.
     """
 
     retries: Retries = Retries()
     fallbacks: Mapping[str, tuple[str, ...]] = {}
     resumes: bool = True
+    hedging: Mapping[str, Hedge] = {}
 
 
 class Plan(msgspec.Struct, frozen=True):
     """The targets to try, best first, how long they may take and how often they may be tried. Never empty.
 
     All that are ready are there: instances of the model asked for, then those of its fallbacks; those whose circuits
-    are open come last. The first `alike` of them do the same model.
+    are open come last. The first `alike` of them do the same model. `hedge`: when two of these are asked at once.
     """
 
     targets: tuple[Target, ...]
     timeouts: Timeouts
     retries: Retries = Retries()
     alike: int = 1
+    hedge: Hedge | None = None
 
 
 class Reply(msgspec.Struct, frozen=True):

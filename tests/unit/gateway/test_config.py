@@ -91,8 +91,8 @@ def test_an_empty_file_gives_the_defaults(text: str) -> None:
         ("ip_allowlst: {}", "ip_allowlst: there is no such key; did you mean ip_allowlist?"),
         (
             "zzz: 1",
-            "zzz: there is no such key among aliases, fallbacks, retries, timeouts, queue, jobs, policies, tokens, "
-            "routes",
+            "zzz: there is no such key among aliases, fallbacks, retries, hedging, timeouts, queue, jobs, policies, "
+            "tokens, routes",
         ),
         ("5: 1", "5: "),
         ("- a", "it should be a mapping"),

@@ -95,6 +95,26 @@ def test_an_interruption_may_be_caught_and_the_signal_it_left_does_not_resume_it
     assert kept.escaped == []
 
 
+def test_an_end_runs_finally_and_tells_nobody() -> None:
+    signal, told = Signal(), []
+    kept = Kept()
+
+    async def story() -> None:
+        try:
+            await signal
+        finally:
+            told.append("finally")
+
+    kept.drive(story())
+    kept.end()
+    assert told == ["finally"]
+    signal.set()
+    kept.interrupt(HaltError())
+    kept.end()
+    assert told == ["finally"]
+    assert kept.escaped == []
+
+
 def test_an_interruption_while_it_runs_waits_for_the_next_wait() -> None:
     kept, signal, told = Kept(), Signal(), []
 

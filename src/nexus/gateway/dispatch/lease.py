@@ -73,6 +73,16 @@ class Lease:
         self._watched = answer
         self._health = health
 
+    def adopt(self, other: "Lease") -> None:
+        """Give back what is held, and hold what `other` does from now on: its attempt is the one that counts."""
+        self.release()
+        if self.target is not None:
+            self.tried = (*self.tried, self.target)
+        self.target = other.target
+        self.connection, other.connection = other.connection, None
+        self.loan, other.loan = other.loan, None
+        self._pool, other._pool = other._pool, None
+
     def drop(self) -> None:
         """Give up the connection: kept for the next call if its answer is whole, closed if it is not."""
         if self._watched is not None:

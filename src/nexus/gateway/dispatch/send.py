@@ -14,6 +14,7 @@ from typing import Final
 
 from nexus.contract.errors import NO_READY_SERVICE, UPSTREAM_ERROR, ApiError, kind_of_status
 from nexus.gateway.dispatch.budget import Budget
+from nexus.gateway.dispatch.hedge import LATEST, Bounded, Examined, Hedging
 from nexus.gateway.dispatch.lease import Lease, Loan
 from nexus.gateway.dispatch.message import body_for, head_for
 from nexus.gateway.dispatch.retries import Kind, Step, Trouble, kind_of, pause, step
@@ -31,7 +32,6 @@ from nexus.gateway.values import Call, Client, LateError, Plan, Reply
 
 ReportRefused = Callable[[str, str], None]
 _REASON: Final = 300  # characters of a reason that go into the log
-_LATEST: Final = 0.05  # seconds that are left to an attempt, or it is not made
 _STALE: Final = 1.0  # seconds within which a connection is lost that was closed before the request reached anyone
 _SAFE: Final = ("GET", "HEAD")  # methods by which nothing is done
 
@@ -49,7 +49,7 @@ class Dispatcher:
     """Sends calls; tells `report_refused` (base URL, reason) which instances take no connections, `health` how all do.
 
     `lend` gives, for a caller's name, what a service that asks the gateway itself may ask with. `draw` is chance,
-    between 0 and 1.
+    between 0 and 1. `hedged` counts second attempts: see `Hedging.counts`.
     """
 
     def __init__(
@@ -69,6 +69,8 @@ class Dispatcher:
         self._log = log
         self._draw = draw
         self._budget = Budget(time.monotonic)
+        self._hedging = Hedging(upstreams, self._health, self._budget, self._examined, self._gave_up)
+        self.hedged = self._hedging.counts
 
     async def send(self, call: Call, plan: Plan, client: Client, lease: Lease) -> Reply:
         """The answer, once the first byte of its body (or its end) is there. Raises ApiError (429, 502, 503, 504)."""
@@ -101,16 +103,19 @@ class Dispatcher:
             answer: Answer | None = None
             late: LateError | None = None
             try:
-                answer = await self._ask(call, plan, target, client, lease, pool)
-                trouble = None if is_fine(answer) else await self._examined(call, plan, answer, client)
-            except ConnectError as error:
-                self._report_refused(target.instance.url, str(error))
-                trouble = Trouble(Failure.REFUSED, str(error))
-            except LateError as error:
-                if error.final:
-                    raise
-                late = error
-                trouble = Trouble(Failure.LATE, error.message)
+                if plan.hedge is None or lease.attempts > 1:
+                    answer = await self._ask(call, plan, target, client, lease, pool)
+                    trouble = None if is_fine(answer) else await self._trouble_with(call, plan, answer, client)
+                else:
+                    answer, trouble = await self._hedging.answer(plan.hedge, call, plan, target, lease)
+                    target = lease.target or target  # the one whose answer it is
+            except (ConnectError, LateError) as error:
+                if isinstance(error, LateError):
+                    if error.final:
+                        raise
+                    late = error
+                target = lease.target or target
+                trouble = self._trouble_from(error, target)
             if trouble is None and answer is not None:
                 self._went_well(answer, target, lease)
                 return Reply(answer, target, lease.attempts)
@@ -142,7 +147,7 @@ class Dispatcher:
         seconds = pause(trouble, lease.attempts, self._draw()) if following is target else 0.0
         if following is None or seconds is None or not self._may_go_on(trouble, plan, lease, seconds):
             following = None
-        self._tell(trouble, call, lease, target, following)
+        self._tell(trouble, call, lease.attempts, target, following)
         if following is None:
             return None
         lease.drop()
@@ -154,7 +159,7 @@ class Dispatcher:
 
     def _may_go_on(self, trouble: Trouble, plan: Plan, lease: Lease, seconds: float) -> bool:
         """Whether a further attempt is within all bounds; what nobody was sent costs nothing of the budget."""
-        late = lease.until - time.time() < seconds + _LATEST
+        late = lease.until - time.time() < seconds + LATEST
         if late or lease.attempts >= plan.retries.max_attempts:
             return False
         return trouble.failure is Failure.REFUSED or self._budget.spend(plan.retries.budget_ratio)
@@ -171,7 +176,21 @@ class Dispatcher:
         else:
             self._health.ok(target)
 
-    def _tell(self, trouble: Trouble, call: Call, lease: Lease, target: Target, following: Target | None) -> None:
+    def _gave_up(
+        self, why: Trouble | ConnectError | LateError, call: Call, attempt: int, target: Target, other: Target
+    ) -> None:
+        """An attempt failed while another one, at `other`, goes on."""
+        trouble = why if isinstance(why, Trouble) else self._trouble_from(why, target)
+        self._note(trouble, target)
+        self._tell(trouble, call, attempt, target, other)
+
+    def _trouble_from(self, error: ConnectError | LateError, target: Target) -> Trouble:
+        if isinstance(error, LateError):
+            return Trouble(Failure.LATE, error.message)
+        self._report_refused(target.instance.url, str(error))
+        return Trouble(Failure.REFUSED, str(error))
+
+    def _tell(self, trouble: Trouble, call: Call, attempt: int, target: Target, following: Target | None) -> None:
         """One line for an attempt that failed, unless the client hears of it as it is."""
         if following is None and trouble.status and trouble.status < 500:
             return
@@ -183,14 +202,19 @@ class Dispatcher:
             model=model,
             service=service,
             instance=instance,
-            attempt=lease.attempts,
+            attempt=attempt,
             failure=trouble.failure.value,
             answered=trouble.status,
             reason=trouble.message[:_REASON],
             next=following.instance.label if following else "",
         )
 
-    async def _examined(self, call: Call, plan: Plan, answer: Answer, client: Client) -> Trouble | None:
+    async def _examined(self, call: Call, plan: Plan, target: Target, client: Bounded, lease: Lease) -> Examined:
+        """One attempt of two: its answer, and what is wrong with it. Raises ConnectError and LateError."""
+        answer = await self._ask(call, plan, target, client, lease, self._upstreams.pool(target.instance))
+        return answer, None if is_fine(answer) else await self._trouble_with(call, plan, answer, client)
+
+    async def _trouble_with(self, call: Call, plan: Plan, answer: Answer, client: Bounded) -> Trouble | None:
         """What is wrong with an answer, once enough of it has come to tell. Raises LateError."""
         endpoint = call.request.head.endpoint
         kind = kind_of(endpoint)
@@ -199,7 +223,7 @@ class Dispatcher:
             await answer
         return trouble_of(answer, endpoint.operation, kind, time.time())
 
-    async def _ask(self, call: Call, plan: Plan, target: Target, client: Client, lease: Lease, pool: Pool) -> Answer:
+    async def _ask(self, call: Call, plan: Plan, target: Target, client: Bounded, lease: Lease, pool: Pool) -> Answer:
         """Send the call to one target and wait for the first byte. Raises ConnectError and LateError."""
         body = body_for(call, target)
         if target.instance.asks:
@@ -222,7 +246,7 @@ class Dispatcher:
             lease.drop()
             connection = None  # it was closed while it waited in the pool: the request never reached anyone
 
-    async def _open(self, pool: Pool, plan: Plan, client: Client) -> Connection:
+    async def _open(self, pool: Pool, plan: Plan, client: Bounded) -> Connection:
         client.expect_within(plan.timeouts.connect, "accept the connection")
         try:
             return await pool.open()

@@ -1,8 +1,10 @@
 """Which target of a plan comes next. Pure."""
 
+from collections.abc import Callable
+
 from nexus.gateway.dispatch.lease import Lease
 from nexus.gateway.dispatch.retries import Step
-from nexus.gateway.registry.snapshot import Target
+from nexus.gateway.registry.snapshot import State, Target
 from nexus.gateway.values import Plan
 
 
@@ -23,6 +25,24 @@ def next_target(plan: Plan, lease: Lease, step: Step) -> Target | None:
         if step is not Step.LARGER or (last is not None and context_of(target) > context_of(last)):
             return target
     return last if step is Step.ANY else None
+
+
+def other_target(
+    plan: Plan, first: Target, in_flight: Callable[[str], int], is_well: Callable[[Target], bool]
+) -> Target | None:
+    """Another instance of the same model that can take a call at once and is well; None: there is none.
+
+    `in_flight` are the calls that run at the instance with a URL.
+    """
+    for target in plan.targets[: plan.alike]:
+        instance = target.instance
+        if instance.url == first.instance.url or target.model != first.model:
+            continue
+        if instance.state is not State.READY or target.is_cold or in_flight(instance.url) >= instance.room:
+            continue
+        if is_well(target):
+            return target
+    return None
 
 
 def context_of(target: Target) -> int:

@@ -9,7 +9,7 @@ from nexus.gateway.plan.balance import InFlight, balanced, favoured
 from nexus.gateway.plan.refusal import refusal
 from nexus.gateway.registry.snapshot import Route, Snapshot, Target
 from nexus.gateway.routes import bounded, route_for, route_of
-from nexus.gateway.values import Call, Plan, Rules, Timeouts
+from nexus.gateway.values import Call, Hedge, Plan, Rules, Timeouts
 
 Targets = tuple[Target, ...]
 _NO_RULES: Final = Rules()
@@ -46,7 +46,16 @@ def plan(
     prefix = prefix_of(call) if len(groups[0]) > 1 else None
     ordered = [_ordered(group, prefix, in_flight, turn, now) for group in groups]
     targets = ordered[0] if len(ordered) == 1 else sum(ordered, ())
-    return Plan(targets + blocked, timeouts, rules.retries, len(ordered[0]))
+    hedge = _hedge(call, rules) if rules.hedging and len(ordered[0]) > 1 else None
+    return Plan(targets + blocked, timeouts, rules.retries, len(ordered[0]), hedge)
+
+
+def _hedge(call: Call, rules: Rules) -> Hedge | None:
+    """How the call is hedged; None for streams, for runs of jobs and for what a service is asked itself."""
+    endpoint = call.request.head.endpoint
+    if call.stream or endpoint.itself or call.request.job is not None:
+        return None
+    return rules.hedging.get(endpoint.operation)
 
 
 def _ordered(group: Targets, prefix: int | None, in_flight: InFlight, turn: int, now: float) -> Targets:

@@ -13,7 +13,7 @@ from nexus.gateway.plan.targets import plan
 from nexus.gateway.registry.index import build
 from nexus.gateway.registry.snapshot import Instance, Route, State
 from nexus.gateway.routes import route_for
-from nexus.gateway.values import Call, Plan, Retries, Routed, Rules, Timeouts
+from nexus.gateway.values import Call, Hedge, Plan, Retries, Routed, Rules, Timeouts
 from nexus.gateway.views import narrowed
 from nexus.policies.globs import Globs
 from nexus.policies.policy import Policy
@@ -22,6 +22,7 @@ from tests.servers.calls import endpoint, make_call, make_instance, make_target
 from tests.servers.cards import model
 
 TIMEOUTS = Timeouts(1, 2, 3, 4)
+CHATTY = ("chat.completions", "embeddings")
 
 
 def planned(
@@ -193,3 +194,21 @@ def test_a_long_prompt_leaves_the_instance_that_is_busier_than_its_share() -> No
     (home, _), *others = planned(call, *three)
     assert planned(call, *three, busy={home: 1})[0] == (home, "m")
     assert planned(call, *three, busy={home: 3})[0][0] in {name for name, _ in others}
+
+
+def test_what_is_hedged() -> None:
+    rules = Rules(hedging={"embeddings": Hedge(0.2)})
+    both = build([make_instance(url=f"http://{name}.test:8000", operations=CHATTY) for name in "ab"], {})
+    embeddings = endpoint("embeddings")
+
+    def hedge(call: Call) -> Hedge | None:
+        return plan(call, both, lambda url: 0, 0, TIMEOUTS, rules).hedge
+
+    assert hedge(make_call(at=embeddings)) == Hedge(0.2)
+    assert plan(make_call(at=embeddings), both, lambda url: 0, 0, TIMEOUTS).hedge is None
+    alone = build([make_instance(operations=CHATTY), make_instance(url="http://c.test:8000", models=("m2",))], {})
+    fallback = Rules(hedging=rules.hedging, fallbacks={"m": ("m2",)})
+    assert plan(make_call(at=embeddings), alone, lambda url: 0, 0, TIMEOUTS, fallback).hedge is None
+    assert hedge(make_call()) is None
+    assert hedge(make_call(at=embeddings, stream=True)) is None
+    assert hedge(make_call(at=msgspec.structs.replace(embeddings, job="running"))) is None

@@ -123,3 +123,10 @@ def test_calls_that_wait_and_how_long_they_did() -> None:
     assert value(metrics, "nexus_queue_wait_seconds_count", priority="batch") == 2
     assert value(metrics, "nexus_queue_wait_seconds_bucket", priority="batch", le="0.25") == 1
     assert value(metrics, "nexus_queue_wait_seconds_sum", priority="batch") == 0.9
+
+
+def test_second_attempts_beside_a_slow_first() -> None:
+    hedged = {("embeddings", "won"): 3, ("embeddings", "lost"): 1}
+    metrics = Metrics(dict, hedged=lambda: hedged)
+    assert value(metrics, "nexus_hedged_total", operation="embeddings", result="won") == 3
+    assert value(metrics, "nexus_hedged_total", operation="embeddings", result="lost") == 1
