@@ -31,15 +31,14 @@ class Clock:
 
 
 class Book:
-    """A gateway's book; all that a test makes share a database and a clock."""
+    """A gateway's book; all that a test makes share a storage and a clock."""
 
-    def __init__(self, clock: Clock, config: Config) -> None:
+    def __init__(self, clock: Clock, config: Config, store: Store) -> None:
         self.logged: list[tuple[str, dict[str, object]]] = []
         self.clock = clock
         self.spendings = Spendings()
-        self.store = Store(opening(load_settings()), self.log)
-        self.book = BudgetBook(self.spendings, config, self.store, self.log, clock)
-        self.store.start()
+        self.store = store
+        self.book = BudgetBook(self.spendings, config, store, self.log, clock)
 
     def log(self, _: str, event: str, **fields: object) -> None:
         self.logged.append((event, fields))
@@ -68,15 +67,12 @@ def clock() -> Clock:
 async def make(monkeypatch: pytest.MonkeyPatch, database_url: str, tmp_path: Path, clock: Clock) -> AsyncIterator[Any]:
     monkeypatch.setenv("NEXUS_DATABASE_URL", database_url)
     monkeypatch.setenv("NEXUS_FILES_URL", str(tmp_path / "files"))
-    made: list[Book] = []
-
-    def begin(config: Config = CONFIG) -> Book:
-        made.append(Book(clock, config))
-        return made[-1]
-
-    yield begin
-    for one in made:
-        await one.store.close()
+    store = Store(opening(load_settings()), lambda *_, **__: None)
+    store.start()
+    opened = await store.opened()
+    yield lambda config=CONFIG: Book(clock, config, store)
+    await opened.files.sweep()  # the store's own is through by then
+    await store.close()
 
 
 Make = Callable[..., Book]
@@ -215,7 +211,6 @@ async def test_it_exchanges_by_itself_and_only_where_anybody_has_budgets(
     monkeypatch.setattr(Usages, "exchange", watched)
     one, other = make(Config()), make()
     idle = asyncio.create_task(one.book.run())
-    await one.store.opened()
     for _ in range(5):
         await asyncio.sleep(0.01)
     assert not asked.is_set()
