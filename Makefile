@@ -2,7 +2,7 @@
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -qq install
 
-.PHONY: up test lint bench images lock clean
+.PHONY: up test chaos soak lint bench images lock clean
 .DELETE_ON_ERROR:
 
 up: .venv/.runtime
@@ -11,6 +11,13 @@ up: .venv/.runtime
 test: .venv/.dev
 	$(BIN)/python .ci/service_tests.py
 	$(BIN)/pytest --numprocesses 3 --dist loadfile
+
+# FORM=long: minutes are minutes.
+chaos: .venv/.dev
+	NEXUS_TEST_CHAOS=$(or $(FORM),short) $(BIN)/pytest tests/chaos
+
+soak: .venv/.dev
+	$(BIN)/python -m tests.chaos.soak --minutes $(or $(MINUTES),30)
 
 lint: .venv/.dev
 	$(BIN)/ruff check

@@ -1,5 +1,6 @@
-"""Tests that need more than a Python: those of containers and of clusters have scripts that bring what they need."""
+"""Tests that need more than a Python, or more than a moment: containers and chaos are asked for by name."""
 
 import os
 
-collect_ignore = [folder for folder, asked in (("containers", "NEXUS_TEST_CONTAINERS"),) if not os.environ.get(asked)]
+_ASKED = (("containers", "NEXUS_TEST_CONTAINERS"), ("chaos", "NEXUS_TEST_CHAOS"))
+collect_ignore = [folder for folder, asked in _ASKED if not os.environ.get(asked)]

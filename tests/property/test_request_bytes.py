@@ -58,8 +58,10 @@ def mutated(draw: st.DrawFn) -> bytes:
 
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    with ScriptedUpstream() as upstream, Gateway(tmp_path_factory.mktemp("gateway"), [upstream.url]) as gateway:
-        gateway.wait_for_state(upstream.url, "ready")
+    patient = {"NEXUS_HEALTH_INTERVAL": "30"}  # on a busy machine a probe may be late, and nobody would be there to ask
+    folder = tmp_path_factory.mktemp("gateway")
+    with ScriptedUpstream() as upstream, Gateway(folder, [upstream.url], env=patient) as gateway:
+        gateway.wait_for_state(upstream.url, "ready", within=30)
         yield gateway
 
 

@@ -151,7 +151,8 @@ class Gateway:
             text = self.stdout.read_text()
             whole = text[: text.rfind("\n") + 1]
             lines = [json.loads(line) for line in whole.splitlines() if request_id in line]
-            return next((line for line in lines if line.get("request_id") == request_id and "status" in line), None)
+            ended = [line for line in lines if line.get("event") == "request"]
+            return next((line for line in ended if line.get("request_id") == request_id), None)
 
         line: dict[str, Any] = wait_until(find, within)
         return line

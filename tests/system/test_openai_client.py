@@ -190,10 +190,12 @@ def test_an_error_before_a_stream_is_raised_by_the_call(client: openai.OpenAI) -
         ask(client, {"kind": "error", "status": 429}, stream=True)
 
 
-def test_a_model_that_loads_is_503_with_retry_after(start_gateway: Callable[..., Gateway], stack: Any) -> None:
+def test_a_model_that_loads_for_too_long_is_503_with_retry_after(
+    start_gateway: Callable[..., Gateway], stack: Any
+) -> None:
     loading = card("llm", models=[model("slow-model", state="loading")])
     upstream = stack.enter_context(ScriptedUpstream(loading))
-    gateway = start_gateway(upstream)
+    gateway = start_gateway(upstream, config="timeouts: {first_byte: 0.5}\n")
     with make_client(gateway) as client, pytest.raises(openai.InternalServerError) as caught:
         ask(client, model="slow-model")
     assert (caught.value.status_code, caught.value.code) == (503, "no_ready_service")

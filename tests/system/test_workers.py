@@ -68,6 +68,11 @@ def test_a_service_that_announces_itself_to_one_is_known_to_all(
     wait_until(lambda: statuses(several, "/v1/models/announced", token=TOKEN) == {404}, 4)
 
 
+def test_without_redis_each_counts_on_its_own_and_the_log_says_so(several: Gateway) -> None:
+    told = [line for line in several.log_lines() if line["event"] == "limits_not_shared"]
+    assert [(line["reason"], line["meanwhile"]) for line in told] == [("NEXUS_REDIS_URL is not set", "local")]
+
+
 def test_metrics_are_those_of_all(several: Gateway) -> None:
     for _ in range(40):
         assert several.chat().status == 200

@@ -17,6 +17,7 @@ import uvloop
 
 from nexus.gateway.admit.gate import Gate
 from nexus.gateway.admit.slots import Slots
+from nexus.gateway.admit.together import Together
 from nexus.gateway.admit.treasurer import Treasurer
 from nexus.gateway.api.app import create_api
 from nexus.gateway.api.parts import ApiParts
@@ -46,6 +47,8 @@ from nexus.gateway.registry.watcher import Registry
 from nexus.gateway.routing.router import Router
 from nexus.gateway.server import Server, create_server, listen
 from nexus.gateway.settings import Settings, ensure_api_key, later_variables
+from nexus.gateway.shared.composition import create_shared
+from nexus.gateway.shared.limits import SharedLimits
 from nexus.gateway.siblings import Answer, OnlyChild, Siblings
 from nexus.gateway.storage import Store, opening
 from nexus.gateway.tokens import TokenBook
@@ -59,6 +62,7 @@ from nexus.process import lifeline
 
 STATE: Final = Path(".nexus")
 FORM_BYTES: Final = 131_072  # what a form with a file has besides the file
+SHARED_SECONDS: Final = 0.25  # for so long the start waits for Redis, where limits are shared
 CONFIG_INTERVAL: Final = 1.0  # seconds between two looks at nexus.yaml, and at the certificate
 
 
@@ -97,6 +101,7 @@ class _Gateway:
     turns: Turns
     tokens: TokenBook
     budgets: BudgetBook
+    shared: SharedLimits | None
     edge: Edge
     server: Server
     siblings: Siblings | OnlyChild
@@ -149,7 +154,9 @@ def _compose(
         load_seconds=lambda model: configuration.timeouts_for("models.load", model).first_byte,
         log=log,
     )
-    metrics = Metrics(upstreams.loads, lambda: background.tally.queue, health.tripped, turns.counts)
+    shared = create_shared(settings, log)
+    is_shared = None if shared is None else lambda: shared.up
+    metrics = Metrics(upstreams.loads, lambda: background.tally.queue, health.tripped, turns.counts, is_shared)
     used: dict[str, float] = {}
     recorder = Recorder(metrics, lines, used)
     loans = SharedLoans(key) if settings.worker is not None else None
@@ -158,6 +165,7 @@ def _compose(
     spendings = Spendings()
     router = Router(views, settings.region)
     gate = Gate(Slots(), views, router=router, treasurer=Treasurer(spendings))
+    together = None if shared is None else Together(gate, shared)
     path = RequestPath(
         views=views,
         in_flight=upstreams.in_flight,
@@ -169,6 +177,7 @@ def _compose(
         rules=lambda: configuration.config.rules,
         health=health,
         turns=turns,
+        together=together,
     )
     store = Store(opening(settings), log)
     visitors = create_visitors(settings, keyring)
@@ -233,6 +242,7 @@ def _compose(
             spendings=spendings,
             desk=background.desk,
             gate=gate,
+            counting=together or gate,
             views=views,
             base_url=base_url(settings),
             people=create_people(settings, visitors, store, tokens, siblings.tell, log),
@@ -247,7 +257,18 @@ def _compose(
     if certificate is not None:
         watches.append(certificate.watch(CONFIG_INTERVAL))
     return _Gateway(
-        watches, registry, upstreams, store, background.runner, turns, tokens, budgets, edge, server, siblings
+        watches,
+        registry,
+        upstreams,
+        store,
+        background.runner,
+        turns,
+        tokens,
+        budgets,
+        shared,
+        edge,
+        server,
+        siblings,
     )
 
 
@@ -261,6 +282,9 @@ async def _running(gateway: _Gateway) -> AsyncIterator[None]:
     await gateway.registry.start()
     gateway.store.start()
     await gateway.siblings.start()
+    if gateway.shared is not None:
+        watching.append(asyncio.create_task(gateway.shared.run(), name="shared limits"))
+        await gateway.shared.settled(SHARED_SECONDS)
     jobs = asyncio.create_task(gateway.runner.run(), name="jobs")
     tokens = asyncio.create_task(gateway.tokens.run(), name="tokens")
     budgets = asyncio.create_task(gateway.budgets.run(), name="budgets")

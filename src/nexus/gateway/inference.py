@@ -8,6 +8,7 @@ import msgspec
 
 from nexus.contract.errors import INTERNAL_ERROR, NO_READY_SERVICE, ApiError
 from nexus.gateway.admit.gate import Gate, Permit
+from nexus.gateway.admit.together import Together
 from nexus.gateway.dispatch.lease import Lease
 from nexus.gateway.dispatch.send import Dispatcher
 from nexus.gateway.edge.wire import error_head
@@ -23,6 +24,7 @@ from nexus.gateway.relay.result import Relayed
 from nexus.gateway.siding import Siding
 from nexus.gateway.values import Call, Client, ClientGoneError, Outcome, Plan, Reply, Request, Rules, Timeouts
 from nexus.policies.policy import Policy
+from nexus.policies.stopwatch import Stopwatch
 
 CLIENT_CLOSED = 499  # nginx's word for a request whose client left; it is seen in logs and metrics alone
 
@@ -31,7 +33,7 @@ class Inference:
     """Serves requests of the lane. What it holds is handed in; what it reads of others it reads afresh each time.
 
     `view` gives the snapshot as a policy lets it be seen, `rules` what is done about calls that fail, `health` how
-    instances do.
+    instances do. `together` is the gate where several gateways count together.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class Inference:
         rules: Callable[[], Rules] = Rules,
         health: Health | None = None,
         turns: Turns | None = None,
+        together: Together | None = None,
     ) -> None:
         self._view = view
         self._timeouts = timeouts
@@ -57,6 +60,7 @@ class Inference:
         self._rules = rules
         self._health = health or Health()
         self._turns = turns
+        self._together = together
         self._turn = 0
 
     async def serve(self, request: Request, client: Client, lease: Lease | None = None) -> None:
@@ -68,9 +72,11 @@ class Inference:
         permit: Permit | None = None
         lease = lease or Lease()
         result = Relayed()
+        _measure(request, lease, result)
         try:
             call = read(request)
-            call, permit, result.limits = self._gate.admit(call, lease)
+            together = self._together
+            call, permit, result.limits = self._gate.admit(call) if together is None else await together.admit(call)
             if call.routed is not None:
                 result.limits += call.routed.head
             if self._siding is not None and self._siding.wanted(call):
@@ -148,6 +154,13 @@ class Inference:
         body = await siding.publish(call, collected.status, collected.body)
         collected.release(body)
         result.bytes_out = len(body)
+
+
+def _measure(request: Request, lease: Lease, result: Relayed) -> None:
+    """Where its caller has budgets, find out for how long the call holds an instance."""
+    policy = request.head.bearer.policy
+    if policy is not None and policy.budgets is not None:
+        lease.stopwatch = result.stopwatch = Stopwatch(perf_counter)
 
 
 def _still_within(course: Plan, request: Request) -> Plan:

@@ -22,11 +22,12 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 
 from nexus.gateway.registry.address import Address, AddressError, parse_address
 from nexus.gateway.registry.sources.dns import DnsName
+from nexus.gateway.shared.address import parse_redis_url
 from nexus.policies.networks import LOOPBACK, Network, parse_network
 from nexus.store.address import BlobAddress, parse_database_url, parse_files_url
 
 _PREFIX: Final = "NEXUS_"
-_LATER: Final = ("NEXUS_REDIS_URL", "NEXUS_REQUEST_LOG")
+_LATER: Final = ("NEXUS_REQUEST_LOG",)
 """Variables of the contract that this version knows but does not act on yet; none of them restricts anyone."""
 
 
@@ -80,6 +81,11 @@ def _database(value: SecretStr) -> SecretStr:
     return value
 
 
+def _redis(value: SecretStr) -> SecretStr:
+    parse_redis_url(value.get_secret_value())
+    return value
+
+
 def _blobs(value: Any) -> Any:
     return parse_files_url(value) if isinstance(value, str) else value
 
@@ -127,6 +133,7 @@ Pause = Annotated[float, Field(ge=0, le=3600, allow_inf_nan=False)]
 Secret = Annotated[SecretStr, AfterValidator(_sendable)]
 File = Annotated[Path, AfterValidator(_file)]
 DatabaseUrl = Annotated[SecretStr, AfterValidator(_database)]
+RedisUrl = Annotated[SecretStr, AfterValidator(_redis)]
 FilesUrl = Annotated[BlobAddress, NoDecode, BeforeValidator(_blobs)]
 HttpUrl = Annotated[str, AfterValidator(_public)]
 Issuer = Annotated[str, AfterValidator(_issuer)]
@@ -141,6 +148,7 @@ class Settings(BaseSettings):
     clients reach the gateway, None where their requests tell; `advertised_url` where services reach it, None where
     that is where it listens. `trusted_proxies` are those whose X-Forwarded-For counts; from `admin_allow` and
     `metrics_allow` /v1/admin and /metrics are answered, unless nexus.yaml says otherwise. `hsts` is in seconds, 0: off.
+    With `redis_url`, limits are shared, and the place of a call whose gateway was killed is free after `lease_seconds`.
     A session ends `session_lifetime` seconds after its beginning, and `session_idle` after its last use. `oidc_*`: who
     else vouches for users, what the gateway is called there, and which role its claims give (`oidc_role`, if no other).
     At the end, it is not ready for `drain_notice` seconds while it serves, and gives what runs `drain_seconds` to end.
@@ -173,6 +181,9 @@ class Settings(BaseSettings):
     max_request_bytes: int = Field(default=64 * 1024 * 1024, ge=1)
     max_file_bytes: int = Field(default=512 * 1024 * 1024, ge=1)
     database_url: DatabaseUrl = SecretStr("sqlite:///.nexus/nexus.db")
+    redis_url: RedisUrl | None = None
+    limits_without_redis: Literal["local", "closed"] = "local"
+    lease_seconds: float = Field(default=30.0, ge=1, le=300, allow_inf_nan=False)
     files_url: FilesUrl = BlobAddress(folder=Path(".nexus/files"))
     s3_endpoint: HttpUrl | None = None
     s3_region: str = ""

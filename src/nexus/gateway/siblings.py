@@ -6,7 +6,7 @@ folder can ask.
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -25,7 +25,9 @@ class OnlyChild:
 
     async def close(self) -> None: ...
 
-    async def tell(self, what: bytes) -> None: ...
+    async def tell(self, what: bytes) -> Collection[bytes]:
+        """Nobody hears it, and nobody answers."""
+        return ()
 
     async def metrics(self, own: bytes) -> bytes:
         """The text for a scrape: the one that there is."""
@@ -53,9 +55,9 @@ class Siblings:
             self._server.close()
             self._path(self.worker.number).unlink(missing_ok=True)
 
-    async def tell(self, what: bytes) -> None:
-        """Have the others know something, as far as they can be reached."""
-        await self.ask(what)
+    async def tell(self, what: bytes) -> Collection[bytes]:
+        """Have the others know something, as far as they can be reached; what they answer."""
+        return (await self.ask(what)).values()
 
     async def ask(self, question: bytes) -> dict[int, bytes]:
         """What the others answer, by their numbers; those that do not within a second are left out."""

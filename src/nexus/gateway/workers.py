@@ -49,6 +49,8 @@ class Workers:
         if self._settings.lifeline_fd is not None:
             lifeline.watch(self._settings.lifeline_fd, self._ending.set)
         self._log("info", "workers_started", workers=self._settings.workers, instance=f"gateway-{self._family}")
+        if self._settings.redis_url is None:
+            self._log("warning", "limits_not_shared", reason="NEXUS_REDIS_URL is not set", meanwhile="local")
         with _pipe() as line:
             async with asyncio.TaskGroup() as group:
                 for number in range(1, self._settings.workers + 1):

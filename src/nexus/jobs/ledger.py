@@ -187,8 +187,11 @@ class Ledger:
         }
         return await self._changed(update(jobs).where(_held(claim)).values(values))
 
-    async def put_back(self, claim: Claim, seconds: float, *, counts: bool, message: str) -> bool:
-        """Let it wait again, for `seconds` at least; a run that was no attempt is not counted."""
+    async def put_back(
+        self, claim: Claim, seconds: float, *, counts: bool, message: str, where: tuple[str, str] = ("", "")
+    ) -> bool:
+        """Let it wait again, for `seconds` at least; a run that was no attempt is not counted. `where` names the
+        service and the instance at which it broke off, if it did."""
         values = {
             "state": State.QUEUED.value,
             "available_at": self._now() + seconds if seconds else _AT_ONCE,
@@ -196,6 +199,8 @@ class Ledger:
             "started_at": None,
             "progress": 0.0,
             "message": _told(message),
+            "service": where[0],
+            "instance": where[1],
             **_NOBODY,
         }
         return await self._changed(update(jobs).where(_held(claim)).values(values))

@@ -38,6 +38,11 @@ class Policy:
         return not (self.models.everything and self.operations.everything and self.tools.everything)
 
     @cached_property
+    def counts(self) -> bool:
+        """Whether there is anything to be counted of its calls."""
+        return bool(self.rpm or self.tpm or self.concurrency)
+
+    @cached_property
     def restricts(self) -> bool:
         """Whether it says anything of what may be asked for, and not only of how much and from where."""
         how_much = replace(self, name="", rpm=0, tpm=0, concurrency=0, ip_allow=(), budgets=None)

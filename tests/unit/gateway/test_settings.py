@@ -253,9 +253,37 @@ def test_of_two_that_make_the_key_the_first_wins(tmp_path: Path) -> None:
 def test_variables_of_later_versions_are_told_and_stop_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     assert later_variables() == ()
     monkeypatch.setenv("NEXUS_REQUEST_LOG", "requests.jsonl")
-    monkeypatch.setenv("NEXUS_REDIS_URL_FILE", "/run/secrets/redis")
     load_settings()
-    assert later_variables() == ("NEXUS_REDIS_URL", "NEXUS_REQUEST_LOG")
+    assert later_variables() == ("NEXUS_REQUEST_LOG",)
+
+
+def test_redis(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    settings = load_settings()
+    assert (settings.redis_url, settings.limits_without_redis, settings.lease_seconds) == (None, "local", 30.0)
+    (tmp_path / "redis").write_text("rediss://:secret@redis:6380/2\n")
+    monkeypatch.setenv("NEXUS_REDIS_URL_FILE", str(tmp_path / "redis"))
+    monkeypatch.setenv("NEXUS_LIMITS_WITHOUT_REDIS", "closed")
+    monkeypatch.setenv("NEXUS_LEASE_SECONDS", "5")
+    settings = load_settings()
+    assert settings.redis_url is not None
+    assert settings.redis_url.get_secret_value() == "rediss://:secret@redis:6380/2"
+    assert (settings.limits_without_redis, settings.lease_seconds) == ("closed", 5.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "why"),
+    [
+        ("REDIS_URL", "http://:secret@redis", "it must begin with redis://, rediss:// or valkey://"),
+        ("REDIS_URL", "redis://:secret@redis/first", "its database is a number, as in redis://host:6379/0"),
+        ("LIMITS_WITHOUT_REDIS", "open", "it should be 'local' or 'closed'"),
+        ("LEASE_SECONDS", "0.5", "it should be greater than or equal to 1"),
+    ],
+)
+def test_a_bad_redis_is_one_line(monkeypatch: pytest.MonkeyPatch, name: str, value: str, why: str) -> None:
+    monkeypatch.setenv(f"NEXUS_{name}", value)
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    assert str(caught.value) == f"NEXUS_{name}: {why}"
 
 
 def test_users_are_off_and_may_be_vouched_for(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -39,6 +39,11 @@ def test_limits_alone_restrict_nothing_of_what_is_asked_for() -> None:
         assert policy.restricts
 
 
+def test_what_bounds_how_much_is_to_be_counted() -> None:
+    assert not Policy("a", models=Globs(["x"]), max_request_bytes=1).counts
+    assert all(Policy("a", **{bound: 1}).counts for bound in ("rpm", "tpm", "concurrency"))
+
+
 def test_a_priority_says_nothing_of_what_may_be_asked() -> None:
     assert Policy("p").priority == "interactive"
     assert not Policy("p", priority="batch").restricts

@@ -18,6 +18,11 @@ _WRITTEN: Final = frozenset(one.name for one in OPERATIONS if one.domain == "llm
 _CLIENT_CLOSED: Final = 499
 
 
+def prompt_of(call: Call) -> int:
+    """About how many tokens a call's request has; 0 where it is no text."""
+    return prompt_tokens(call.request.body) if call.request.head.endpoint.operation in _READ else 0
+
+
 class Allowance:
     """One of the caller's places, and one of those among all calls; all calls of an account share one object.
 
@@ -37,19 +42,20 @@ class Allowance:
 
 
 class TokenAllowance:
-    """About as many tokens as a call's prompt has, besides the `place`; released, it has taken as many as were used."""
+    """As many tokens as `prompt` says that a call has, besides the `place`; released, it has taken what was used."""
 
     __slots__ = ("_account", "_now", "_place", "_prompt", "_then", "_written")
 
-    def __init__(self, account: Account, place: Permit | Allowance, call: Call, now: Callable[[], float]) -> None:
-        operation = call.request.head.endpoint.operation
+    def __init__(
+        self, account: Account, place: Permit | Allowance, call: Call, prompt: int, now: Callable[[], float]
+    ) -> None:
         self._account = account
         self._place = place
         self._now = now
         self._then = now()
-        self._written = operation in _WRITTEN
-        self._prompt = prompt_tokens(call.request.body) if operation in _READ else 0
-        account.tokens.add(self._prompt, self._then)
+        self._written = call.request.head.endpoint.operation in _WRITTEN
+        self._prompt = prompt
+        account.tokens.add(prompt, self._then)
 
     def release(self, spent: Spent) -> None:
         """Give back the place, and settle the tokens; where nobody has counted them, `spent` is told our estimate."""

@@ -2,6 +2,7 @@
 
 Between what it may ask for and what it may use stands where the rules of `routes` lead it.
 Laws: who is refused has used nothing of its limits; a permit is released exactly once, with what became of the call.
+Here each gateway decides on its own; `together` asks what all of them have let in.
 """
 
 import time
@@ -10,15 +11,16 @@ from typing import Protocol
 
 from msgspec.structs import replace
 
-from nexus.contract.errors import CONCURRENCY_EXCEEDED, RATE_LIMIT_EXCEEDED, ApiError
-from nexus.gateway.admit.allowance import Allowance, TokenAllowance
+from nexus.contract.errors import ApiError
+from nexus.gateway.admit.allowance import Allowance, TokenAllowance, prompt_of
 from nexus.gateway.admit.guards import WHEN_ASKED, WHEN_LED, WHEN_RUN, Guard
 from nexus.gateway.admit.guards.operation import forbidden
 from nexus.gateway.admit.headers import limit_headers, lines_after
+from nexus.gateway.admit.limits import too_many_calls, too_many_requests, too_many_tokens
 from nexus.gateway.admit.slots import Permit as Place
 from nexus.gateway.admit.slots import Slots
 from nexus.gateway.admit.spent import Spent
-from nexus.gateway.admit.treasurer import Timed, Treasurer
+from nexus.gateway.admit.treasurer import Treasurer
 from nexus.gateway.routing.router import Router
 from nexus.gateway.values import Call
 from nexus.gateway.views import Views
@@ -26,6 +28,7 @@ from nexus.policies.policy import Policy
 from nexus.policies.routing.asked import Asked
 from nexus.policies.spending import Spendings
 from nexus.policies.token import Bearer
+from nexus.policies.windows import Window
 
 
 class Permit(Protocol):
@@ -52,41 +55,23 @@ class Gate:
         self._slots = slots
         self._views = views
         self._now = now
-        self.router = router or Router(views)
         self._treasurer = treasurer or Treasurer(Spendings())
+        self.router = router or Router(views)
 
-    def admit(self, call: Call, lease: Timed | None = None) -> tuple[Call, Permit, bytes]:
+    def admit(self, call: Call) -> tuple[Call, Permit, bytes]:
         """The call as its policy lets it go on, its permit, and header lines for its answer that say what is left.
 
-        `lease` is what the call will hold; where that matters, it is measured for how long that is an instance.
         Raises ApiError (400, 403, 413, 429, 503).
         """
         bearer = call.request.head.bearer
         policy = bearer.policy
         if call.request.head.endpoint.job == "running":
-            return self._admit_run(call, bearer, policy, lease)
+            return self._admit_run(call, bearer, policy)
         if self.router.rules or (policy is not None and policy.restricts):
             call = self.judge(call)
         if policy is None:
             return call, self._slots.admit(call), b""
-        budgets = policy.budgets
-        spending = None if budgets is None else self._treasurer.check(bearer, budgets)
-        account = bearer.account
-        now = self._now()
-        if policy.concurrency and account.running >= policy.concurrency and not bearer.lent:
-            raise _too_many_calls(bearer, policy, now)
-        if policy.tpm and account.tokens.count(now) >= policy.tpm:
-            raise _too_many_tokens(bearer, policy, now)
-        if policy.rpm and not account.requests.take(policy.rpm, now):
-            raise _too_many_requests(bearer, policy, now)
-        place = self._place(call, bearer, policy, now)
-        permit: Permit = place
-        if (policy.tpm or budgets is not None) and call.job_after is None:  # else its run spends the tokens
-            permit = TokenAllowance(account, place, call, self._now)
-        if budgets is not None and spending is not None:
-            spending.add_request()
-            permit = self._treasurer.open(spending, budgets, permit, lease)
-        return call, permit, lines_after(policy, account, now)
+        return self.let_in(call, bearer, policy)
 
     def judge(self, call: Call, asked: Asked | None = None) -> Call:
         """The call as it may go on, led to where it is to go; nothing is counted. Raises ApiError (400, 403, 413).
@@ -99,45 +84,100 @@ class Gate:
             call = self.router.lead(call, asked)
         return self._guarded(WHEN_LED, call, policy)
 
+    def let_in(self, call: Call, bearer: Bearer, policy: Policy) -> tuple[Call, Permit, bytes]:
+        """A judged call, its permit and its header lines, by what was let in here. Raises ApiError (429, 503)."""
+        account = bearer.account
+        now = self._now()
+        self._check(bearer, policy, now)
+        if policy.rpm and not account.requests.take(policy.rpm, now):
+            raise _too_many_requests(bearer, policy, now)
+        try:
+            place = self._slots.admit(call)
+        except ApiError:
+            account.requests.take_back(1 if policy.rpm else 0, now, now)
+            raise
+        prompt = prompt_of(call) if spends(call, policy) else None
+        return call, self._permit(call, bearer, place, prompt), lines_after(policy, account, now)
+
+    def place(self, call: Call, bearer: Bearer, policy: Policy) -> Place:
+        """A place among all calls for one that is not too much here; takes nothing else. Raises ApiError (429, 503)."""
+        now = self._now()
+        self._check(bearer, policy, now)
+        if policy.rpm and bearer.account.requests.count(now) >= policy.rpm:
+            raise _too_many_requests(bearer, policy, now)
+        return self._slots.admit(call)
+
+    def counted(self, call: Call, bearer: Bearer, policy: Policy, place: Place, prompt: int | None) -> Permit:
+        """The permit of a call that is let in already: now it counts here, too. `prompt` None: it spends no tokens."""
+        if policy.rpm:
+            bearer.account.requests.add(1, self._now())
+        return self._permit(call, bearer, place, prompt)
+
+    async def admit_outside(self, call: Call) -> tuple[Call, Permit, bytes]:
+        """As `admit`, from a task of the event loop."""
+        return self.admit(call)
+
+    async def count(self, bearer: Bearer, operation: str) -> None:
+        """Count a request that is none of the lane's. Raises ApiError (403, 429)."""
+        policy = bearer.policy
+        if policy is None:
+            return
+        self.check_request(bearer, policy, operation)
+        now = self._now()
+        if policy.rpm and not bearer.account.requests.take(policy.rpm, now):
+            raise _too_many_requests(bearer, policy, now)
+        if policy.budgets is not None:
+            self._treasurer.count_request(bearer, policy.budgets)
+
+    def check_request(self, bearer: Bearer, policy: Policy, operation: str) -> None:
+        """What a request that is none of the lane's may be, and its budgets. Raises ApiError (403, 429)."""
+        if not policy.operations.allows(operation):
+            raise forbidden(bearer, operation)
+        if policy.budgets is not None:
+            self._treasurer.check(bearer, policy.budgets)
+
+    def add_request(self, bearer: Bearer, policy: Policy) -> None:
+        """A request that is let in already counts here, too."""
+        bearer.account.requests.add(1, self._now())
+        if policy.budgets is not None:
+            self._treasurer.count_request(bearer, policy.budgets)
+
     def _guarded(self, guards: tuple[Guard, ...], call: Call, policy: Policy | None) -> Call:
         if policy is not None and policy.restricts:
             for guard in guards:
                 call = guard(call, policy, self._views)
         return call
 
-    def _place(self, call: Call, bearer: Bearer, policy: Policy, now: float) -> Place | Allowance:
-        """A place among all calls, and one of the caller's, unless that of the call that lends to it will do."""
+    def _check(self, bearer: Bearer, policy: Policy, now: float) -> None:
+        """Budgets, calls at once and tokens. Raises ApiError (429)."""
+        if policy.budgets is not None:
+            self._treasurer.check(bearer, policy.budgets)
         account = bearer.account
-        try:
-            place = self._slots.admit(call)
-        except ApiError:
-            account.requests.take_back(1 if policy.rpm else 0, now, now)
-            raise
-        if bearer.lent:
-            return place
-        account.running += 1
-        permit: Allowance | None = account.permit
-        if permit is None:
-            permit = account.permit = Allowance(account, place)
-        return permit
+        if policy.concurrency and account.running >= policy.concurrency and not bearer.lent:
+            raise too_many_calls(bearer, policy, limit_headers(policy, account, now))
+        if policy.tpm and account.tokens.count(now) >= policy.tpm:
+            wait = _wait(account.tokens, policy.tpm, now)
+            raise too_many_tokens(bearer, policy, wait, limit_headers(policy, account, now))
 
-    def count(self, bearer: Bearer, operation: str) -> None:
-        """Count a request that is none of the lane's. Raises ApiError (403, 429)."""
-        policy = bearer.policy
-        if policy is None:
-            return
-        if not policy.operations.allows(operation):
-            raise forbidden(bearer, operation)
-        spending = None if policy.budgets is None else self._treasurer.check(bearer, policy.budgets)
-        now = self._now()
-        if policy.rpm and not bearer.account.requests.take(policy.rpm, now):
-            raise _too_many_requests(bearer, policy, now)
-        if spending is not None:
-            spending.add_request()
+    def _permit(self, call: Call, bearer: Bearer, place: Place, prompt: int | None) -> Permit:
+        """With a place of the caller's, unless that of the call that lends to it will do; its request is counted."""
+        account = bearer.account
+        held: Place | Allowance = place
+        if not bearer.lent:
+            account.running += 1
+            if account.permit is None:
+                account.permit = Allowance(account, place)
+            held = account.permit
+        budgets = None if bearer.policy is None else bearer.policy.budgets
+        if budgets is None:
+            return held if prompt is None else TokenAllowance(account, held, call, prompt, self._now)
+        self._treasurer.count_request(bearer, budgets)
+        if call.job_after is not None:  # its run spends the rest
+            return held
+        spent = TokenAllowance(account, held, call, prompt_of(call) if prompt is None else prompt, self._now)
+        return self._treasurer.open(bearer, budgets, spent)
 
-    def _admit_run(
-        self, call: Call, bearer: Bearer, policy: Policy | None, lease: Timed | None
-    ) -> tuple[Call, Permit, bytes]:
+    def _admit_run(self, call: Call, bearer: Bearer, policy: Policy | None) -> tuple[Call, Permit, bytes]:
         """The run of a job, which was counted and led when it was asked for: it holds no place of its caller's."""
         routed = call.request.head.routed
         if routed is not None:
@@ -147,31 +187,26 @@ class Gate:
         for guard in WHEN_RUN:
             call = guard(call, policy, self._views)
         budgets = policy.budgets
-        spending = None if budgets is None else self._treasurer.check(bearer, budgets, request=False)
+        if budgets is not None:
+            self._treasurer.check(bearer, budgets, request=False)
         place = self._slots.admit(call)
-        permit: Permit = place
-        if policy.tpm or budgets is not None:
-            permit = TokenAllowance(bearer.account, place, call, self._now)
-        if budgets is not None and spending is not None:
-            permit = self._treasurer.open(spending, budgets, permit, lease)
-        return call, permit, b""
+        if not policy.tpm and budgets is None:
+            return call, place, b""
+        permit = TokenAllowance(bearer.account, place, call, prompt_of(call), self._now)
+        return call, permit if budgets is None else self._treasurer.open(bearer, budgets, permit), b""
 
 
-def _too_many_calls(bearer: Bearer, policy: Policy, now: float) -> ApiError:
-    message = f"The token {bearer.name!r} has {policy.concurrency} calls running, which is as many as it may."
-    headers = limit_headers(policy, bearer.account, now)
-    return ApiError(CONCURRENCY_EXCEEDED, message, retry_after=1.0, more=headers)
+def spends(call: Call, policy: Policy) -> bool:
+    """Whether tokens are counted for it; of a call that is put off, its run spends them."""
+    return bool(policy.tpm) and call.job_after is None
 
 
-def _too_many_tokens(bearer: Bearer, policy: Policy, now: float) -> ApiError:
-    tokens = bearer.account.tokens
-    message = f"The token {bearer.name!r} may use {policy.tpm} tokens a minute, and has."
-    wait = tokens.seconds_until_less(tokens.count(now) - policy.tpm + 1, now)
-    return ApiError(RATE_LIMIT_EXCEEDED, message, retry_after=wait, more=limit_headers(policy, bearer.account, now))
+def _wait(window: Window, limit: int, now: float) -> float:
+    """Seconds until one more fits into the window."""
+    return window.seconds_until_less(window.count(now) - limit + 1, now)
 
 
 def _too_many_requests(bearer: Bearer, policy: Policy, now: float) -> ApiError:
-    requests = bearer.account.requests
-    message = f"The token {bearer.name!r} may make {policy.rpm} requests a minute, and has."
-    wait = requests.seconds_until_less(requests.count(now) - policy.rpm + 1, now)
-    return ApiError(RATE_LIMIT_EXCEEDED, message, retry_after=wait, more=limit_headers(policy, bearer.account, now))
+    account = bearer.account
+    wait = _wait(account.requests, policy.rpm, now)
+    return too_many_requests(bearer, policy, wait, limit_headers(policy, account, now))

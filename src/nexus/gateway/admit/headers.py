@@ -3,6 +3,7 @@
 from functools import lru_cache
 from typing import Final
 
+from nexus.gateway.shared.verdict import Verdict
 from nexus.policies.account import Account
 from nexus.policies.policy import Policy
 from nexus.policies.windows import SECONDS, Window
@@ -29,7 +30,27 @@ def limit_headers(policy: Policy, account: Account, now: float) -> dict[str, str
     """The same by name, for who is not let in."""
     text = _told("requests", policy.rpm, account.requests, now) if policy.rpm else ""
     text += _told("tokens", policy.tpm, account.tokens, now) if policy.tpm else ""
-    return dict(line.split(": ", 1) for line in text.split("\r\n") if line)
+    return _by_name(text)
+
+
+def lines_of(policy: Policy, verdict: Verdict) -> bytes:
+    """`lines_after`, by what all gateways together have counted."""
+    lines = b""
+    if policy.rpm:
+        lines = _after_a_request(policy.rpm) % max(0, policy.rpm - verdict.requests)
+    if policy.tpm:
+        lines += _written("tokens", policy.tpm, verdict.tokens, verdict.tokens_reset / 1000).encode()
+    return lines
+
+
+def headers_of(policy: Policy, verdict: Verdict) -> dict[str, str]:
+    """`limit_headers`, by what all gateways together have counted."""
+    text = ""
+    if policy.rpm:
+        text = _written("requests", policy.rpm, verdict.requests, verdict.requests_reset / 1000)
+    if policy.tpm:
+        text += _written("tokens", policy.tpm, verdict.tokens, verdict.tokens_reset / 1000)
+    return _by_name(text)
 
 
 @lru_cache(maxsize=256)
@@ -39,8 +60,15 @@ def _after_a_request(limit: int) -> bytes:
 
 
 def _told(kind: str, limit: int, window: Window, now: float) -> str:
-    left = max(0, limit - window.count(now))
-    return _LINES.format(kind, limit, left, duration(window.seconds_until_empty(now)))
+    return _written(kind, limit, window.count(now), window.seconds_until_empty(now))
+
+
+def _written(kind: str, limit: int, used: int, reset: float) -> str:
+    return _LINES.format(kind, limit, max(0, limit - used), duration(reset))
+
+
+def _by_name(text: str) -> dict[str, str]:
+    return dict(line.split(": ", 1) for line in text.split("\r\n") if line)
 
 
 def duration(seconds: float) -> str:

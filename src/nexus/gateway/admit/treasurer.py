@@ -12,16 +12,9 @@ from nexus.contract.errors import BUDGET_EXCEEDED, ApiError
 from nexus.gateway.admit.spent import Spent
 from nexus.policies.budgets import Budgets, UsedUp, used_up
 from nexus.policies.spending import Spending, Spendings
-from nexus.policies.stopwatch import Stopwatch
 from nexus.policies.token import Bearer
 
 _HUMAN: Final = "%Y-%m-%d %H:%M %Z"
-
-
-class Timed(Protocol):
-    """What a call holds while it is answered; it starts the stopwatch whenever that is an instance."""
-
-    stopwatch: Stopwatch | None
 
 
 class Place(Protocol):
@@ -31,58 +24,50 @@ class Place(Protocol):
 
 
 class Treasurer:
-    """`now` is the time of day, in Unix seconds; `tick` a clock that never goes back."""
+    """`now` is the time of day, in Unix seconds."""
 
-    def __init__(
-        self,
-        spendings: Spendings,
-        now: Callable[[], float] = time.time,
-        tick: Callable[[], float] = time.perf_counter,
-    ) -> None:
+    def __init__(self, spendings: Spendings, now: Callable[[], float] = time.time) -> None:
         self._spendings = spendings
         self._now = now
-        self._tick = tick
 
-    def check(self, bearer: Bearer, budgets: Budgets, *, request: bool = True) -> Spending:
-        """What the caller has used, to be added to if it is let in; without `request`, that of requests may be used up.
-
-        Raises ApiError (429) where a budget is.
-        """
+    def check(self, bearer: Bearer, budgets: Budgets, *, request: bool = True) -> None:
+        """Raises ApiError (429) where a budget is used up. Without `request`, that of requests is not looked at."""
         now = self._now()
-        spending = self._spendings.of(bearer.name, now, budgets.zone)
-        over = used_up(budgets, spending, request=request)
+        over = used_up(budgets, self._spendings.of(bearer.name, now, budgets.zone), request=request)
         if over is not None:
             raise _refusal(bearer, budgets, over, now)
-        return spending
 
-    def open(self, spending: Spending, budgets: Budgets, place: Place, lease: Timed | None) -> "BudgetAllowance":
-        """What a call that was let in has; once it is released, `spending` has what the call used."""
-        stopwatch = Stopwatch(self._tick)
-        if lease is not None:
-            lease.stopwatch = stopwatch
-        return BudgetAllowance(spending, budgets, place, stopwatch, self._now)
+    def count_request(self, bearer: Bearer, budgets: Budgets) -> None:
+        """One more, which was let in."""
+        self._spendings.of(bearer.name, self._now(), budgets.zone).add_request()
+
+    def open(self, bearer: Bearer, budgets: Budgets, place: Place) -> "BudgetAllowance":
+        """What a call that was let in has; once it is released, what the call used is counted."""
+        spending = self._spendings.of(bearer.name, self._now(), budgets.zone)
+        return BudgetAllowance(spending, budgets, place, self._now)
 
 
 class BudgetAllowance:
     """What a call has whose caller has budgets: `place` is all that it would have without."""
 
-    __slots__ = ("_budgets", "_now", "_place", "_spending", "_stopwatch")
+    __slots__ = ("_budgets", "_now", "_place", "_spending")
 
-    def __init__(
-        self, spending: Spending, budgets: Budgets, place: Place, stopwatch: Stopwatch, now: Callable[[], float]
-    ) -> None:
+    def __init__(self, spending: Spending, budgets: Budgets, place: Place, now: Callable[[], float]) -> None:
         self._spending = spending
         self._budgets = budgets
         self._place = place
-        self._stopwatch = stopwatch
         self._now = now
 
     def release(self, spent: Spent) -> None:
         """Give back the place, which sees to it that tokens are known, and count."""
         self._place.release(spent)
-        self._stopwatch.stop()
+        stopwatch = spent.stopwatch
+        if stopwatch is not None:
+            stopwatch.stop()
         self._spending.at(self._now(), self._budgets.zone)
-        self._spending.add(spent.usage.total_tokens if spent.usage is not None else 0, self._stopwatch.seconds)
+        self._spending.add(
+            0 if spent.usage is None else spent.usage.total_tokens, 0.0 if stopwatch is None else stopwatch.seconds
+        )
 
 
 def _refusal(bearer: Bearer, budgets: Budgets, over: UsedUp, now: float) -> ApiError:

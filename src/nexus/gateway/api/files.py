@@ -40,7 +40,7 @@ def file_routes(parts: ApiParts) -> APIRouter:
     @router.post(FILES)
     async def create_file(request: Request) -> Response:
         bearer = bearer_of(request)
-        parts.gate.count(bearer, FILE_UPLOADS)
+        await parts.counting.count(bearer, FILE_UPLOADS)
         opened = await parts.store.opened()  # before the body is read: there may be nowhere to keep it
         async with uploaded(request, _largest(bearer.policy, parts.settings.max_file_bytes)) as upload:
             file = _new(caller(request), upload)

@@ -1,10 +1,11 @@
 """What the control plane needs of the rest of the gateway."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from typing import Protocol
 
 from nexus.gateway.admit.gate import Gate
+from nexus.gateway.admit.together import Together
 from nexus.gateway.background.desk import Desk
 from nexus.gateway.config import Config
 from nexus.gateway.edge.guard import Guard
@@ -34,12 +35,13 @@ class ApiParts:
 
     `announce` is None where services may not announce themselves. `in_flight` gives the calls now at an instance,
     by its URL, `health` how it does, `turns` which calls wait. `check_token` tells who comes with an `authorization`
-    header, or raises ApiError. `guard` knows who may ask at all, `gate` lets in what is asked for, `views` are what
-    callers may see of the registry. `instance` is this gateway's own instance id, `started` when it started in seconds
-    since the epoch. `store` is where files are kept, `tokens` knows those that are let in, `spendings` what they use of
-    their budgets, `desk` who knows of jobs. `base_url` tells, from the Host header that a client sent, how it reaches
-    the gateway. `draining`: it is about to end. `pass_on` tells the other workers, if there are any
-    (`gateway.siblings`). `people` is None where there are no users.
+    header, or raises ApiError. `guard` knows who may ask at all, `gate` judges what is asked for, `counting` lets it in
+    (the same gate, or that of several gateways), `views` are what callers may see of the registry. `instance` is this
+    gateway's own instance id, `started` when it started in seconds since the epoch. `store` is where files are kept,
+    `tokens` knows those that are let in, `spendings` what they use of their budgets, `desk` who knows of jobs.
+    `base_url` tells, from the Host header that a client sent, how it reaches the gateway. `draining`: it is about to
+    end. `pass_on` tells the other workers, if there are any (`gateway.siblings`). `people` is None where there are no
+    users.
     """
 
     registry: Registry
@@ -61,8 +63,9 @@ class ApiParts:
     spendings: Spendings
     desk: Desk
     gate: Gate
+    counting: Gate | Together
     views: Views
     base_url: Callable[[bytes], str]
     draining: Callable[[], bool]
-    pass_on: Callable[[bytes], Awaitable[object]]
+    pass_on: Callable[[bytes], Awaitable[Collection[bytes]]]
     people: People | None = None

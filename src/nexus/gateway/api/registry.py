@@ -17,7 +17,7 @@ from nexus.gateway.api.answers import json_answer
 from nexus.gateway.api.parts import ApiParts
 from nexus.gateway.registry.address import Address, AddressError, parse_address
 from nexus.gateway.registry.sources.announce import AnnounceSource, TooManyAnnouncedError
-from nexus.gateway.registry.told import announcement, leave_taking
+from nexus.gateway.registry.told import KNEW, announcement, leave_taking
 
 _LARGEST = 64 * 1024
 
@@ -52,10 +52,11 @@ def registry_routes(parts: ApiParts) -> APIRouter:
     async def leave(request: Request) -> Response:
         source = _let_in(request, parts)
         address = await _address(request)
-        if not source.leave(address.url):
+        known = source.leave(address.url)
+        others = await parts.pass_on(leave_taking(address.url))
+        if not (known or KNEW in others):
             raise ApiError(NOT_FOUND, f"{address.url} has not announced itself.", param="base_url")
         parts.registry.wake(source.name)
-        await parts.pass_on(leave_taking(address.url))
         return json_answer({"base_url": address.url, "deleted": True})
 
     return router

@@ -110,7 +110,7 @@ def video_view(job: Job) -> dict[str, Any]:
 
 async def _accepted(parts: ApiParts, call: Call, details: Mapping[str, Any]) -> Response:
     """Take the call as a job, where its caller may ask for it, and tell of that."""
-    call, permit, _ = parts.gate.admit(call)
+    call, permit, _ = await parts.counting.admit_outside(call)
     try:
         if call.routed is not None:
             details = {**details, "model": _model(parts, call)}

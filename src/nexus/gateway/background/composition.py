@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from nexus.gateway.admit.gate import Gate
+from nexus.gateway.admit.together import Together
 from nexus.gateway.artifacts import publish
 from nexus.gateway.background.bell import Bell
 from nexus.gateway.background.desk import Desk, Places
@@ -41,6 +42,7 @@ class RequestPath:
     rules: Callable[[], Rules]
     health: Health
     turns: Turns
+    together: Together | None = None
 
     def story(self, timeouts: Callable[[str, str | None], Timeouts], siding: Siding) -> Inference:
         """The story told over these parts; `timeouts` are those for an operation and a model."""
@@ -55,6 +57,7 @@ class RequestPath:
             rules=self.rules,
             health=self.health,
             turns=self.turns,
+            together=self.together,
         )
 
 

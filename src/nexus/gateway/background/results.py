@@ -23,10 +23,18 @@ class Part:
 
 def split(operation: str, media_type: str, body: bytes) -> tuple[Part, ...]:
     """The parts of a whole answer, never none. Raises ApiError (502) for an answer that has not the promised shape."""
-    splitter = SPLITTERS.get(operation)
-    if splitter is None or not media_type.startswith("application/json"):
+    if not media_type.startswith("application/json"):
         return (Part(ANSWER, media_type, body),)
-    return splitter(body)
+    splitter = SPLITTERS.get(operation)
+    return splitter(body) if splitter is not None else (Part(ANSWER, media_type, _valid(body)),)
+
+
+def _valid(body: bytes) -> bytes:
+    try:
+        msgspec.json.decode(body, type=msgspec.Raw)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise ApiError(UPSTREAM_ERROR, f"The service's answer is not valid JSON: {error}.") from error
+    return body
 
 
 class _Variant(msgspec.Struct):

@@ -55,7 +55,10 @@ class Run:
 
     def begin(self, endpoint: Endpoint, body: bytes, bearer: Bearer) -> None:
         """Send the call, as its `bearer`; it counts at its instance once it is no longer `is_unsent`."""
-        request = _request(self._claim.job, endpoint, body, bearer)
+        job = self._claim.job
+        request = _request(job, endpoint, body, bearer)
+        if job.instance:
+            self._lease.shunned = job.service, job.instance
         self._scribe.tell(self._story(request, self._scribe, self._lease))
 
     def stop(self) -> None:
@@ -150,7 +153,11 @@ class Run:
         verdict = again(status, error, claim.attempt, self._rules.max_attempts)
         if verdict is not None:
             message = str(error.get("message", ""))
-            await _kept_at(lambda: ledger.put_back(claim, verdict.seconds, counts=verdict.counts, message=message))
+            target, seconds, counts = self._lease.target, verdict.seconds, verdict.counts
+            broke_at = target.names[1:] if target is not None and counts else ("", "")
+            await _kept_at(
+                lambda: ledger.put_back(claim, seconds, counts=counts, message=message, where=broke_at),
+            )
             return
         where = (self._scribe.line("x-nexus-service"), self._scribe.line("x-nexus-instance"))
         until = time.time() + self._rules.keep

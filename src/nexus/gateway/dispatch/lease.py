@@ -23,11 +23,13 @@ class Loan(Protocol):
 class Lease:
     """A place in an instance's count, the connection, and what was tried: `tried` are the targets before `target`.
 
-    `until` is the Unix time by which its answer must be through. An answer that goes on is `watched`: the circuits are
-    told how it ended when the lease lets go of it. Whoever finds that it has stalled tells it so (`Answer.stall`).
-    `stopwatch`, where there is one, measures for how long an instance is held.
+    An answer that goes on is `watched`: the circuits are told how it ended when the lease lets go of it. Whoever finds
+    that it has stalled tells it so (`Answer.stall`). `shunned` are service and instance that are not asked first, where
+    there is another one: an earlier run of the same job broke off there. `until` is the Unix time by which its answer
+    must be through. `stopwatch`, where there is one, measures for how long an instance is held.
     """
 
+    shunned: tuple[str, str] | None = None
     connection: Connection | None = None
     target: Target | None = None
     tried: tuple[Target, ...] = ()
@@ -40,17 +42,26 @@ class Lease:
     _health: Health | None = None
 
     def take(self, target: Target, pool: Pool) -> None:
-        """Count the call at `target` and no longer at the one before."""
-        if self._pool is not None:
-            self.release()
+        """Count the call at `target` and no longer at the one before.
+
+        Who asks the same instance again keeps its place there: another call may wait for each that comes free.
+        """
+        before = self._pool
+        if before is not None:
+            self.drop()
+            self._end_loan()
         if self.target is not None:
             self.tried = (*self.tried, self.target)
         self.target = target
         self.attempts += 1
-        self._pool = pool
-        pool.in_flight += 1
         if self.stopwatch is not None:
             self.stopwatch.start()
+        if before is pool:
+            return
+        self._pool = pool
+        pool.in_flight += 1
+        if before is not None:
+            before.leave()
 
     def pause(self) -> None:
         """Until it is taken again, nothing is asked of the instance."""
@@ -73,19 +84,19 @@ class Lease:
 
     def release(self) -> None:
         """Give everything back; `target` stays to be told. May be called again."""
-        if self._watched is not None:
-            self._tell()
-        connection, pool, loan = self.connection, self._pool, self.loan
-        if loan is not None:
-            self.loan = None
-            loan.give_back()
-        if connection is not None:
-            self.connection = None
-            connection.release()
+        self._end_loan()
+        self.drop()
+        pool = self._pool
         if pool is not None:
             self._pool = None
             pool.leave()
             self.pause()
+
+    def _end_loan(self) -> None:
+        loan = self.loan
+        if loan is not None:
+            self.loan = None
+            loan.give_back()
 
     def _tell(self) -> None:
         answer, self._watched = self._watched, None

@@ -2,8 +2,8 @@
 
 Laws: nobody else is asked once a byte of an answer has reached the client, but by `again`; what is asked next, and
 whether anyone is, the table of `retries.py` says; all attempts of a call are bounded by its plan, those of all calls
-by the budget; a connection from the pool that turns out to be closed costs nothing but a new one; whatever ends a
-call, its lease ends with it.
+by the budget; a connection from the pool that turns out to be closed costs nothing but a new one, and what must not be
+done twice is never sent on one; whatever ends a call, its lease ends with it.
 """
 
 import asyncio
@@ -16,8 +16,8 @@ from nexus.contract.errors import NO_READY_SERVICE, UPSTREAM_ERROR, ApiError, ki
 from nexus.gateway.dispatch.budget import Budget
 from nexus.gateway.dispatch.lease import Lease, Loan
 from nexus.gateway.dispatch.message import body_for, head_for
-from nexus.gateway.dispatch.retries import Step, Trouble, kind_of, pause, step
-from nexus.gateway.dispatch.targets import next_target
+from nexus.gateway.dispatch.retries import Kind, Step, Trouble, kind_of, pause, step
+from nexus.gateway.dispatch.targets import first_target, next_target
 from nexus.gateway.dispatch.troubles import has_begun, is_fine, trouble_of, wants_more
 from nexus.gateway.drive import pause as wait
 from nexus.gateway.health.circuit import Failure
@@ -32,6 +32,8 @@ from nexus.gateway.values import Call, Client, LateError, Plan, Reply
 ReportRefused = Callable[[str, str], None]
 _REASON: Final = 300  # characters of a reason that go into the log
 _LATEST: Final = 0.05  # seconds that are left to an attempt, or it is not made
+_STALE: Final = 1.0  # seconds within which a connection is lost that was closed before the request reached anyone
+_SAFE: Final = ("GET", "HEAD")  # methods by which nothing is done
 
 
 def lend_nothing(_: str) -> Loan | None:
@@ -73,7 +75,7 @@ class Dispatcher:
         client.end_within(plan.timeouts.total)
         lease.until = time.time() + plan.timeouts.total
         self._budget.earn(plan.retries.budget_ratio)
-        return await self._send(call, plan, client, lease, plan.targets[0])
+        return await self._send(call, plan, client, lease, first_target(plan, lease))
 
     async def again(self, call: Call, plan: Plan, client: Client, lease: Lease) -> Reply:
         """Another answer, after one that broke off: from the next target that was not tried, else from the same.
@@ -204,16 +206,18 @@ class Dispatcher:
             lease.loan = self._lend(call.request.head.token)
         lines = "" if lease.loan is None else lease.loan.lines
         head = head_for(call, target, pool.address, len(body), lease.until, lines)
-        connection = pool.take()
+        endpoint = call.request.head.endpoint
+        connection = pool.take() if kind_of(endpoint) is Kind.AGAIN or endpoint.method in _SAFE else None
         while True:
             if connection is None:
                 connection = await self._open(pool, plan, client)
             lease.connection = connection
             client.expect_within(plan.timeouts.first_byte, "begin to answer")
+            sent = time.monotonic()
             answer = connection.request(head, body)
             while not (answer.complete or answer.failure or has_begun(answer)):
                 await answer
-            if not answer.failure or answer.touched or not connection.reused:
+            if not answer.failure or answer.touched or not connection.reused or time.monotonic() - sent > _STALE:
                 return answer
             lease.drop()
             connection = None  # it was closed while it waited in the pool: the request never reached anyone

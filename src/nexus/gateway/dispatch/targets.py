@@ -6,6 +6,14 @@ from nexus.gateway.registry.snapshot import Target
 from nexus.gateway.values import Plan
 
 
+def first_target(plan: Plan, lease: Lease) -> Target:
+    """The best target, or the best that is not shunned."""
+    best = plan.targets[0]
+    if lease.shunned is None:
+        return best
+    return next((target for target in plan.targets if target.names[1:] != lease.shunned), best)
+
+
 def next_target(plan: Plan, lease: Lease, step: Step) -> Target | None:
     """The first target that was not tried and that serves; for `Step.ANY` also the last one again. None: nobody."""
     last = lease.target

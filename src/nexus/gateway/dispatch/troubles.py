@@ -4,6 +4,7 @@ Nothing of it has reached the client yet, so that a fault that is seen here may 
 """
 
 import re
+from collections.abc import Sequence
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Final
@@ -40,6 +41,7 @@ _JSON_ANSWERS: Final = (
     "ocr",
 )
 _ASKS_FOR_TIME: Final = (429, 503, 529)
+_JSON: Final = msgspec.json.Decoder(msgspec.Raw)
 
 
 def is_fine(answer: Answer) -> bool:
@@ -50,7 +52,19 @@ def is_fine(answer: Answer) -> bool:
     first = parts[0]
     if head.is_events:
         return first.startswith(b"data: {") and first.find(_ERROR, 0, 24) < 0
-    return answer.complete and head.is_json and len(first) > 1 and first.find(_ERROR, 0, 24) < 0
+    return answer.complete and head.is_json and first.find(_ERROR, 0, 24) < 0 and _is_json(answer.parts)
+
+
+def _is_json(parts: Sequence[bytes]) -> bool:
+    """Whether they make up a JSON text; one that is too large to be held is not read. Takes less than a microsecond."""
+    body = parts[0] if len(parts) == 1 else b"".join(parts)
+    if len(body) > HELD:
+        return True
+    try:
+        _JSON.decode(body)
+    except (msgspec.DecodeError, RecursionError):
+        return False
+    return True
 
 
 def has_begun(answer: Answer) -> bool:
@@ -107,12 +121,9 @@ def _of_success(answer: Answer, operation: str) -> Trouble | None:
     """What is wrong with an answer that calls itself one."""
     head = answer.head
     seen = b"".join(answer.parts)
-    if head.media_type and not (head.is_events or b"json" in head.media_type):
-        page = head.media_type.startswith(b"text/html")
-        if page or operation in _JSON_ANSWERS:
-            return Trouble(Failure.BROKEN, f"it answered with {head.media_type.decode('latin-1')}")
-    if answer.complete and not seen.strip():
-        return Trouble(Failure.BROKEN, "its answer is empty")
+    broken = _what_is_broken(answer, seen, operation)
+    if broken:
+        return Trouble(Failure.BROKEN, broken)
     if head.is_events:
         event = _DATA.search(seen)
         seen = event[1] if event else b""
@@ -131,6 +142,25 @@ def _of_success(answer: Answer, operation: str) -> Trouble | None:
         code,
         too_long=_is_too_long(code, message),
     )
+
+
+def _what_is_broken(answer: Answer, seen: bytes, operation: str) -> str:
+    """Why it is none of the kind that was asked for; empty where it may be one."""
+    head = answer.head
+    if head.media_type and not (head.is_events or b"json" in head.media_type):
+        page = head.media_type.startswith(b"text/html")
+        if page or operation in _JSON_ANSWERS:
+            return f"it answered with {head.media_type.decode('latin-1')}"
+    if answer.complete and not seen.strip():
+        return "its answer is empty"
+    if (
+        answer.complete
+        and head.is_json
+        and b"content-encoding:" not in head.forwarded.lower()
+        and not _is_json((seen,))
+    ):
+        return "its answer is not valid JSON"
+    return ""
 
 
 def _is_too_long(code: str, message: str) -> bool:
@@ -168,12 +198,12 @@ def retry_after(answer: Answer, wall: float) -> float | None:
             value = line.partition(b":")[2].strip().decode("latin-1")
             try:
                 return max(0.0, float(value)) if value[:1].isdecimal() else _until(value, wall)
-            except ValueError:
+            except (ValueError, OverflowError):
                 return None
     return None
 
 
 def _until(date: str, wall: float) -> float:
-    """Seconds until a date of HTTP. Raises ValueError."""
+    """Seconds until a date of HTTP. Raises ValueError, and OverflowError for numbers that no date has."""
     at = parsedate_to_datetime(date)
     return max(0.0, (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() - wall)

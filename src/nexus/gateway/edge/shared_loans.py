@@ -31,13 +31,16 @@ class SharedLoans:
         """In whose name it was made; None for what is none, or not any more."""
         text = credentials.decode("latin-1")
         said, dot, signature = text.removeprefix(_BEGINNING).rpartition(".")
-        if not dot or not text.startswith(_BEGINNING) or not hmac.compare_digest(signature, self._signed(said)):
+        if not dot or not text.startswith(_BEGINNING) or not self._is_signed(said, signature):
             return None
         try:
             until, _, name = urlsafe_b64decode(said).decode().partition(" ")
         except (NotBase64Error, UnicodeDecodeError):
             return None
         return name if float(until) > self._now() else None
+
+    def _is_signed(self, said: str, signature: str) -> bool:
+        return hmac.compare_digest(signature.encode("latin-1"), self._signed(said).encode())
 
     def _signed(self, said: str) -> str:
         return hmac.new(self._key, said.encode("latin-1"), hashlib.sha256).hexdigest()

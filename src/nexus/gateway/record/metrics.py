@@ -63,6 +63,7 @@ class Metrics:
 
     `in_flight` gives the running calls by instance, `queue` the jobs, `tripped` the circuits that are not closed:
     instance, model (`*` for all of it) and state; `waiting` the calls that wait by operation, service, model, priority.
+    `shared` tells whether limits are shared with other gateways now; None: they are not to be.
     """
 
     def __init__(
@@ -71,11 +72,13 @@ class Metrics:
         queue: Callable[[], Queue] = Queue,
         tripped: Callable[[], Iterable[tuple[str, str, State]]] = _none_tripped,
         waiting: Callable[[], Mapping[tuple[str, str, str, str], int]] = dict,
+        shared: Callable[[], bool] | None = None,
     ) -> None:
         self._in_flight = in_flight
         self._queue = queue
         self._tripped = tripped
         self._waiting = waiting
+        self._shared = shared
         self._waits: dict[str, _Histogram] = {}
         self._routes: dict[tuple[str, str, str], _Route] = {}
         self._registry = CollectorRegistry()
@@ -130,6 +133,9 @@ class Metrics:
         yield circuits
         yield from self._jobs(self._queue())
         yield from self._queued()
+        if self._shared is not None:
+            text = "1 while limits are counted together with other gateways, 0 while Redis is away."
+            yield GaugeMetricFamily("nexus_limits_shared", text, value=self._shared())
 
     def _jobs(self, queue: Queue) -> Iterable[Metric]:
         """Two families, because they are added up differently where several gateways share a database."""

@@ -10,6 +10,7 @@ from nexus.gateway.registry.sources.announce import AnnounceSource, TooManyAnnou
 from nexus.gateway.registry.watcher import Registry
 
 Answer = Callable[[bytes], Awaitable[bytes]]
+KNEW = b"ok"
 
 
 def announcement(address: Address) -> bytes:
@@ -35,8 +36,9 @@ def listeners(registry: Registry, source: AnnounceSource | None) -> Mapping[byte
         return b"ok"
 
     async def left(told: bytes) -> bytes:
-        if source.leave(told.decode()):
-            registry.wake(source.name)
-        return b"ok"
+        if not source.leave(told.decode()):
+            return b"unknown"
+        registry.wake(source.name)
+        return KNEW
 
     return {b"announce": announced, b"leave": left}

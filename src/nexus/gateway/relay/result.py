@@ -3,6 +3,7 @@
 import msgspec
 
 from nexus.contract.usage import Usage
+from nexus.policies.stopwatch import Stopwatch
 
 
 class Relayed(msgspec.Struct):
@@ -10,6 +11,7 @@ class Relayed(msgspec.Struct):
 
     `queued` is how many seconds the call waited for its turn, if it had to, and `priority` what it did so as.
     `events` are those of a stream. `limits` are header lines, each with its CR LF, that say what is left to the caller.
+    `stopwatch` measures for how long the call holds an instance, None where nobody wants to know.
     """
 
     status: int = 500
@@ -21,3 +23,4 @@ class Relayed(msgspec.Struct):
     limits: bytes = b""
     queued: float | None = None
     priority: str = ""
+    stopwatch: Stopwatch | None = None

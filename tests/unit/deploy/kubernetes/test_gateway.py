@@ -41,7 +41,7 @@ def test_it_finds_services_by_name_and_is_asked_back_at_its_own_address(tmp_path
 
 
 def test_its_variables_are_those_that_the_gateway_knows(tmp_path: Path) -> None:
-    known = {f"NEXUS_{name.upper()}" for name in Settings.model_fields} | {"NEXUS_REDIS_URL"}
+    known = {f"NEXUS_{name.upper()}" for name in Settings.model_fields}
     for site in ("external", "replicas", "ingress"):
         assert {name.removesuffix("_FILE") for name in gateway(tmp_path, site)[1]} <= known
 
@@ -120,7 +120,7 @@ def test_a_site_that_would_not_work_or_would_show_a_secret_is_refused(
 def test_every_secret_variable_of_the_gateway_is_known_to_be_one() -> None:
     secret = {name for name, field in Settings.model_fields.items() if "SecretStr" in str(field.annotation)}
     assert SecretStr.__name__ in str(Settings.model_fields["database_url"].annotation)
-    assert {f"NEXUS_{name.upper()}" for name in secret} | {"NEXUS_REDIS_URL"} == set(SECRET_VARIABLES)
+    assert {f"NEXUS_{name.upper()}" for name in secret} == set(SECRET_VARIABLES)
 
 
 def test_its_metrics_are_answered_to_pods_where_they_are_collected(tmp_path: Path) -> None:

@@ -11,7 +11,6 @@ from nexus.contract.operations import BY_NAME
 from nexus.gateway.admit.gate import Gate
 from nexus.gateway.admit.slots import Slots
 from nexus.gateway.admit.treasurer import Treasurer
-from nexus.gateway.dispatch.lease import Lease
 from nexus.gateway.endpoints import standard
 from nexus.gateway.relay.result import Relayed
 from nexus.gateway.values import Call, Routed
@@ -145,14 +144,39 @@ def test_a_call_that_is_put_off_spends_its_tokens_when_it_runs(gate: Gate, call_
     assert ada.account.tokens.count(clock.now) == 0
 
 
-def test_what_is_none_of_the_lanes_is_counted_too(gate: Gate) -> None:
-    gate.count(Bearer("ada"), "files")
-    gate.count(Bearer("ada", Policy("open")), "files")
+async def test_what_is_none_of_the_lanes_is_counted_too(gate: Gate) -> None:
+    await gate.count(Bearer("ada"), "files")
+    await gate.count(Bearer("ada", Policy("open")), "files")
     ada = Bearer("ada", Policy("p", rpm=1))
-    gate.count(ada, "files")
-    assert refused(lambda: gate.count(ada, "files")).code == "rate_limit_exceeded"
-    kid = Bearer("kid", Policy("p", operations=Globs(["chat.*"])))
-    assert refused(lambda: gate.count(kid, "files")).status == 403
+    await gate.count(ada, "files")
+    with pytest.raises(ApiError) as caught:
+        await gate.count(ada, "files")
+    assert caught.value.code == "rate_limit_exceeded"
+    with pytest.raises(ApiError) as caught:
+        await gate.count(Bearer("kid", Policy("p", operations=Globs(["chat.*"]))), "files")
+    assert caught.value.status == 403
+
+
+async def test_from_outside_the_lane_it_is_the_same_gate(gate: Gate, call_of: CallOf, slots: Slots) -> None:
+    _, permit, lines = await gate.admit_outside(call_of(Policy("p", rpm=5)))
+    assert b"remaining-requests: 4" in lines
+    permit.release(Relayed())
+    assert slots.taken == 0
+
+
+def test_a_place_is_refused_to_whom_would_not_be_let_in_and_counts_nothing(
+    gate: Gate, call_of: CallOf, clock: Any, slots: Slots
+) -> None:
+    policy = Policy("p", rpm=1, concurrency=1)
+    ada = Bearer("ada", policy)
+    gate.place(call_of(ada), ada, policy).give_back()
+    assert (slots.taken, ada.account.requests.count(clock.now)) == (0, 0)
+    permit = gate.counted(call_of(ada), ada, policy, gate.place(call_of(ada), ada, policy), None)
+    assert (slots.taken, ada.account.running, ada.account.requests.count(clock.now)) == (1, 1, 1)
+    assert refused(lambda: gate.place(call_of(ada), ada, policy)).code == "concurrency_exceeded"
+    permit.release(Relayed())
+    assert refused(lambda: gate.place(call_of(ada), ada, policy)).code == "rate_limit_exceeded"
+    assert slots.taken == 0
 
 
 def test_what_may_be_asked_stands_before_the_routes_and_what_is_used_after_them(gate: Gate, call_of: CallOf) -> None:
@@ -214,21 +238,18 @@ def with_budget(*figures: int, **policy: Any) -> Bearer:
 
 
 def test_a_call_counts_when_it_is_let_in_and_what_it_used_when_it_ends(budgeted: Budgeted, call_of: CallOf) -> None:
-    ada, lease = with_budget(9, 100, 9), Lease()
-    _, permit, lines = budgeted.gate.admit(call_of(ada, body=b"{}".ljust(80)), lease)
+    ada = with_budget(9, 100, 9)
+    _, permit, lines = budgeted.gate.admit(call_of(ada, body=b"{}".ljust(80)))
     assert (budgeted.day.requests, budgeted.day.tokens, lines) == (1, 0, b"")
-    assert lease.stopwatch is not None
     permit.release(Relayed(200, bytes_out=40))
     assert budgeted.day.tokens == 30  # estimated, where the engine tells of none
     assert ada.account.running == 0
 
 
-def test_who_has_none_is_not_measured(budgeted: Budgeted, call_of: CallOf) -> None:
-    for who in (Bearer("ada"), Bearer("ada", Policy("p", rpm=9))):
-        lease = Lease()
-        budgeted.gate.admit(call_of(who), lease)[1].release(Relayed(200))
-        assert lease.stopwatch is None
-    assert budgeted.day.requests == 0
+def test_of_who_has_none_nothing_is_counted(budgeted: Budgeted, call_of: CallOf) -> None:
+    for who in (Bearer("ada"), Bearer("ada", Policy("p", rpm=9, tpm=9))):
+        budgeted.gate.admit(call_of(who))[1].release(Relayed(200, bytes_out=40))
+    assert (budgeted.day.requests, budgeted.day.tokens) == (0, 0)
 
 
 def test_whoever_is_refused_for_whatever_reason_has_used_nothing(
@@ -255,9 +276,7 @@ def test_a_job_is_a_request_when_asked_for_and_its_run_spends_the_rest(budgeted:
     _, permit, _ = budgeted.gate.admit(replace(call_of(ada), job_after=0.0))
     permit.release(Relayed(202, bytes_out=400))
     assert (budgeted.day.requests, budgeted.day.tokens) == (1, 0)
-    lease = Lease()
-    _, permit, _ = budgeted.gate.admit(call_of(ada, at=RUN), lease)
-    assert lease.stopwatch is not None
+    _, permit, _ = budgeted.gate.admit(call_of(ada, at=RUN))
     permit.release(Relayed(200, bytes_out=400))
     assert budgeted.day.requests == 1
     assert budgeted.day.tokens >= 100
@@ -272,8 +291,10 @@ def test_a_loan_spends_what_its_lender_has(budgeted: Budgeted, call_of: CallOf) 
         assert refused(lambda who=who: budgeted.gate.admit(call_of(who))).code == "budget_exceeded"
 
 
-def test_what_is_none_of_the_lanes_counts_as_a_request_of_the_budget(budgeted: Budgeted) -> None:
+async def test_what_is_none_of_the_lanes_counts_as_a_request_of_the_budget(budgeted: Budgeted) -> None:
     ada = with_budget(1, rpm=1)
-    budgeted.gate.count(ada, "files")
-    assert refused(lambda: budgeted.gate.count(ada, "files")).code == "budget_exceeded"
+    await budgeted.gate.count(ada, "files")
+    with pytest.raises(ApiError) as caught:
+        await budgeted.gate.count(ada, "files")
+    assert caught.value.code == "budget_exceeded"
     assert (budgeted.day.requests, ada.account.requests.count(1000.0)) == (1, 1)

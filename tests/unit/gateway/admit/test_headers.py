@@ -2,7 +2,8 @@
 
 import pytest
 
-from nexus.gateway.admit.headers import duration, limit_headers, lines_after
+from nexus.gateway.admit.headers import duration, headers_of, limit_headers, lines_after, lines_of
+from nexus.gateway.shared.verdict import LET_IN, Verdict
 from nexus.policies.account import Account
 from nexus.policies.policy import Policy
 
@@ -47,3 +48,20 @@ def test_lines_of_a_call_that_was_just_counted() -> None:
 )
 def test_durations_are_written_as_openais(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+def test_the_same_by_what_all_gateways_have_counted() -> None:
+    verdict = Verdict(LET_IN, 0, 3, 59_500, 900, 30_500, 0)
+    policy = Policy("p", rpm=5, tpm=800)
+    assert headers_of(policy, verdict) == {
+        "x-ratelimit-limit-requests": "5",
+        "x-ratelimit-remaining-requests": "2",
+        "x-ratelimit-reset-requests": "59.5s",
+        "x-ratelimit-limit-tokens": "800",
+        "x-ratelimit-remaining-tokens": "0",
+        "x-ratelimit-reset-tokens": "30.5s",
+    }
+    assert b"x-ratelimit-remaining-requests: 2\r\nx-ratelimit-reset-requests: 1m0s\r\n" in lines_of(policy, verdict)
+    assert lines_of(policy, verdict).endswith(b"x-ratelimit-reset-tokens: 30.5s\r\n")
+    assert lines_of(Policy("p", concurrency=5), verdict) == b""
+    assert headers_of(Policy("p", concurrency=5), verdict) == {}

@@ -29,3 +29,9 @@ def test_each_gateway_counts_its_own() -> None:
     one, other = Slots(1), Slots(1)
     one.admit(make_call())
     assert other.taken == 0
+
+
+def test_a_place_that_no_call_took_is_given_back() -> None:
+    slots = Slots(1)
+    slots.admit(make_call()).give_back()
+    assert slots.taken == 0

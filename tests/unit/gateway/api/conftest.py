@@ -119,6 +119,7 @@ async def start_gateway(environment: pytest.MonkeyPatch, upstreams: Upstreams) -
         visitors = create_visitors(settings, keyring)
         idle = settings.session_idle
         book = TokenBook(keyring, TOKEN, Config(tokens=tokens), store, {}, log, visitors, idle)
+        gate = Gate(Slots(), views)
         parts = ApiParts(
             registry=registry,
             announce=announce,
@@ -138,7 +139,8 @@ async def start_gateway(environment: pytest.MonkeyPatch, upstreams: Upstreams) -
             tokens=book,
             spendings=Spendings(),
             desk=Desk(store, Places(views.of, JobRules, time.time), Bell(), lambda _: None),
-            gate=Gate(Slots(), views),
+            gate=gate,
+            counting=gate,
             views=views,
             base_url=base_url(settings),
             people=create_people(settings, visitors, store, book, alone, log),

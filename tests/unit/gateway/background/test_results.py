@@ -22,7 +22,14 @@ def videos(*variants: dict[str, Any]) -> bytes:
     ("operation", "media_type"), [("ocr", "application/json"), ("videos", "video/mp4"), ("own.words", "")]
 )
 def test_what_is_not_split_is_stored_as_it_came(operation: str, media_type: str) -> None:
-    assert split(operation, media_type, b"[bytes") == (Part(ANSWER, media_type, b"[bytes"),)
+    assert split(operation, media_type, b"[1]") == (Part(ANSWER, media_type, b"[1]"),)
+
+
+def test_json_that_is_none_is_the_services_fault() -> None:
+    for body in (b'{"data": [', b'{"data": "x"broken}', b""):
+        with pytest.raises(ApiError) as caught:
+            split("images.generations", "application/json", body)
+        assert caught.value.status == 502
 
 
 def test_an_answer_of_videos_is_its_files_and_the_video_comes_first() -> None:

@@ -23,7 +23,7 @@ from nexus.jobs.rules import JobRules
 from nexus.jobs.values import Claim, Job, State
 from nexus.policies.token import Bearer
 from nexus.store.errors import BlobError, BlobsFullError, DatabaseError
-from tests.servers.calls import make_instance
+from tests.servers.calls import make_instance, make_target
 
 NAMES = b"x-nexus-service: music\r\nx-nexus-instance: music-1\r\n"
 Script = Callable[[Client], None]
@@ -34,6 +34,7 @@ class Told:
 
     def __init__(self, office: Any, claim: Claim, act: Script, rules: JobRules | None = None) -> None:
         self.requests: list[Request] = []
+        self.leases: list[Any] = []
         self.act = act
         self.go_on = Signal()
         watcher = Watcher(Fetcher(Resolver()).get)
@@ -41,6 +42,8 @@ class Told:
 
     async def story(self, request: Request, client: Client, lease: Any) -> None:
         self.requests.append(request)
+        self.leases.append(lease)
+        lease.target = make_target(name="svc", instance="svc-1")
         await self.go_on
         self.act(client)
 
@@ -138,12 +141,14 @@ async def test_what_broke_off_is_tried_as_often_as_it_may(office) -> None:
 
     job = await ended(office, breaks)
     assert (job.state, job.attempts, job.message) == (State.QUEUED, 1, "The answer broke off.")
+    assert (job.service, job.instance) == ("svc", "svc-1")
     office.clock.now += 60
     claim = await office.ledger.claim(job, "here", CLAIM_SECONDS)
     told = Told(office, claim, breaks, office.rules)
     told.go_on.set()
     told.begin(job)
     await told.run.go()
+    assert told.leases[0].shunned == ("svc", "svc-1")
     job = await office.state(job)
     assert (job.state, job.attempts, job.result) == (State.FAILED, 2, None)
     assert await office.names() == [job.order.key]

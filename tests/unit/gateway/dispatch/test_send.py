@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from nexus.contract.errors import ApiError
+from nexus.gateway.dispatch import send as module
 from nexus.gateway.dispatch.lease import Lease
 from nexus.gateway.dispatch.retries import pause
 from nexus.gateway.dispatch.send import Dispatcher
@@ -27,8 +28,12 @@ from tests.servers.peer import Peer, Side
 class Sending:
     """One call on its way to its targets."""
 
-    def __init__(self, dispatcher: Dispatcher, plan: Plan, call: Call | None = None) -> None:
+    def __init__(
+        self, dispatcher: Dispatcher, plan: Plan, call: Call | None = None, shunned: int | None = None
+    ) -> None:
         self.lease = Lease()
+        if shunned is not None:
+            self.lease.shunned = plan.targets[shunned].names[1:]
         self.caller = Caller()
         self.dispatcher = dispatcher
         self.plan = plan
@@ -76,10 +81,15 @@ def send(upstreams: Upstreams, refused: list[str], health: Health, logged: list[
     dispatcher = Dispatcher(upstreams, told, health=health, log=log, draw=lambda: 0.0)
 
     def begin(
-        *urls: str, attempts: int = 3, ratio: float = 0.2, call: Call | None = None, **timeouts: float
+        *urls: str,
+        attempts: int = 3,
+        ratio: float = 0.2,
+        call: Call | None = None,
+        shunned: int | None = None,
+        **timeouts: float,
     ) -> Sending:
-        targets = tuple(make_target(url) for url in urls)
-        return Sending(dispatcher, Plan(targets, Timeouts(**timeouts), Retries(attempts, ratio)), call)
+        targets = tuple(make_target(url, instance=url) for url in urls)
+        return Sending(dispatcher, Plan(targets, Timeouts(**timeouts), Retries(attempts, ratio)), call, shunned)
 
     return begin
 
@@ -238,6 +248,30 @@ async def test_a_pooled_connection_that_closes_under_a_request_costs_a_new_one_o
     side.answer(b"fresh")
     reply = await sending.reply()
     assert (reply.answer.take(), reply.attempts) == (b"fresh", 1)
+
+
+async def test_what_must_not_be_made_twice_never_goes_out_on_a_connection_that_may_be_closed(
+    send: Send, peer: Peer
+) -> None:
+    await pooled(send, peer)
+    sending = send(peer.url, peer.url, call=make_call(at=endpoint("images.generations")))
+    fresh = await peer.accept()
+    await fresh.request()
+    fresh.close()
+    assert (await sending.error()).status == 502
+    assert sending.lease.attempts == 1
+
+
+async def test_a_pooled_connection_that_is_lost_after_a_while_is_an_attempt_that_failed(
+    send: Send, peer: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stale = await pooled(send, peer)
+    monkeypatch.setattr(module, "_STALE", 0.0)
+    sending = send(peer.url, attempts=1)
+    await stale.request()
+    stale.close()
+    error = await sending.error()
+    assert (error.status, error.message) == (502, "svc: the service closed the connection.")
 
 
 async def test_a_fresh_connection_that_closes_is_not_tried_for_ever(send: Send, peer: Peer) -> None:
@@ -435,6 +469,8 @@ ENVELOPE = b'{"error":{"message":"the engine says no","type":"x","code":%b}}'
         (200, b' { "error": "no"}', JSON),
         (200, b"<html></html>", b"content-type: text/html; charset=utf-8"),
         (200, b"", JSON),
+        (200, b'{"a": "x"broken}', JSON),
+        (200, b'{"a": [1', JSON),
         (200, b'data: {"error":{"message":"no"}}\n\n', b"content-type: text/event-stream"),
     ],
 )
@@ -449,6 +485,22 @@ async def test_the_next_one_is_asked_where_a_service_fails(
     assert (reply.answer.take(), reply.attempts) == (b'{"a":1}', 2)
     (line_of_log,) = logged
     assert (line_of_log["event"], line_of_log["attempt"], line_of_log["request_id"]) == ("attempt_failed", 1, "req-1")
+
+
+async def test_who_is_shunned_is_asked_only_where_nobody_else_is(send: Send, peer: Peer) -> None:
+    async with Peer() as other:
+        sending = send(peer.url, other.url, shunned=0)
+        await served(other, b'{"a":1}')
+        assert (await sending.reply()).target.instance.url == other.url
+        alone = send(peer.url, shunned=0)
+        await served(peer, b'{"a":2}')
+        assert (await alone.reply()).answer.take() == b'{"a":2}'
+
+
+async def test_an_answer_in_an_encoding_of_its_own_is_not_read(send: Send, peer: Peer) -> None:
+    sending = send(peer.url)
+    await served(peer, b"\x1f\x8b", JSON + b"\r\ncontent-encoding: gzip")
+    assert (await sending.reply()).answer.take() == b"\x1f\x8b"
 
 
 @pytest.mark.parametrize("status", [500, 503, 429])

@@ -30,7 +30,9 @@ def test_it_ends_by_itself() -> None:
     assert loans.name_of(made) is None
 
 
-@pytest.mark.parametrize("change", [b"", b"lent-", b"lent-x.y", b"sk-nxt-a.b", b"\xff.\xff", b"lent-.", b"."])
+@pytest.mark.parametrize(
+    "change", [b"", b"lent-", b"lent-x.y", b"sk-nxt-a.b", b"\xff.\xff", b"lent-a.\xff", b"lent-\xff.a", b"lent-.", b"."]
+)
 def test_what_is_none(change: bytes) -> None:
     assert SharedLoans("secret").name_of(change) is None
 

@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import replace
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nexus.gateway.plan.balance import COLDEST, MANY, SPREAD, WARM_AFTER, balanced, favoured, size
@@ -11,6 +11,7 @@ from nexus.gateway.registry.snapshot import Target
 from tests.servers.calls import make_target
 
 NOW = 1000.0
+UNHURRIED = settings(deadline=None)
 
 
 def targets(*places: int) -> tuple[Target, ...]:
@@ -25,6 +26,7 @@ def firsts(given: tuple[Target, ...], calls: int, now: float = NOW) -> Counter[s
     return busy
 
 
+@UNHURRIED
 @given(count=st.integers(1, MANY), rounds=st.integers(1, 5), start=st.integers(0, 1000))
 def test_idle_targets_are_first_equally_often(count: int, rounds: int, start: int) -> None:
     given = targets(*[4] * count)
@@ -32,6 +34,7 @@ def test_idle_targets_are_first_equally_often(count: int, rounds: int, start: in
     assert set(seen.values()) == {rounds}
 
 
+@UNHURRIED
 @given(loads=st.lists(st.integers(0, 5), min_size=1, max_size=20), turn=st.integers(0, 10_000))
 def test_every_target_stays_and_the_first_two_are_in_order(loads: list[int], turn: int) -> None:
     given = targets(*[1] * len(loads))
@@ -42,6 +45,7 @@ def test_every_target_stays_and_the_first_two_are_in_order(loads: list[int], tur
     assert compared == sorted(compared)
 
 
+@UNHURRIED
 @given(places=st.lists(st.integers(1, 64), min_size=1, max_size=MANY), rounds=st.integers(1, 3))
 def test_nobody_gets_more_than_its_places_as_long_as_others_have_some(places: list[int], rounds: int) -> None:
     given = targets(*places)
@@ -49,6 +53,7 @@ def test_nobody_gets_more_than_its_places_as_long_as_others_have_some(places: li
     assert [busy[target.instance.url] for target in given] == [count * rounds for count in places]
 
 
+@UNHURRIED
 @given(count=st.integers(MANY + 1, 40), seed=st.integers(0, 10_000))
 def test_of_many_the_busiest_is_never_far_ahead(count: int, seed: int) -> None:
     busy: Counter[str] = Counter()
@@ -67,6 +72,7 @@ def test_a_new_instance_is_given_more_and_more() -> None:
         assert abs(busy[new.instance.url] - 110 * part / (1 + part)) <= 1
 
 
+@UNHURRIED
 @given(prefix=st.integers(0, 2**32 - 1), count=st.integers(2, 12), gone=st.integers(0, 11))
 def test_only_the_prefixes_of_an_instance_that_went_move(prefix: int, count: int, gone: int) -> None:
     given = targets(*[8] * count)
@@ -85,6 +91,7 @@ def test_prefixes_are_spread() -> None:
     assert min(homes[target] for target in given) > 700
 
 
+@UNHURRIED
 @given(places=st.lists(st.integers(1, 32), min_size=2, max_size=6), calls=st.integers(1, 60))
 def test_one_prefix_alone_fills_nobody_beyond_its_share(places: list[int], calls: int) -> None:
     given = targets(*places)

@@ -170,6 +170,19 @@ async def test_a_place_whose_caller_left_goes_to_the_next(lane: Lane, peer: Peer
     assert lane.is_idle()
 
 
+async def test_who_is_asked_again_by_the_same_call_has_no_place_for_another_meanwhile(lane: Lane, peer: Peer) -> None:
+    first, second = lane.begin("a"), lane.begin("b")
+    side = await peer.accept()
+    assert await name_at(side) == "a"
+    side.answer(status=500)
+    assert await name_at(side) == "a"
+    assert (lane.turns.waiting, lane.upstreams.in_flight(peer.url)) == (1, 1)
+    await served(side, first)
+    assert await name_at(side) == "b"
+    await served(side, second)
+    assert lane.is_idle()
+
+
 async def test_who_waits_too_long_is_told_to_come_again(
     lane: Lane, peer: Peer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -102,6 +102,11 @@ def test_a_gateway_that_served_nothing_has_a_page() -> None:
     assert b"# TYPE nexus_requests_total counter" in Metrics(dict).text()
 
 
+@pytest.mark.parametrize(("shared", "told"), [(None, None), (lambda: True, 1), (lambda: False, 0)])
+def test_whether_limits_are_shared(shared: Any, told: int | None) -> None:
+    assert value(Metrics(dict, shared=shared), "nexus_limits_shared") == told
+
+
 def test_circuits_that_are_not_closed_are_told() -> None:
     tripped = [("http://a:1", "*", State.OPEN), ("http://b:1", "m", State.HALF_OPEN)]
     metrics = Metrics(dict, tripped=lambda: tripped)

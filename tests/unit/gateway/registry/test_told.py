@@ -5,7 +5,7 @@ from typing import Any
 
 from nexus.gateway.registry.address import parse_address
 from nexus.gateway.registry.sources.announce import AnnounceSource
-from nexus.gateway.registry.told import announcement, leave_taking, listeners
+from nexus.gateway.registry.told import KNEW, announcement, leave_taking, listeners
 
 
 class Registry:
@@ -33,8 +33,9 @@ async def test_a_heartbeat_and_a_leave_taking() -> None:
     (listing,) = await source.listings()
     assert (listing.url, listing.authorization) == ("http://box:8000", "Bearer secret")
     assert await tell(announcement(parse_address("http://one-too-many"))) == b"ok"
-    assert await tell(leave_taking(address.url)) == b"ok"
+    assert await tell(leave_taking(address.url)) == KNEW
     assert await source.listings() == ()
+    assert await tell(leave_taking(address.url)) != KNEW
     assert registry.heard == [("http://box:8000", "announce"), ("announce",)]
 
 
