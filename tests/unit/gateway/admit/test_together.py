@@ -12,14 +12,18 @@ from nexus.contract.usage import Usage
 from nexus.gateway.admit.gate import Gate
 from nexus.gateway.admit.slots import Slots
 from nexus.gateway.admit.together import Together
+from nexus.gateway.admit.treasurer import Treasurer
 from nexus.gateway.endpoints import standard
 from nexus.gateway.relay.result import Relayed
 from nexus.gateway.shared.limits import Asking, SharedLimits
 from nexus.gateway.shared.ticket import Ticket
 from nexus.gateway.shared.verdict import LET_IN, TOO_MANY_CALLS, TOO_MANY_REQUESTS, TOO_MANY_TOKENS, Verdict
 from nexus.gateway.values import Call
+from nexus.gateway.views import Views
+from nexus.policies.budgets import Budget, Budgets
 from nexus.policies.globs import Globs
 from nexus.policies.policy import Policy
+from nexus.policies.spending import Spendings
 from nexus.policies.token import Bearer
 
 CallOf = Callable[..., Call]
@@ -253,3 +257,32 @@ async def test_from_outside_the_lane_it_is_the_same(together: Together, others: 
     assert b"remaining-requests: 2" in lines
     permit.release(Relayed())
     assert len(others.asked) == 1
+
+
+async def test_budgets_are_asked_first_and_counted_once_whoever_decides(
+    others: Others, call_of: CallOf, slots: Slots, views: Views, clock: Any
+) -> None:
+    spendings = Spendings()
+    budgets = Budgets(Budget(requests=3))
+    together = Together(Gate(slots, views, clock, treasurer=Treasurer(spendings, clock)), others)
+    ada = Bearer("ada", Policy("p", rpm=9, budgets=budgets))
+
+    def used() -> tuple[int, int]:
+        day = spendings.of("ada", clock.now, budgets.zone).day
+        return day.requests, day.tokens
+
+    (await together.admit(call_of(ada, body=BODY)))[1].release(Relayed(200, usage=Usage(3, 4)))
+    others.verdict = refused(TOO_MANY_REQUESTS)
+    await error_of(together, call_of(ada))
+    assert used() == (1, 7)
+    others.verdict = Verdict(LET_IN, 0, 3, 60_000, 50, 1500, 7)
+    await together.count(ada, "files")
+    others.is_up = False
+    (await together.admit(call_of(ada, body=BODY)))[1].release(Relayed(200, usage=Usage(1, 0)))
+    assert used() == (3, 8)
+    others.is_up = True
+    asked = len(others.asked)
+    assert (await error_of(together, call_of(ada))).code == "budget_exceeded"
+    with pytest.raises(ApiError) as caught:
+        await together.count(ada, "files")
+    assert (caught.value.code, len(others.asked), used(), slots.taken) == ("budget_exceeded", asked, (3, 8), 0)
