@@ -24,6 +24,17 @@ class Stopwatch:
             self._seconds += self._now() - self._since
             self._since = None
 
+    def beside(self) -> "Stopwatch":
+        """Another one, at nothing, by the same clock."""
+        return Stopwatch(self._now)
+
+    def take_over(self, other: "Stopwatch") -> None:
+        """Add what the `other` one has measured and, where that still runs and this one does not, go on for it."""
+        self._seconds += other._seconds
+        if self._since is None:
+            self._since = other._since
+        other._seconds, other._since = 0.0, None
+
     @property
     def seconds(self) -> float:
         """What was measured up to the last stop."""

@@ -3,11 +3,13 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from time import time
 
 import pytest
 
 from nexus.gateway.admit.gate import Gate
 from nexus.gateway.admit.slots import Slots
+from nexus.gateway.admit.treasurer import Treasurer
 from nexus.gateway.dispatch.lease import Lease
 from nexus.gateway.dispatch.send import Dispatcher
 from nexus.gateway.inference import Inference
@@ -19,6 +21,10 @@ from nexus.gateway.upstream.upstreams import Upstreams
 from nexus.gateway.values import Call, Headers, Outcome, Request, Rules, Timeouts
 from nexus.gateway.views import Views
 from nexus.jobs.values import Job, Order, State
+from nexus.policies.budgets import Budget, Budgets
+from nexus.policies.policy import Policy
+from nexus.policies.spending import Spendings
+from nexus.policies.token import Bearer
 from nexus.store.errors import DatabaseError
 from tests.servers.caller import Caller
 from tests.servers.calls import endpoint, make_instance, make_request
@@ -32,6 +38,7 @@ class Lane:
         self.upstreams = upstreams
         self.snapshot = snapshot
         self.slots = Slots(limit)
+        self.spendings = Spendings()
         self.views = Views(lambda: self.snapshot)
         self.timeouts = Timeouts()
         self.rules = Rules()
@@ -43,7 +50,7 @@ class Lane:
             view=self.views.of,
             timeouts=self._timeouts,
             in_flight=upstreams.in_flight,
-            gate=Gate(self.slots, self.views),
+            gate=Gate(self.slots, self.views, treasurer=Treasurer(self.spendings)),
             dispatcher=Dispatcher(upstreams, lambda url, reason: self.refused.append(url)),
             record=self.recorded.append,
             siding=siding,
@@ -98,6 +105,37 @@ async def test_an_answer(lane: Lane, peer: Peer) -> None:
     assert outcome.ttft_ms is not None
     assert 0 < outcome.ttft_ms <= outcome.ms
     assert lane.asked == [("chat.completions", "m")]
+
+
+@pytest.mark.parametrize("end", ["answered", "left", "refused"])
+async def test_what_a_call_holds_counts_for_its_callers_budgets(lane: Lane, peer: Peer, end: str) -> None:
+    budgets = Budgets(Budget(requests=1))
+    lease, caller = Lease(), Caller()
+    request = make_request(bearer=Bearer("ada", Policy("p", budgets=budgets)))
+    caller.start(lane.inference.serve(request, caller, lease))
+    side = await asked(peer)
+    assert lease.stopwatch is not None
+    if end == "left":
+        caller.leave()
+    else:
+        body = b'{"usage":{"prompt_tokens":7}}' if end == "answered" else b"{}"
+        side.answer(body, b"content-type: application/json", status=200 if end == "answered" else 400)
+        await caller.result()
+    lane.outcome()
+    used = lane.spendings.of("ada", time(), budgets.zone).day.here
+    assert used.requests == 1
+    assert 0 < used.engine_seconds == lease.stopwatch.seconds
+    assert (used.tokens > 0) == (end != "refused")  # who leaves has had the prompt read
+    again = lane.begin(request)
+    assert (again.status, json.loads(again.body)["error"]["code"]) == (429, "budget_exceeded")
+
+
+async def test_who_has_no_budgets_is_not_measured(lane: Lane, peer: Peer) -> None:
+    lease, caller = Lease(), Caller()
+    caller.start(lane.inference.serve(make_request(bearer=Bearer("ada", Policy("p", rpm=9))), caller, lease))
+    (await asked(peer)).answer()
+    await caller.result()
+    assert lease.stopwatch is None
 
 
 async def test_a_bad_request(lane: Lane) -> None:

@@ -17,3 +17,33 @@ def test_turns_are_added_up_and_starting_or_stopping_twice_is_nothing() -> None:
     watch.start()
     watch.stop()
     assert watch.seconds == 2.75
+
+
+def test_one_that_runs_beside_is_taken_over_with_what_it_has() -> None:
+    now = 0.0
+    watch = Stopwatch(lambda: now)
+    other = watch.beside()
+    watch.start()
+    other.start()
+    now = 2.0
+    watch.stop()
+    now = 3.0
+    watch.take_over(other)  # which has run for three seconds, and runs on
+    now = 10.0
+    other.stop()
+    watch.stop()
+    assert (watch.seconds, other.seconds) == (12.0, 0.0)
+
+
+def test_one_that_has_stopped_is_added_to_one_that_runs() -> None:
+    now = 0.0
+    watch = Stopwatch(lambda: now)
+    other = watch.beside()
+    watch.start()
+    other.start()
+    now = 2.0
+    other.stop()
+    watch.take_over(other)
+    now = 5.0
+    watch.stop()
+    assert watch.seconds == 7.0

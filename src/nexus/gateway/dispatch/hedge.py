@@ -152,6 +152,7 @@ class Hedging:
             return None
         own = Lease()
         own.until = lease.until
+        own.stopwatch = None if lease.stopwatch is None else lease.stopwatch.beside()
         own.take(target, self._upstreams.pool(target.instance))
         lease.attempts += 1
         if self._health.troubled:
@@ -192,4 +193,5 @@ def _close(first: Attempt, second: Attempt | None, last: Attempt | None) -> None
         first.lease.adopt(second.lease)
         return
     second.lease.release()
+    first.lease.add_time(second.lease)
     first.lease.tried = (*first.lease.tried, second.target)

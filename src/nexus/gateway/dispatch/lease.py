@@ -76,12 +76,18 @@ class Lease:
     def adopt(self, other: "Lease") -> None:
         """Give back what is held, and hold what `other` does from now on: its attempt is the one that counts."""
         self.release()
+        self.add_time(other)
         if self.target is not None:
             self.tried = (*self.tried, self.target)
         self.target = other.target
         self.connection, other.connection = other.connection, None
         self.loan, other.loan = other.loan, None
         self._pool, other._pool = other._pool, None
+
+    def add_time(self, other: "Lease") -> None:
+        """For how long `other` held an instance is measured as this one's, beside its own."""
+        if self.stopwatch is not None and other.stopwatch is not None:
+            self.stopwatch.take_over(other.stopwatch)
 
     def drop(self) -> None:
         """Give up the connection: kept for the next call if its answer is whole, closed if it is not."""

@@ -15,6 +15,7 @@ from nexus.gateway.health.circuit import Failure
 from nexus.gateway.health.health import Health
 from nexus.gateway.upstream.upstreams import Upstreams
 from nexus.gateway.values import ClientGoneError, Hedge, LateError, Plan, Reply, Retries, Timeouts
+from nexus.policies.stopwatch import Stopwatch
 from tests.servers.caller import Caller
 from tests.servers.calls import endpoint, make_call, make_target
 from tests.servers.listeners import full_listener
@@ -147,6 +148,34 @@ async def test_the_first_answers_first(bench: Bench) -> None:
     assert bench.running == (1, 0)
     assert bench.dispatcher.hedged == {("embeddings", "lost"): 1}
     bench.ended()
+
+
+@pytest.mark.parametrize("end", ["first", "second", "first fails", "left"])
+async def test_both_count_for_as_long_as_they_hold_an_instance(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    now = 0.0
+    watch = Stopwatch(lambda: now)
+    monkeypatch.setattr(Lease, "stopwatch", watch)
+    bench.send()
+    slow, quick = await bench.both()
+    now = 10.0
+    if end == "left":
+        bench.caller.leave()
+        with pytest.raises(ClientGoneError):
+            await bench.reply()
+        bench.ended()
+        assert watch.seconds == 20.0
+        return
+    if end == "first fails":
+        slow.close()
+        await until(lambda: bench.running == (0, 1))
+        now = 12.0
+    (slow if end == "first" else quick).answer(b"{}", JSON)
+    await bench.reply()
+    now += 3.0  # while its answer is passed on, the one that won is still held
+    bench.ended()
+    assert watch.seconds == {"first": 23.0, "second": 23.0, "first fails": 25.0}[end]
 
 
 async def test_who_wins_keeps_the_connection_for_the_next_call(bench: Bench) -> None:
