@@ -1,6 +1,7 @@
 """The story of a request, the gateway's table of contents: intake, admit, plan, queue, dispatch, relay, record."""
 
 from collections.abc import Callable
+from math import inf
 from time import perf_counter, time
 
 import msgspec
@@ -85,7 +86,7 @@ class Inference:
             listens = call.stream and request.head.endpoint.events
             if listens:
                 client.keep_waiting("waiting", result.limits)
-            course = await self._course(call, client, result)
+            course = self._course(call) or await self._waited(call, client, result)
             if listens and course.targets[0].is_cold:
                 client.keep_waiting(f"loading {course.targets[0].model}", result.limits)
             reply = await self._dispatcher.send(call, course, client, lease)
@@ -111,30 +112,45 @@ class Inference:
         """The plan for a call by what is known now. Raises ApiError (404, 503)."""
         self._turn += 1
         head = call.request.head
-        timeouts = self._timeouts(head.endpoint.operation, call.model).within(head, time())
+        timeouts = self._timeouts(head.endpoint.operation, call.model)
+        if head.timeout is not None or head.deadline is not None:
+            timeouts = timeouts.within(head, time())
         snapshot = self._view(head.bearer.policy)
         rules, health = self._rules(), self._health
         return plan(call, snapshot, self._in_flight, self._turn, timeouts, rules, health, health.clock)
 
-    async def _course(self, call: Call, client: Client, result: Relayed) -> Plan:
-        """The plan for a call whose turn has come: at once where somebody has room, else it waits for that."""
+    def _course(self, call: Call) -> Plan | None:
+        """The plan for a call; None where it waits: whoever would be asked is full, or its model not in memory."""
+        turns = self._turns
         try:
             course = self.plan(call)
         except ApiError as refusal:
-            turns = self._turns
-            target = turns.cold(call) if turns is not None and refusal.kind is NO_READY_SERVICE else None
-            if turns is None or target is None:
+            if turns is None or refusal.kind is not NO_READY_SERVICE or turns.cold(call) is None:
                 raise
-            endpoint = call.request.head.endpoint
-            if call.stream and endpoint.events:
-                client.keep_waiting(f"loading {target.model}", result.limits)
-            timeouts = self._timeouts(endpoint.operation, call.model).within(call.request.head, time())
-            seconds = min(timeouts.first_byte, timeouts.total)
-            return self._rest_of(await turns.warm(call, self.plan, target, seconds, result), call, result)
-        first = course.targets[0]
-        if self._turns is not None and self._in_flight(first.instance.url) >= first.instance.room:
-            course = self._rest_of(await self._turns.turn(call, self.plan, course, result), call, result)
+            return None
+        first = course.targets[0].instance
+        if turns is not None and first.room < inf and self._in_flight(first.url) >= first.room:
+            return None
         return course
+
+    async def _waited(self, call: Call, client: Client, result: Relayed) -> Plan:
+        """The plan for a call that has to wait, once its turn has come. Raises ApiError (404, 503, 504)."""
+        turns = self._turns
+        assert turns is not None  # noqa: S101 - without them nobody waits
+        try:
+            course = self.plan(call)
+        except ApiError:
+            target = turns.cold(call)
+            if target is None:
+                raise
+        else:
+            return self._rest_of(await turns.turn(call, self.plan, course, result), call, result)
+        endpoint = call.request.head.endpoint
+        if call.stream and endpoint.events:
+            client.keep_waiting(f"loading {target.model}", result.limits)
+        timeouts = self._timeouts(endpoint.operation, call.model).within(call.request.head, time())
+        seconds = min(timeouts.first_byte, timeouts.total)
+        return self._rest_of(await turns.warm(call, self.plan, target, seconds, result), call, result)
 
     def _rest_of(self, course: Plan, call: Call, result: Relayed) -> Plan:
         """The plan of a call that has waited: its time runs meanwhile, what its client gives it since it came."""

@@ -100,13 +100,16 @@ class Lease:
 
     def release(self) -> None:
         """Give everything back; `target` stays to be told. May be called again."""
-        self._end_loan()
-        self.drop()
+        if self.loan is not None:
+            self._end_loan()
+        if self.connection is not None or self._watched is not None:
+            self.drop()
         pool = self._pool
         if pool is not None:
             self._pool = None
             pool.leave()
-            self.pause()
+            if self.stopwatch is not None:
+                self.stopwatch.stop()
 
     def _end_loan(self) -> None:
         loan = self.loan

@@ -82,12 +82,12 @@ _NOT_BEGUN: Final = (NO_READY_SERVICE.code, OVERLOADED.code)
 _COLUMN: Final = {kind: number for number, kind in enumerate(Kind)}
 
 
+_KINDS: Final = {name: Kind.AGAIN if operation.repeatable else Kind.ONCE for name, operation in BY_NAME.items()}
+
+
 def kind_of(endpoint: Endpoint) -> Kind:
     """Whether a call to this endpoint may be repeated."""
-    operation = None if endpoint.itself else BY_NAME.get(endpoint.operation)
-    if operation is None:
-        return Kind.OWN
-    return Kind.AGAIN if operation.repeatable else Kind.ONCE
+    return Kind.OWN if endpoint.itself else _KINDS.get(endpoint.operation, Kind.OWN)
 
 
 def step(trouble: Trouble, kind: Kind) -> Step:

@@ -9,7 +9,7 @@ done twice is never sent on one; whatever ends a call, its lease ends with it.
 import asyncio
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Final
 
 from nexus.contract.errors import NO_READY_SERVICE, UPSTREAM_ERROR, ApiError, kind_of_status
@@ -20,6 +20,7 @@ from nexus.gateway.dispatch.message import body_for, head_for
 from nexus.gateway.dispatch.retries import Kind, Step, Trouble, kind_of, pause, step
 from nexus.gateway.dispatch.targets import first_target, next_target
 from nexus.gateway.dispatch.troubles import has_begun, is_fine, trouble_of, wants_more
+from nexus.gateway.drive import Signal
 from nexus.gateway.drive import pause as wait
 from nexus.gateway.health.circuit import Failure
 from nexus.gateway.health.health import Health
@@ -72,12 +73,16 @@ class Dispatcher:
         self._hedging = Hedging(upstreams, self._health, self._budget, self._examined, self._gave_up)
         self.hedged = self._hedging.counts
 
-    async def send(self, call: Call, plan: Plan, client: Client, lease: Lease) -> Reply:
-        """The answer, once the first byte of its body (or its end) is there. Raises ApiError (429, 502, 503, 504)."""
+    def send(self, call: Call, plan: Plan, client: Client, lease: Lease) -> Coroutine[Signal, None, Reply]:
+        """The answer, once the first byte of its body (or its end) is there. Raises ApiError (429, 502, 503, 504).
+
+        To be awaited. It is no coroutine itself, as each one more is passed through at every step of an answer.
+        """
         client.end_within(plan.timeouts.total)
         lease.until = time.time() + plan.timeouts.total
         self._budget.earn(plan.retries.budget_ratio)
-        return await self._send(call, plan, client, lease, first_target(plan, lease))
+        target = plan.targets[0] if lease.shunned is None else first_target(plan, lease)
+        return self._send(call, plan, client, lease, target)
 
     async def again(self, call: Call, plan: Plan, client: Client, lease: Lease) -> Reply:
         """Another answer, after one that broke off: from the next target that was not tried, else from the same.
