@@ -22,7 +22,9 @@ def lines_after(policy: Policy, account: Account, now: float) -> bytes:
     if policy.rpm:
         lines = _after_a_request(policy.rpm) % (policy.rpm - account.requests.total)
     if policy.tpm:
-        lines += _told("tokens", policy.tpm, account.tokens, now).encode()
+        used = account.tokens.count(now)
+        left = policy.tpm - used if used < policy.tpm else 0
+        lines += _tokens_until(policy.tpm, round(account.tokens.seconds_until_empty(now) * 10)) % left
     return lines
 
 
@@ -57,6 +59,12 @@ def headers_of(policy: Policy, verdict: Verdict) -> dict[str, str]:
 def _after_a_request(limit: int) -> bytes:
     """The lines but for what remains: a request that has just been counted is forgotten in a minute."""
     return _LINES.format("requests", limit, "%d", duration(SECONDS)).encode()
+
+
+@lru_cache(maxsize=1024)
+def _tokens_until(limit: int, tenths: int) -> bytes:
+    """The lines but for what remains, by tenths of a second until nothing counts any more."""
+    return _LINES.format("tokens", limit, "%d", duration(tenths / 10)).encode()
 
 
 def _told(kind: str, limit: int, window: Window, now: float) -> str:
