@@ -10,6 +10,7 @@ from typing import Final, TextIO
 from rich.console import Console
 from rich.live import Live
 
+from nexus.process.output import own_text
 from nexus.stack.logs import Said, clock
 from nexus.stack.progress import Row, change_line, table
 
@@ -26,7 +27,7 @@ class Writer:
     """
 
     def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
+        self._stream = own_text(stream)
         self._lines: queue.Queue[str | None] = queue.Queue(_QUEUED_LINES)
         self._dropped = 0
         self._thread = threading.Thread(target=self._write, name="terminal", daemon=True)

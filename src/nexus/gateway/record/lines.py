@@ -10,16 +10,21 @@ from typing import BinaryIO, Final
 
 import msgspec
 
+from nexus.process.output import own_bytes
+
 FLUSH_SECONDS: Final = 0.2
 LINE_LIMIT: Final = 65_536
 _AT_ONCE: Final = 256  # lines that become JSON in one go: the request path waits for no more than that
 
 
 class LineWriter:
-    """Writes lines to a stream, soon, in order. With `LINE_LIMIT` unwritten ones, more are dropped and counted."""
+    """Writes lines to a stream (None: standard output), soon, in order.
+
+    With `LINE_LIMIT` unwritten ones, more are dropped and counted.
+    """
 
     def __init__(self, stream: BinaryIO | None = None) -> None:
-        self._stream = stream if stream is not None else sys.stdout.buffer
+        self._stream = stream
         self._lines: deque[object] = deque()
         self._encode = msgspec.json.Encoder().encode_lines
         self.dropped = 0
@@ -27,6 +32,8 @@ class LineWriter:
         self._thread = threading.Thread(target=self._run, name="log", daemon=True)
 
     def start(self) -> None:
+        if self._stream is None:
+            self._stream = own_bytes(sys.stdout)
         self._thread.start()
 
     def write(self, line: bytes) -> None:
@@ -52,10 +59,11 @@ class LineWriter:
         self._flush()
 
     def _flush(self) -> None:
-        while self._lines:
+        stream = self._stream
+        while self._lines and stream is not None:
             lines = [self._lines.popleft() for _ in range(min(len(self._lines), _AT_ONCE))]
             try:
-                self._stream.write(self._encode(lines))
-                self._stream.flush()
+                stream.write(self._encode(lines))
+                stream.flush()
             except (OSError, ValueError):  # a full disk, a reader that went away, a closed stream
                 self.dropped += len(lines)
