@@ -47,7 +47,7 @@ def test_who_is_refused_has_used_the_limit_within_a_minute_and_a_slot(
     for now in times:
         if now not in let_in:
             recent = [one for one in let_in if now - SECONDS - SLOT <= one <= now]
-            assert len(recent) == limit
+            assert len(recent) >= limit
 
 
 @given(st.floats(0, 1e6), st.integers(1, 400), st.floats(0.01, 0.5))

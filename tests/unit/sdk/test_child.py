@@ -136,7 +136,7 @@ async def test_one_that_is_stopped_while_it_pauses_stays_down(kept: Kept) -> Non
 
 
 async def test_one_that_never_comes_up_is_told_with_its_last_lines(kept: Kept) -> None:
-    code = "import sys; [print(n) for n in range(9)]; sys.exit('\\x1b[31mno such device')"
+    code = "import sys; [print(n, flush=True) for n in range(9)]; sys.exit('\\x1b[31mno such device')"
     process = kept.process(code)
     with pytest.raises(ApiError) as caught:
         await process.start()
