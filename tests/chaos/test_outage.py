@@ -47,7 +47,7 @@ def test_a_primary_that_is_down_and_comes_back_is_missed_by_nobody(
         wait_until(lambda: any(one.model == "large" and one.began > back for one in load.ended), RETURN_SECONDS)
     meanwhile = [one for one in load.ended if down + 1 < one.began < back]
     assert set(load.count) == {"whole"}, load.count
-    assert len(meanwhile) > 20
+    assert len(meanwhile) > 8
     assert {one.model for one in meanwhile} == {"small"}
     assert all(one.seconds < 3 for one in meanwhile)
     # The circuit is open: hardly any of them was tried at the primary first.
