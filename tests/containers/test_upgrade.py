@@ -70,7 +70,7 @@ def test_jobs_files_and_the_token_outlive_an_upgrade(old: Project, previous: str
         now.compose("up", "--detach", "--wait", "--no-deps", "gateway")
         (gateway,) = now.containers("gateway")
         assert gateway["Config"]["Image"] != PREVIOUS
-        assert int(revision(now)) == int(previous) + 1
+        assert int(revision(now)) > int(previous)
         assert http.get(f"/v1/jobs/{job}/result").content == result
         assert http.get(f"/v1/files/{file}/content").content == b"kept"
         again = until(lambda: ask_for_music(http), "the new gateway knows the service")
@@ -81,5 +81,5 @@ def test_an_older_gateway_does_not_touch_a_newer_database(old: Project, previous
     Project(old.name, old.port).compose("up", "--detach", "--wait", "--no-deps", "gateway")
     old.compose("up", "--detach", "--no-deps", "gateway")
     until(lambda: "does not fit this version" in old.compose("logs", "gateway"), "it says why it does not start")
-    assert int(revision(old)) == int(previous) + 1
+    assert int(revision(old)) > int(previous)
     assert docker("image", "inspect", PREVIOUS)

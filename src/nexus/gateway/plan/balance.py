@@ -43,7 +43,7 @@ def balanced(targets: tuple[Target, ...], in_flight: InFlight, turn: int, now: f
 
     def load(target: Target) -> float:
         calls, places = in_flight(target.instance.url), target.instance.places
-        filled = (calls + 1) / size(target, now)
+        filled = (calls + 1) / (size(target, now) if calls else places or 1)  # a new one that is idle takes its turn
         return filled if places is None or calls < places else filled + _FULL
 
     start = turn % len(targets)

@@ -112,4 +112,11 @@ def test_who_has_a_place_comes_before_who_has_none_however_new_it_is() -> None:
     old, new = targets(4, 4)
     young = Target(replace(new.instance, since=NOW), "m")
     for busy, first in ((3, old), (4, young)):
-        assert balanced((old, young), {"http://0.test": busy, "http://1.test": 0}.__getitem__, 0, NOW)[0] is first
+        assert balanced((old, young), {"http://0.test": busy, "http://1.test": 1}.__getitem__, 0, NOW)[0] is first
+
+
+def test_a_new_one_that_is_idle_takes_its_turn() -> None:
+    old, new = targets(4, 4)
+    young = Target(replace(new.instance, since=NOW), "m")
+    firsts_of_all = [balanced((old, young), lambda url: 0, turn, NOW)[0] for turn in range(4)]
+    assert firsts_of_all.count(young) == 2
