@@ -18,16 +18,10 @@ from nexus.policies.policy import Policy
 from nexus.policies.spending import Spendings
 from nexus.store.errors import DatabaseError
 from nexus.store.usage import Usages
+from tests.servers.clock import Clock
 
 DAY = 86_400.0
 CONFIG = Config(policies={"kids": Policy("kids", budgets=Budgets(Budget(5)))})
-
-
-class Clock:
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 class Book:
@@ -60,7 +54,7 @@ class Book:
 
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(1000.0)
 
 
 @pytest.fixture

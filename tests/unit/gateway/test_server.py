@@ -13,18 +13,12 @@ from nexus.gateway.edge.context import Edge, Limits
 from nexus.gateway.edge.guard import Guard
 from nexus.gateway.server import Server
 from nexus.gateway.values import Client, Outcome, Request
-
-
-class Clock:
-    now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.servers.clock import Clock
 
 
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(100.0)
 
 
 @pytest.fixture

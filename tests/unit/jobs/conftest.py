@@ -7,21 +7,14 @@ import pytest
 from nexus.jobs.ledger import Ledger
 from nexus.jobs.values import Claim, Job, Order
 from nexus.store.database import Database
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.servers.clock import Clock
 
 
 class Book:
     """A ledger, its clock and a way to write jobs into it."""
 
     def __init__(self, database: Database) -> None:
-        self.clock = Clock()
+        self.clock = Clock(1_000_000.0)
         self.database = database
         self.ledger = Ledger(database, self.clock)
         self._count = 0

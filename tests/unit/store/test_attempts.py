@@ -8,18 +8,12 @@ from sqlalchemy import func, select
 from nexus.store.attempts import FORGOTTEN, Attempts, Tried
 from nexus.store.database import Database
 from nexus.store.tables import attempts as table
-
-
-class Clock:
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.servers.clock import Clock
 
 
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(1000.0)
 
 
 @pytest.fixture

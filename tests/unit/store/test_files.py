@@ -11,18 +11,12 @@ from nexus.store.errors import BlobError
 from nexus.store.files import Files
 from nexus.store.rows import KeptFile
 from nexus.store.tables import files as table
-
-
-class Clock:
-    now = 1_700_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.servers.clock import Clock
 
 
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(1_700_000_000.0)
 
 
 @pytest.fixture

@@ -10,20 +10,14 @@ from nexus.store.rows import KeptSession, KeptUser
 from nexus.store.sessions import Sessions
 from nexus.store.tokens import Tokens
 from nexus.store.users import Users
+from tests.servers.clock import Clock
 
 ADA = KeptUser("user-ada", "ada", "user", "default", 1.5, "hash")
 
 
-class Clock:
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(1000.0)
 
 
 @pytest.fixture

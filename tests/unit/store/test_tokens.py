@@ -11,18 +11,12 @@ from nexus.store.database import Database
 from nexus.store.rows import KeptToken
 from nexus.store.tables import tokens as table
 from nexus.store.tokens import Tokens
-
-
-class Clock:
-    now = 1_700_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.servers.clock import Clock
 
 
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(1_700_000_000.0)
 
 
 @pytest.fixture

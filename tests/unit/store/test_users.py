@@ -11,18 +11,14 @@ from nexus.store.rows import KeptSession, KeptToken, KeptUser
 from nexus.store.sessions import Sessions
 from nexus.store.tokens import Tokens
 from nexus.store.users import Users
+from tests.servers.clock import Clock
 
-
-class Clock:
-    now = 1_700_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
+NOW = 1_700_000_000.0
 
 
 @pytest.fixture
 def users(database: Database) -> Users:
-    return Users(database, Clock())
+    return Users(database, Clock(NOW))
 
 
 def user(name: str, **values: Any) -> KeptUser:
@@ -31,17 +27,16 @@ def user(name: str, **values: Any) -> KeptUser:
 
 async def belongings(database: Database, of: KeptUser) -> tuple[int, list[str]]:
     """How many sessions and which tokens' policies a user has."""
-    sessions = await Sessions(database, 1e9, Clock()).living()
+    sessions = await Sessions(database, 1e9, Clock(NOW)).living()
     tokens = await Tokens(database).of_user(of.id)
     return sum(one.user == of.id for one in sessions), [token.policy for token in tokens]
 
 
 async def equip(database: Database, of: KeptUser) -> None:
     """Give a user a session and a token."""
-    now = Clock.now
     digest = of.id.encode().ljust(32, b"\0")
-    assert await Sessions(database, 1e9, Clock()).create(KeptSession(digest, of.id, now, now + 60, now), of)
-    token = KeptToken(f"token-{of.name}", f"{of.bearer}/t", digest, of.policy, now, user=of.id)
+    assert await Sessions(database, 1e9, Clock(NOW)).create(KeptSession(digest, of.id, NOW, NOW + 60, NOW), of)
+    token = KeptToken(f"token-{of.name}", f"{of.bearer}/t", digest, of.policy, NOW, user=of.id)
     assert await Tokens(database).create(token, of.bearer)
 
 

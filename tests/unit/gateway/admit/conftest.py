@@ -13,19 +13,12 @@ from nexus.gateway.views import Views
 from nexus.policies.policy import Policy
 from nexus.policies.token import Bearer
 from tests.servers.calls import make_call, make_instance
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.servers.clock import Clock
 
 
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(1000.0)
 
 
 @pytest.fixture

@@ -36,18 +36,11 @@ from nexus.policies.token import Token
 from nexus.store.blobs import Blobs
 from nexus.store.errors import DatabaseError
 from tests.servers.calls import make_call, make_instance
+from tests.servers.clock import Clock
 from tests.servers.peer import Peer
 from tests.servers.turns import make_turns
 
 MUSIC = standard(BY_NAME["music.generations"])
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 class FailingLedger(Ledger):
@@ -178,7 +171,7 @@ class Office:
 
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(1_000_000.0)
 
 
 @pytest.fixture

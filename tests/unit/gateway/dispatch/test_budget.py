@@ -4,22 +4,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nexus.gateway.dispatch.budget import CEILING, FLOOR, REFILL, Budget
-
-
-class Clock:
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.servers.clock import Clock
 
 
 def test_little_traffic_may_retry() -> None:
-    budget = Budget(Clock())
+    budget = Budget(Clock(0.0))
     assert sum(budget.spend(0.2) for _ in range(1000)) == FLOOR
 
 
 def test_what_was_spent_comes_back_in_time() -> None:
-    clock = Clock()
+    clock = Clock(0.0)
     budget = Budget(clock)
     while budget.spend(0.2):
         pass
@@ -30,12 +24,12 @@ def test_what_was_spent_comes_back_in_time() -> None:
 
 
 def test_a_ratio_of_nothing_is_no_retry_at_all() -> None:
-    assert not Budget(Clock()).spend(0)
+    assert not Budget(Clock(0.0)).spend(0)
 
 
 @given(calls=st.integers(0, 20_000), ratio=st.sampled_from([0.05, 0.2, 1.0]))
 def test_calls_earn_their_share_and_no_more(calls: int, ratio: float) -> None:
-    budget = Budget(Clock())
+    budget = Budget(Clock(0.0))
     for _ in range(calls):
         budget.earn(ratio)
     spent = 0

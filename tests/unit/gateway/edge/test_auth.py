@@ -11,6 +11,7 @@ from nexus.gateway.edge.auth import ANONYMOUS, MADE, Keyring, check_address, dig
 from nexus.policies.networks import parse_host, parse_network
 from nexus.policies.policy import Policy
 from nexus.policies.token import Token
+from tests.servers.clock import Clock
 
 ONE, TWO, ADA = (Token(digest(f"sk-{name}"), name) for name in ("one", "two", "ada"))
 KEYRING = Keyring([ONE, TWO])
@@ -107,16 +108,8 @@ def test_a_lent_token_asks_for_operations_and_sees_nothing_of_its_callers(requir
 HOME = Policy("home", ip_allow=(parse_network("10.0.0.0/8"),))
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 def test_a_token_that_expires_is_let_in_until_then_and_what_was_looked_up_is_void() -> None:
-    clock = Clock()
+    clock = Clock(1000.0)
     keyring = Keyring([Token(digest("sk-one"), "one", expires=1010.0), TWO], now=clock)
     lent = f"Bearer {keyring.lend('one')}".encode()
     assert keyring.check(b"Bearer sk-one").name == keyring.check(lent).name == "one"
@@ -140,7 +133,7 @@ def test_a_token_that_expires_is_let_in_until_then_and_what_was_looked_up_is_voi
 
 def test_an_expired_token_stays_expired_through_an_edit() -> None:
     token = Token(digest("sk-one"), "one", expires=5.0)
-    keyring = Keyring([token], now=Clock())
+    keyring = Keyring([token], now=Clock(1000.0))
     keyring.hold([token])
     with pytest.raises(ApiError, match="has expired"):
         keyring.check(b"Bearer sk-one")
@@ -214,7 +207,7 @@ def test_holding_what_is_held_already_voids_nothing() -> None:
 
 def test_a_token_that_may_be_the_databases_is_early_until_that_has_been_read() -> None:
     made = new_token()
-    keyring = Keyring([Token(digest(f"{MADE}old"), "old", expires=5.0)], now=Clock())
+    keyring = Keyring([Token(digest(f"{MADE}old"), "old", expires=5.0)], now=Clock(1000.0))
     keyring.hold([Token(digest(f"{MADE}old"), "old", expires=5.0)], whole=False)
     seen: dict[str, int] = {}
     for header in (f"Bearer {made}", f"Bearer {MADE}old", "Bearer sk-other", f"Basic {made}", "Bearer"):
@@ -258,7 +251,7 @@ def test_what_was_looked_up_is_void_once_somebody_says_so() -> None:
 
 
 def test_all_that_a_user_has_is_one_bearer_and_none_of_it_takes_the_others_along() -> None:
-    clock = Clock()
+    clock = Clock(1000.0)
     keyring = Keyring(now=clock)
     soon, later = (Token(digest(f"sk-{at}"), "user:ada", HOME, clock.now + at) for at in (10.0, 100.0))
     keyring.hold([soon, later], None, {"user:ada": HOME, "user:bob": None})

@@ -5,13 +5,7 @@ import pytest
 from nexus.gateway.edge.auth import Keyring, digest
 from nexus.gateway.edge.shared_loans import SECONDS, SharedLoans
 from nexus.policies.token import Token
-
-
-class Clock:
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.servers.clock import Clock
 
 
 def test_another_worker_knows_in_whose_name_it_was_made() -> None:
@@ -21,7 +15,7 @@ def test_another_worker_knows_in_whose_name_it_was_made() -> None:
 
 
 def test_it_ends_by_itself() -> None:
-    clock = Clock()
+    clock = Clock(1000.0)
     loans = SharedLoans("secret", clock)
     made = loans.make("ada").encode()
     clock.now += SECONDS - 1

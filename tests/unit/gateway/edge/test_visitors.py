@@ -10,16 +10,10 @@ from nexus.gateway.edge.auth import Keyring
 from nexus.gateway.edge.visitors import Session, Visitors
 from nexus.gateway.users.cookies import Cookies, csrf_token, new_id
 from nexus.policies.policy import Policy
+from tests.servers.clock import Clock
 
 KIDS = Policy("kids", rpm=3)
 ID = new_id()
-
-
-class Clock:
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def session(role: Role = "user", expires: float = 2000.0) -> Session:
@@ -28,7 +22,7 @@ def session(role: Role = "user", expires: float = 2000.0) -> Session:
 
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(1000.0)
 
 
 @pytest.fixture

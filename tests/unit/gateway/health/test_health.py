@@ -8,20 +8,14 @@ from nexus.gateway.health.circuit import Failure, State
 from nexus.gateway.health.health import LONGEST_PAUSE, Health
 from nexus.gateway.registry.snapshot import Target
 from tests.servers.calls import make_target
+from tests.servers.clock import Clock
 
 A, OTHER_MODEL, OTHER = make_target("http://a", "m"), make_target("http://a", "n"), make_target("http://b", "m")
 
 
-class Clock:
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(1000.0)
 
 
 @pytest.fixture

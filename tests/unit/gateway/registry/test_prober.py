@@ -7,18 +7,12 @@ from nexus.gateway.registry.findings import Answered, Broken, Unanswered
 from nexus.gateway.registry.prober import Prober
 from nexus.gateway.registry.resolver import Resolver
 from nexus.gateway.registry.sources.listing import Listing
-
-
-class Clock:
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.servers.clock import Clock
 
 
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(1000.0)
 
 
 @pytest.fixture

@@ -7,16 +7,10 @@ import pytest
 
 from nexus.contract.errors import ApiError
 from nexus.gateway.users.oidc import Provider, ProviderSettings, is_safe, state_of
+from tests.servers.clock import Clock
 from tests.servers.oidc_provider import CLIENT, SECRET, OidcProvider
 
 BACK = "http://127.0.0.1:8800/v1/session/oidc/callback"
-
-
-class Clock:
-    now = 1e9
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture
@@ -31,7 +25,7 @@ def made(at: OidcProvider, clock: Clock, **changes: str) -> Provider:
 
 
 async def test_nothing_that_the_browser_keeps_is_in_the_url(issuer: OidcProvider) -> None:
-    url = await made(issuer, Clock()).authorization_url("the secret", BACK)
+    url = await made(issuer, Clock(1e9)).authorization_url("the secret", BACK)
     asked = {name: values[0] for name, values in parse_qs(urlsplit(url).query).items()}
     assert asked["state"] == state_of("the secret")
     assert (asked["redirect_uri"], asked["scope"], asked["code_challenge_method"]) == (BACK, "openid email", "S256")
@@ -40,7 +34,7 @@ async def test_nothing_that_the_browser_keeps_is_in_the_url(issuer: OidcProvider
 
 
 async def test_what_it_says_of_itself_is_asked_again_after_an_hour(issuer: OidcProvider) -> None:
-    clock = Clock()
+    clock = Clock(1e9)
     provider = made(issuer, clock)
     for later, asked in ((0, 2), (3599, 2), (3600, 4)):
         clock.now = 1e9 + later
@@ -50,13 +44,13 @@ async def test_what_it_says_of_itself_is_asked_again_after_an_hour(issuer: OidcP
 
 async def test_a_client_that_is_another_is_refused(issuer: OidcProvider) -> None:
     with pytest.raises(ApiError) as caught:
-        await made(issuer, Clock(), client_secret="wrong").claims("x", "made up", BACK)
+        await made(issuer, Clock(1e9), client_secret="wrong").claims("x", "made up", BACK)
     assert (caught.value.status, caught.value.code) == (403, "sign_in_refused")
 
 
 async def test_one_that_is_away_is_502(issuer: OidcProvider) -> None:
     with pytest.raises(ApiError) as caught:
-        await made(issuer, Clock(), issuer="http://127.0.0.1:9/realm").authorization_url("x", BACK)
+        await made(issuer, Clock(1e9), issuer="http://127.0.0.1:9/realm").authorization_url("x", BACK)
     assert caught.value.status == 502
 
 

@@ -3,17 +3,11 @@ import pytest
 from nexus.gateway.registry.address import Address
 from nexus.gateway.registry.sources.announce import AnnounceSource, TooManyAnnouncedError
 from nexus.gateway.registry.sources.listing import Listing
-
-
-class Clock:
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.servers.clock import Clock
 
 
 async def test_it_lists_who_announced_until_the_beats_stop() -> None:
-    clock = Clock()
+    clock = Clock(1000.0)
     source = AnnounceSource(15, clock)
     assert source.beat(Address("http://a:1", "Bearer t"))
     assert not source.beat(Address("http://a:1", "Bearer t"))
@@ -29,7 +23,7 @@ async def test_it_lists_who_announced_until_the_beats_stop() -> None:
 
 
 async def test_leaving_is_at_once() -> None:
-    source = AnnounceSource(15, Clock())
+    source = AnnounceSource(15, Clock(1000.0))
     source.beat(Address("http://a:1"))
     assert source.leave("http://a:1")
     assert not source.leave("http://a:1")
@@ -37,7 +31,7 @@ async def test_leaving_is_at_once() -> None:
 
 
 def test_no_more_are_kept_than_the_limit() -> None:
-    clock = Clock()
+    clock = Clock(1000.0)
     source = AnnounceSource(15, clock, limit=2)
     source.beat(Address("http://a:1"))
     source.beat(Address("http://b:1"))

@@ -2,18 +2,12 @@ import threading
 
 from nexus.gateway.registry.resolver import Resolver
 from nexus.gateway.registry.sources.dns import DnsName, DnsSource
-
-
-class Clock:
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.servers.clock import Clock
 
 
 def source(events, lookup=None, *, name: str = "tts", clock=None, timeout: float = 2) -> DnsSource:
     resolver = Resolver(lookup) if lookup else Resolver()
-    return DnsSource(DnsName(name, 8000), resolver, events, timeout=timeout, keep=30, clock=clock or Clock())
+    return DnsSource(DnsName(name, 8000), resolver, events, timeout=timeout, keep=30, clock=clock or Clock(1000.0))
 
 
 async def test_a_real_name_is_resolved(events) -> None:
@@ -32,7 +26,7 @@ async def test_every_address_is_an_instance_in_a_steady_order(events) -> None:
 
 
 async def test_a_failing_name_keeps_its_last_answer_for_a_while(events) -> None:
-    clock, down = Clock(), threading.Event()
+    clock, down = Clock(1000.0), threading.Event()
 
     def lookup(name: str) -> tuple[str, ...]:
         if down.is_set():
