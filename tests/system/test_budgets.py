@@ -7,8 +7,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,9 @@ import openai
 import pytest
 
 from tests.servers.cards import card
+from tests.servers.databases import EITHER
 from tests.servers.gateway import TOKEN, Gateway, chat_body
-from tests.servers.postgres import postgres, postgres_server, why_not
+from tests.servers.postgres import postgres_server, why_not
 from tests.servers.raw import Answer, RawClient, request, wait_until
 from tests.servers.scripted import ScriptedUpstream
 from tests.servers.slow_service import SlowService
@@ -155,23 +156,15 @@ def kept(folder: Path) -> list[tuple[str, int]]:
     return [tuple(row) for row in json.loads(done.stdout)]
 
 
-def on_one_machine(folder: Path) -> Iterator[str]:
-    yield f"sqlite:///{folder}/shared.db"
-
-
-def on_several(_: Path) -> Iterator[str]:
-    if reason := why_not():
-        pytest.skip(reason)
-    with postgres() as server:
-        yield f"postgresql://{server}/postgres"
-
-
-@pytest.mark.parametrize("database", [on_one_machine, on_several], ids=["sqlite", "postgresql"])
+@pytest.mark.parametrize("database", EITHER)
 def test_two_gateways_share_a_budget(
-    database: Callable[[Path], Iterator[str]], tmp_path: Path, upstream: ScriptedUpstream, stack: ExitStack
+    database: Callable[[Path], AbstractContextManager[str]],
+    tmp_path: Path,
+    upstream: ScriptedUpstream,
+    stack: ExitStack,
 ) -> None:
     text = config(kid="day: {requests: 6}", engine="month: {engine_seconds: 1}")
-    for url in database(tmp_path):
+    with database(tmp_path) as url:
         env = {"NEXUS_DATABASE_URL": url, "NEXUS_FILES_URL": str(tmp_path / "files")}
         gateways = []
         for name in ("first", "second"):

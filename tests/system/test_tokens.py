@@ -16,6 +16,7 @@ from typing import Any
 import openai
 import pytest
 
+from tests.servers.databases import EITHER
 from tests.servers.gateway import TOKEN, Gateway, chat_body
 from tests.servers.jobs import submit, wait_for
 from tests.servers.postgres import postgres, why_not
@@ -61,21 +62,10 @@ class Replicas:
         return self.secrets[-1]
 
 
-def on_one_machine(folder: Path) -> Iterator[str]:
-    yield f"sqlite:///{folder}/shared.db"
-
-
-def on_several(_: Path) -> Iterator[str]:
-    if reason := why_not():
-        pytest.skip(reason)
-    with postgres() as server:
-        yield f"postgresql://{server}/postgres"
-
-
-@pytest.fixture(scope="module", params=[on_one_machine, on_several], ids=["sqlite", "postgresql"])
+@pytest.fixture(scope="module", params=EITHER)
 def shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     folder = tmp_path_factory.mktemp("shared")
-    for url in request.param(folder):
+    with request.param(folder) as url:
         yield {"NEXUS_DATABASE_URL": url, "NEXUS_FILES_URL": str(folder / "files")}
 
 

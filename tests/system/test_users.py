@@ -8,14 +8,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Self
 
 import httpx
 import pytest
 
+from tests.servers.databases import EITHER
 from tests.servers.gateway import TOKEN, Gateway, chat_body
-from tests.servers.postgres import postgres, why_not
 from tests.servers.raw import wait_until
 from tests.servers.scripted import ScriptedUpstream
 
@@ -100,24 +99,13 @@ class Browser:
         return self.ask("POST", CHAT, chat_body()).status_code
 
 
-def on_one_machine(folder: Path) -> Iterator[str]:
-    yield f"sqlite:///{folder}/shared.db"
-
-
-def on_several(_: Path) -> Iterator[str]:
-    if reason := why_not():
-        pytest.skip(reason)
-    with postgres() as server:
-        yield f"postgresql://{server}/postgres"
-
-
-@pytest.fixture(scope="module", params=[on_one_machine, on_several], ids=["sqlite", "postgresql"])
+@pytest.fixture(scope="module", params=EITHER)
 def replicas(
     request: pytest.FixtureRequest, upstream_of_module: ScriptedUpstream, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Replicas]:
     """Two gateways with users; none of what they tell may hold a secret."""
     shared = tmp_path_factory.mktemp("shared")
-    for url in request.param(shared):
+    with request.param(shared) as url:
         env = {"NEXUS_DATABASE_URL": url, "NEXUS_FILES_URL": str(shared / "files"), "NEXUS_USERS": "on"}
         with ExitStack() as stack:
             gateways = []
