@@ -17,6 +17,7 @@ from typing import Self
 import redis
 
 from tests.servers.gateway import free_port
+from tests.servers.killable import Killable
 from tests.servers.raw import wait_until
 
 PASSWORD = "p@ss/word"
@@ -30,11 +31,11 @@ def why_not() -> str:
     return ""
 
 
-class Redis:
-    """Use as a context manager. It keeps nothing on disk: killed and started again, it is empty."""
+class Redis(Killable):
+    """It keeps nothing on disk: killed and started again, it is empty."""
 
     def __init__(self, *options: str, database: int = 1) -> None:
-        self.port = free_port()
+        super().__init__()
         self._database = database
         self._options = options
 
@@ -44,13 +45,12 @@ class Redis:
 
     def __enter__(self) -> Self:
         self._folder = Path(tempfile.mkdtemp(prefix="nexus-redis-"))
-        self.start()
-        return self
+        return super().__enter__()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.kill()
+        super().__exit__(kind, error, trace)
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def start(self) -> None:
@@ -71,17 +71,14 @@ class Redis:
                 break
         raise AssertionError((self._folder / "log").read_text())
 
-    def kill(self) -> None:
-        """As by a crash; also one that was paused."""
-        self.process.kill()
-        self.process.wait()
-
     def pause(self) -> None:
         """It is there, and says nothing."""
+        assert self.process is not None
         self.process.send_signal(signal.SIGSTOP)
 
     def proceed(self) -> None:
         """It goes on."""
+        assert self.process is not None
         self.process.send_signal(signal.SIGCONT)
 
     def client(self) -> "redis.Redis":
