@@ -57,12 +57,18 @@ class Behind(Engine):
             await asyncio.sleep(0.01)
         if model.id == "bad":
             raise ApiError(UPSTREAM_ERROR, "it does not fit")
-        type(self).has = [replace(one, state="ready") if one.model.id == model.id else one for one in self.has]
+        self._turn(model, "ready")
 
     async def unload(self, model: Model) -> None:
         self.log.append(f"unload {model.id}")
-        if model.id == "stuck":
+        if model.id == "stuck":  # and cannot be asked until the test says what it has
+            type(self).has = ApiError(NO_READY_SERVICE, "it is busy")
             raise ApiError(UPSTREAM_ERROR, "it stays")
+        if f"load {model.id}" in self.log:  # what the test has put there as ready stays so
+            self._turn(model, "unloaded")
+
+    def _turn(self, model: Model, state: Any) -> None:
+        type(self).has = [replace(one, state=state) if one.model.id == model.id else one for one in self.has]
 
     async def delete(self, model: Model) -> None:
         type(self).has = [one for one in self.has if one.model.id != model.id]
@@ -273,6 +279,7 @@ def test_the_first_call_loads_what_is_unloaded_and_the_verbs_do_as_they_say(star
     assert engine.log[-1] == "unload a"
     refused = running.post("/v1/models/stuck/unload")
     assert (refused.status_code, "it stays" in refused.json()["error"]["message"]) == (502, True)
+    engine.has = [found("a", "unloaded"), found("stuck"), found("bad", "unloaded")]
     running.until(lambda: models(running)["stuck"] == "ready")
     assert "it does not fit" in running.post("/v1/completions", json={"model": "bad"}).json()["error"]["message"]
     assert models(running)["bad"] == "failed"
