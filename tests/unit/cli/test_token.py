@@ -2,17 +2,15 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner, Result
 
 from nexus.cli.asked import PAGE
-from nexus.cli.main import make_app
-from tests.servers.gateway import TOKEN, Gateway
+from tests.servers.gateway import Gateway
+from tests.servers.typed import Type, typed_at
 
-Type = Callable[..., Result]
 CONFIG = f"""
 policies: {{kids: {{rpm: 5}}, few: {{budgets: {{day: {{requests: 7}}}}}}}}
 tokens:
@@ -30,13 +28,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
 
 @pytest.fixture
 def typed(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> Type:
-    monkeypatch.setenv("NEXUS_URL", gateway.url)
-    monkeypatch.setenv("NEXUS_API_KEY", TOKEN)
-
-    def run(*words: str) -> Result:
-        return CliRunner().invoke(make_app("token"), ["token", *words])
-
-    return run
+    return typed_at(gateway, "token", monkeypatch)
 
 
 def lets_in(gateway: Gateway, token: str) -> bool:

@@ -1,16 +1,13 @@
 """`nexus user` as it is typed, at a running gateway."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner, Result
 
-from nexus.cli.main import make_app
-from tests.servers.gateway import TOKEN, Gateway
-
-Type = Callable[..., Result]
+from tests.servers.gateway import Gateway
+from tests.servers.typed import Type, typed_at
 
 
 @pytest.fixture(scope="module")
@@ -21,13 +18,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
 
 @pytest.fixture
 def typed(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> Type:
-    monkeypatch.setenv("NEXUS_URL", gateway.url)
-    monkeypatch.setenv("NEXUS_API_KEY", TOKEN)
-
-    def run(*words: str) -> Result:
-        return CliRunner().invoke(make_app("user"), ["user", *words])
-
-    return run
+    return typed_at(gateway, "user", monkeypatch)
 
 
 def signs_in(gateway: Gateway, name: str, password: str) -> bool:

@@ -180,3 +180,11 @@ async def start_gateway(environment: pytest.MonkeyPatch, upstreams: Upstreams) -
 async def gateway(start_gateway: Callable[..., Any]) -> Gateway:
     gateway: Gateway = await start_gateway()
     return gateway
+
+
+@pytest.fixture
+async def people(environment: pytest.MonkeyPatch, start_gateway: Callable[..., Any]) -> Gateway:
+    """A control plane with users."""
+    environment.setenv("NEXUS_USERS", "on")
+    gateway: Gateway = await start_gateway()
+    return gateway

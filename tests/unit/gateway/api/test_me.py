@@ -1,6 +1,5 @@
 """/v1/me: for those who are signed in, and only about themselves."""
 
-from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -14,12 +13,10 @@ TOKENS = "/v1/me/tokens"
 
 
 @pytest.fixture
-async def people(environment: pytest.MonkeyPatch, start_gateway: Callable[..., Any]) -> Gateway:
-    environment.setenv("NEXUS_USERS", "on")
-    gateway: Gateway = await start_gateway()
+async def people(people: Gateway) -> Gateway:
     for name in ("ada", "bob"):
-        await gateway.client.post("/v1/admin/users", json={"name": name, "password": PASSWORD})
-    return gateway
+        await people.client.post("/v1/admin/users", json={"name": name, "password": PASSWORD})
+    return people
 
 
 async def signed_in(people: Gateway, name: str) -> dict[str, str]:

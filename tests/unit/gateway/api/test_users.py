@@ -1,6 +1,5 @@
 """/v1/admin/users: what is told of users, and what is refused."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -9,13 +8,6 @@ from tests.unit.gateway.api.conftest import Gateway
 
 PATH = "/v1/admin/users"
 PASSWORD = "correct horse battery"
-
-
-@pytest.fixture
-async def people(environment: pytest.MonkeyPatch, start_gateway: Callable[..., Any]) -> Gateway:
-    environment.setenv("NEXUS_USERS", "on")
-    gateway: Gateway = await start_gateway()
-    return gateway
 
 
 async def test_a_password_that_is_made_is_shown_once(people: Gateway) -> None:

@@ -227,12 +227,7 @@ async def test_there_is_no_second_where_there_may_be_none(bench: Bench, bounds: 
     if "second" in bounds:
         bounds = {"second": bench.first.url}
     bench.send(Hedge(0.001), **bounds)  # type: ignore[arg-type]
-    side = await bench.asked(bench.first)
-    await asyncio.wait_for(_passed(0.02), 5)
-    assert bench.running == (1, 0)
-    side.answer(b"{}", JSON)
-    assert (await bench.reply()).attempts == 1
-    bench.ended()
+    await _answered_alone(bench)
 
 
 async def until(condition: Callable[[], object]) -> None:
@@ -249,16 +244,21 @@ async def _passed(seconds: float) -> None:
     await over.wait()
 
 
-async def test_one_whose_circuit_is_open_is_no_second(bench: Bench) -> None:
-    target = make_target(bench.second.url)
-    bench.health.failed(target, Failure.REFUSED)
-    bench.send(Hedge(0.001))
+async def _answered_alone(bench: Bench) -> None:
+    """The first answers, though not at once, and there was no second."""
     side = await bench.asked(bench.first)
     await asyncio.wait_for(_passed(0.02), 5)
     assert bench.running == (1, 0)
     side.answer(b"{}", JSON)
     assert (await bench.reply()).attempts == 1
     bench.ended()
+
+
+async def test_one_whose_circuit_is_open_is_no_second(bench: Bench) -> None:
+    target = make_target(bench.second.url)
+    bench.health.failed(target, Failure.REFUSED)
+    bench.send(Hedge(0.001))
+    await _answered_alone(bench)
 
 
 async def test_the_first_fails_and_the_second_goes_on(bench: Bench) -> None:
@@ -393,24 +393,14 @@ async def test_a_client_that_leaves_while_the_second_connects(bench: Bench) -> N
         await one.closed()
 
 
-async def test_a_second_that_still_connects_is_given_up_when_the_first_answers(bench: Bench) -> None:
+@pytest.mark.parametrize("connects", ["first", "second"])
+async def test_one_that_still_connects_is_given_up_when_the_other_answers(bench: Bench, connects: str) -> None:
     with full_listener() as port:
         url = f"http://127.0.0.1:{port}"
-        bench.send(second=url, connect=30)
-        one = await bench.asked(bench.first)
+        bench.send(**{connects: url}, connect=30)
+        other = await bench.asked(bench.first if connects == "second" else bench.second)
         await until(lambda: bench.upstreams.in_flight(url))
-        one.answer(b"{}", JSON)
-        assert (await bench.reply()).attempts == 2
-        await until(lambda: bench.nothing_left(url))
-        bench.ended()
-    assert bench.refused == []
-
-
-async def test_a_first_that_still_connects_is_given_up_when_the_second_answers(bench: Bench) -> None:
-    with full_listener() as port:
-        url = f"http://127.0.0.1:{port}"
-        bench.send(first=url, connect=30)
-        (await bench.asked(bench.second)).answer(b"{}", JSON)
+        other.answer(b"{}", JSON)
         assert (await bench.reply()).attempts == 2
         await until(lambda: bench.nothing_left(url))
         bench.ended()

@@ -116,24 +116,25 @@ async def test_whatever_is_wrong_everybody_is_told_and_it_is_closed(
         await played.gone.wait()
 
 
+async def pinged(link: Link, played: Any, busy: float = 0.0) -> None:
+    """Ask, and have the answer, though the loop is busy for so many seconds while that waits in the socket."""
+    one = ask(link)
+    await played.command()
+    played.say(b"+PONG\r\n")
+    time.sleep(busy)
+    await one
+    assert one.reply == b"PONG"
+
+
 async def test_each_question_has_its_own_time(link: Link, played: Any) -> None:
     """Questions that are answered in time, one after the other, keep the link, however long that goes on."""
     begun = time.monotonic()
     while time.monotonic() - begun < 2 * ANSWER_SECONDS:
-        one = ask(link)
-        await played.command()
-        played.say(b"+PONG\r\n")
-        await one
-        assert one.reply == b"PONG"
+        await pinged(link, played)
 
 
 async def test_a_loop_that_was_busy_reads_the_answer_before_it_calls_it_late(link: Link, played: Any) -> None:
-    one = ask(link)
-    await played.command()
-    played.say(b"+PONG\r\n")
-    time.sleep(2 * ANSWER_SECONDS)  # this is what keeps the loop busy; the answer waits in the socket meanwhile
-    await one
-    assert one.reply == b"PONG"
+    await pinged(link, played, busy=2 * ANSWER_SECONDS)
 
 
 async def test_what_nobody_asked_for_closes_it(link: Link, played: Any) -> None:
