@@ -6,7 +6,6 @@ gateway that shares it. Where it cannot be read, what was read last goes on serv
 
 import asyncio
 import traceback
-from collections.abc import Mapping
 from typing import Final
 
 from nexus.contract.errors import ApiError
@@ -111,27 +110,22 @@ class TokenBook:
         except Exception as error:  # noqa: BLE001 - a time that is not written must not end the writing of others
             self._log("error", "last_used_failed", reason=repr(error), trace=traceback.format_exc())
 
-    def policy_of(self, token: KeptToken) -> Policy | None:
-        """What a token of the database may do as nexus.yaml is now; nothing, where its policy is there no more."""
-        return self._policy_named(token.policy)
-
-    def _policy_named(self, name: str) -> Policy | None:
-        return _policy(name, self._config.policies)
+    def policy_named(self, name: str) -> Policy | None:
+        """What who has a policy may do, as nexus.yaml is now; nothing, where it has no such policy any more."""
+        known = self._config.policies.get(name)
+        return known if known is not None or name == DEFAULT else nothing()
 
     def _due(self) -> dict[str, float]:
         """The last uses to be written, by the tokens' ids; a user's tokens go by one name, so by what they are."""
         used, seen = dict(self.used), dict(self._keyring.seen)
         self.used.clear()
         self._keyring.seen.clear()
-        times = {
-            token.id: used.get(token.name) if token.user is None else seen.get(token.digest)
-            for token in self._kept.tokens
-        }
-        return {
-            token.id: at
-            for token in self._kept.tokens
-            if (at := times[token.id]) is not None and at - self._written_at(token) >= USED_SECONDS
-        }
+        due: dict[str, float] = {}
+        for token in self._kept.tokens:
+            at = used.get(token.name) if token.user is None else seen.get(token.digest)
+            if at is not None and at - self._written_at(token) >= USED_SECONDS:
+                due[token.id] = at
+        return due
 
     def _visits(self) -> dict[bytes, float]:
         """When sessions were used last, by their digests, where that is to be written."""
@@ -174,15 +168,10 @@ class TokenBook:
     def _hold(self) -> None:
         """The file's come after the database's: of two with the same name or secret, it is the file's that counts."""
         config = self._config
-        kept = tokens_held(self._kept, (token.name for token in config.tokens), self._policy_named)
+        kept = tokens_held(self._kept, (token.name for token in config.tokens), self.policy_named)
         administrator = Token(self._administrator, ADMINISTRATOR, config.policies.get(ADMINISTRATOR))
         tokens = (*kept, *config.tokens, administrator)
-        users = users_held(self._kept, self._policy_named)
+        users = users_held(self._kept, self.policy_named)
         self._keyring.hold(tokens, config.policies.get(ANONYMOUS), users, whole=self._version is not None)
         if self._visitors is not None:
-            self._visitors.hold(sessions_held(self._kept, self._idle, self._policy_named))
-
-
-def _policy(name: str, policies: Mapping[str, Policy]) -> Policy | None:
-    known = policies.get(name)
-    return known if known is not None or name == DEFAULT else nothing()
+            self._visitors.hold(sessions_held(self._kept, self._idle, self.policy_named))

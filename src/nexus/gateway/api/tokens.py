@@ -64,7 +64,7 @@ def _add_tellers(router: APIRouter, parts: ApiParts) -> None:
         if declared is not None:
             return json_answer({**_of_file(declared), "usage": _usage(parts, declared.name, declared.policy)})
         found = await _find(await parts.store.opened(), token_id)
-        policy = parts.tokens.policy_of(found) if found.revoked_at is None else None
+        policy = parts.tokens.policy_named(found.policy) if found.revoked_at is None else None
         return json_answer({**shown_of_database(found, config), "usage": _usage(parts, found.name, policy)})
 
 
