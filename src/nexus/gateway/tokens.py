@@ -14,6 +14,7 @@ from nexus.gateway.edge.auth import ADMINISTRATOR, ANONYMOUS, Keyring, digest
 from nexus.gateway.edge.visitors import Visitors
 from nexus.gateway.log import Log
 from nexus.gateway.storage import Store
+from nexus.gateway.told_once import ToldOnce
 from nexus.gateway.users.held import Kept, sessions_due, sessions_held, tokens_held, users_held
 from nexus.policies.policy import Policy, nothing
 from nexus.policies.token import Bearer, Token
@@ -59,7 +60,7 @@ class TokenBook:
         self._kept = Kept()
         self._written: dict[str, float] = {}  # when a token's last use was written, by its id
         self._looking = asyncio.Lock()
-        self._told = ""  # of the last failure, until there is another or none
+        self._failures = ToldOnce(log, "tokens_not_read")
         self._hold()
 
     def apply_config(self, config: Config) -> None:
@@ -80,13 +81,8 @@ class TokenBook:
 
     async def look(self) -> None:
         """Take over what has changed in the database; a failure is told in the log, and what was read last stays."""
-        try:
+        with self._failures.trying():
             await self._look()
-            self._told = ""
-        except (StoreError, ApiError) as error:
-            self._fail(str(error))
-        except Exception as error:  # noqa: BLE001 - whatever it is: a revocation must be seen once it has passed
-            self._fail(repr(error), trace=traceback.format_exc())
 
     async def write(self) -> None:
         """Write when the database's tokens were used last, where that was not done within the last minute.
@@ -156,11 +152,6 @@ class TokenBook:
                     self._kept = Kept(tokens, await opened.users.living(), await opened.sessions.living())
                 self._version = version  # what was changed while it was read is read again
                 self._hold()
-
-    def _fail(self, reason: str, **more: str) -> None:
-        if reason != self._told:
-            self._log("error", "tokens_not_read", reason=reason, **more)
-        self._told = reason
 
     def _written_at(self, token: KeptToken) -> float:
         return max(self._written.get(token.id, 0.0), token.last_used_at or 0.0)
