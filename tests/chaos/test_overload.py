@@ -48,7 +48,8 @@ def test_overload_costs_no_goodput_and_starves_nobody(
         wait_until(lambda: time.monotonic() - began > seconds / 2, seconds)
     capacity = rate([alone], began + 1, began + seconds / 2)
     server.most_running = 0
-    people, robots = (Load(gateway.port, "sound", token=token) for token in TOKENS.values())
+    # They wait longer than the queue lets them, or they would leave just when it tells them to come again.
+    people, robots = (Load(gateway.port, "sound", token=token, timeout=40) for token in TOKENS.values())
     with people.flowing(INTERACTIVE), robots.flowing(BATCH):
         began = time.monotonic()
         wait_until(lambda: time.monotonic() - began > seconds, seconds + 5)

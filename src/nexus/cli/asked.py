@@ -26,11 +26,11 @@ def asked_gateway() -> Iterator[RunningGateway]:
         raise typer.Exit(1) from None
 
 
-def all_of(gateway: RunningGateway, path: str, page_size: int = PAGE) -> Iterator[dict[str, Any]]:
+def all_of(gateway: RunningGateway, path: str) -> Iterator[dict[str, Any]]:
     """Everything of a list, page by page."""
     after = ""
     while True:
-        page = gateway.ask("GET", f"{path}?limit={page_size}{after}")
+        page = gateway.ask("GET", f"{path}?limit={PAGE}{after}")
         yield from page["data"]
         if not page["has_more"]:
             return
@@ -48,6 +48,12 @@ def say_columns(items: Iterable[dict[str, Any]], columns: Sequence[str]) -> None
     widths = [max(len(row[at]) for row in rows) for at in range(len(columns))]
     for row in rows:
         typer.echo("  ".join(one.ljust(width) for one, width in zip(row, widths, strict=True)).rstrip())
+
+
+def say_one(item: dict[str, Any], columns: Iterable[str]) -> None:
+    """One thing for people, a line for each of these."""
+    for column in columns:
+        typer.echo(f"{column:<13} {word(item, column)}".rstrip())
 
 
 def word(item: dict[str, Any], column: str) -> str:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final
 import typer
 from pydantic import ValidationError
 
+from nexus.cli.asked import Json, say_json
 from nexus.cli.running import AskingError, running_gateway
 from nexus.contract.errors import ApiError
 from nexus.gateway.config import Config, read_config
@@ -54,7 +55,7 @@ def explain(
     ] = None,
     body: Annotated[Path | None, typer.Option(help="A file with its body in JSON.")] = None,
     config: Annotated[Path | None, typer.Option(help="Ask this file, and not the running gateway.")] = None,
-    json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    json: Json = False,
 ) -> None:
     """Say rule by rule why it matches a call or not, and what would become of it. Nothing is asked of a model."""
     try:
@@ -75,7 +76,7 @@ def explain(
     except (AskingError, ApiError, ConfigError, _MistakeError) as error:
         typer.echo(f"nexus: {error}", err=True)
         raise typer.Exit(1) from None
-    typer.echo(jsons.dumps(told, indent=2) if json else "\n".join(_lines(told)))
+    say_json(told) if json else typer.echo("\n".join(_lines(told)))
 
 
 def _asked(question: dict[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import typer
 
-from nexus.cli.asked import PAGE, Json, all_of, asked_gateway, say_columns, say_json, word
+from nexus.cli.asked import Json, all_of, asked_gateway, say_columns, say_json, say_one, word
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -37,11 +37,8 @@ def create(
 def list_tokens(json: Json = False) -> None:
     """All tokens, those of nexus.yaml too."""
     with asked_gateway() as gateway:
-        tokens = list(all_of(gateway, _TOKENS, PAGE))
-    if json:
-        say_json(tokens)
-        return
-    say_columns(tokens, _COLUMNS)
+        tokens = list(all_of(gateway, _TOKENS))
+    say_json(tokens) if json else say_columns(tokens, _COLUMNS)
 
 
 @app.command()
@@ -52,8 +49,7 @@ def show(name: Name, json: Json = False) -> None:
     if json:
         say_json(token)
         return
-    for column in ("id", *_COLUMNS, "created_at", "revoked_at"):
-        typer.echo(f"{column:<13} {word(token, column)}".rstrip())
+    say_one(token, ("id", *_COLUMNS, "created_at", "revoked_at"))
     for line in _usage(token.get("usage")):
         typer.echo(line)
 
@@ -70,10 +66,7 @@ def revoke(name: Name, json: Json = False) -> None:
     """Let a token in no more, within a second."""
     with asked_gateway() as gateway:
         told = gateway.ask("DELETE", _path(name))
-    if json:
-        say_json(told)
-    else:
-        typer.echo(f"revoked: {told['name']}")
+    say_json(told) if json else typer.echo(f"revoked: {told['name']}")
 
 
 def _path(name: str) -> str:

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import typer
 
-from nexus.cli.asked import Json, all_of, asked_gateway, say_columns, say_json, word
+from nexus.cli.asked import Json, all_of, asked_gateway, say_columns, say_json, say_one
 from nexus.cli.running import AskingError
 
 app = typer.Typer(
@@ -50,11 +50,7 @@ def show(name: Name, json: Json = False) -> None:
     """One user."""
     with asked_gateway() as gateway:
         user = gateway.ask("GET", _path(name))
-    if json:
-        say_json(user)
-        return
-    for column in ("id", *_COLUMNS, "created_at"):
-        typer.echo(f"{column:<13} {word(user, column)}")
+    say_json(user) if json else say_one(user, ("id", *_COLUMNS, "created_at"))
 
 
 @app.command()

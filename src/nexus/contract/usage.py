@@ -39,6 +39,7 @@ class _Carrier(msgspec.Struct):
 
 
 _decoder = msgspec.json.Decoder(_Carrier)
+_any = msgspec.json.Decoder(msgspec.Raw)
 
 
 def read_usage(body: bytes) -> Usage | None:
@@ -48,8 +49,19 @@ def read_usage(body: bytes) -> Usage | None:
     never a reason to fail an answer.
     """
     try:
+        return usage_in(body)
+    except (msgspec.MsgspecError, RecursionError):
+        return None
+
+
+def usage_in(body: bytes) -> Usage | None:
+    """The same, once all of it is known to be JSON. Raises msgspec.DecodeError or RecursionError where it is not."""
+    try:
         carrier = _decoder.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except msgspec.ValidationError:  # it was read up to what is of another shape
+        _any.decode(body)
+        return None
+    except UnicodeDecodeError:
         return None
     return _usage_of(carrier.usage or (carrier.response.usage if carrier.response else None))
 

@@ -13,6 +13,7 @@ from typing import Final
 
 import uvloop
 
+from nexus.gateway.api_key import ensure_api_key
 from nexus.gateway.composition import STATE, Gateway, Given, compose
 from nexus.gateway.config import CONFIG_FILE, ConfigFile
 from nexus.gateway.edge.certificates import CertificateFiles
@@ -21,7 +22,7 @@ from nexus.gateway.front import read_certificate
 from nexus.gateway.log import JsonHandler, Log, json_log
 from nexus.gateway.record.lines import LineWriter
 from nexus.gateway.server import listen
-from nexus.gateway.settings import Settings, ensure_api_key, later_variables
+from nexus.gateway.settings import Settings, later_variables
 from nexus.gateway.workers import keep_workers
 from nexus.process import lifeline
 

@@ -7,16 +7,14 @@ all of it is written once the database is back, and written twice it is as good 
 import asyncio
 import secrets
 import time
-import traceback
 from collections.abc import Callable
 from typing import Final
 
-from nexus.contract.errors import ApiError
 from nexus.gateway.config import Config
 from nexus.gateway.log import Log
 from nexus.gateway.storage import Store
+from nexus.gateway.told_once import ToldOnce
 from nexus.policies.spending import Spendings
-from nexus.store.errors import StoreError
 from nexus.store.rows import Amounts, UsedAmounts
 
 EXCHANGE_SECONDS: Final = 0.8
@@ -36,14 +34,13 @@ class BudgetBook:
     ) -> None:
         self._spendings = spendings
         self._store = store
-        self._log = log
         self._now = now
         self._gateway = f"gateway-{secrets.token_hex(8)}"  # of this process alone: nobody else writes its rows
         self._written: dict[tuple[str, str, float], Amounts] = {}
         self._version = -1  # of what was read last
         self._sweep_at = 0.0
         self._exchanging = asyncio.Lock()
-        self._told = ""  # of the last failure, until there is another or none
+        self._failures = ToldOnce(log, "budgets_not_shared")
         self.apply_config(config)
 
     def apply_config(self, config: Config) -> None:
@@ -64,18 +61,13 @@ class BudgetBook:
                 if self._counted()[1]:
                     await self.exchange()
         except TimeoutError:
-            self._fail("the database did not answer before the end")
+            self._failures.tell("the database did not answer before the end")
 
     async def exchange(self) -> None:
         """Write what was counted since, read what others have; a failure is told in the log, and nothing is lost."""
-        try:
+        with self._failures.trying():
             async with self._exchanging:
                 await self._exchange()
-            self._told = ""
-        except (StoreError, ApiError) as error:
-            self._fail(str(error))
-        except Exception as error:  # noqa: BLE001 - whatever it is: what is counted must be written once it has passed
-            self._fail(repr(error), trace=traceback.format_exc())
 
     async def _exchange(self) -> None:
         opened = await self._store.opened()
@@ -92,11 +84,6 @@ class BudgetBook:
         """All that was counted here in the periods that it is, and what of it is not written so."""
         counted = list(self._spendings.counted(self._gateway))
         return counted, [one for one in counted if self._written.get(_key(one)) != one.amounts]
-
-    def _fail(self, reason: str, **more: str) -> None:
-        if reason != self._told:
-            self._log("error", "budgets_not_shared", reason=reason, **more)
-        self._told = reason
 
 
 def _key(used: UsedAmounts) -> tuple[str, str, float]:

@@ -111,7 +111,7 @@ async def outside(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, T])
     task.add_done_callback(lambda _: done.set())
     try:
         await done
-    except BaseException:
+    except BaseException:  # whatever interrupts the call: nobody waits for the work any more
         task.cancel()
         raise
     return task.result()

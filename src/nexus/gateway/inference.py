@@ -93,7 +93,8 @@ class Inference:
             if call.wants_urls and self._siding is not None:
                 await self._publish(self._siding, call, course, reply, client, lease, result)
             else:
-                await relay(call, course, reply, client, result, self._again(call, course, client, lease))
+                again = self._again(call, course, client, lease) if call.stream else None
+                await relay(call, course, reply, client, result, again)
         except ClientGoneError:
             result.status, result.error = CLIENT_CLOSED, "client_closed"
         except ApiError as error:
@@ -163,7 +164,7 @@ class Inference:
 
     def _again(self, call: Call, course: Plan, client: Client, lease: Lease) -> Again | None:
         """How a stream that breaks off is asked for again; None for what is never."""
-        if not (call.stream and call.request.head.endpoint.done_marker and self._rules().resumes):
+        if not (call.request.head.endpoint.done_marker and self._rules().resumes):
             return None
 
         async def again(continued: Call) -> Reply:

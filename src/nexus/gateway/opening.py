@@ -21,7 +21,7 @@ async def open_storage(settings: Settings) -> Opened:
     try:
         await database.open()
         await blobs.open()
-    except BaseException:
+    except BaseException:  # cancelled or not: what was opened is closed
         await database.close()
         raise
     return Opened(

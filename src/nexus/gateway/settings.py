@@ -1,30 +1,33 @@
 """The gateway's environment: the only place that reads it. Every variable may also be given as NAME_FILE."""
 
-import ipaddress
 import os
-import secrets
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self
-from urllib.parse import urlsplit
+from typing import Any, Final, Literal, Self
 
-from pydantic import (
-    AfterValidator,
-    BeforeValidator,
-    Field,
-    SecretStr,
-    ValidationError,
-    model_validator,
-)
+from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from nexus.gateway.registry.address import Address, AddressError, parse_address
-from nexus.gateway.registry.sources.dns import DnsName
-from nexus.gateway.shared.address import parse_redis_url
-from nexus.policies.networks import LOOPBACK, Network, parse_network
-from nexus.store.address import BlobAddress, parse_database_url, parse_files_url
+from nexus.gateway.setting_types import (
+    Addresses,
+    CidrList,
+    DatabaseUrl,
+    DnsNames,
+    File,
+    FilesUrl,
+    HttpUrl,
+    Issuer,
+    Lifetime,
+    Pause,
+    RedisUrl,
+    Seconds,
+    Secret,
+    WorkerName,
+    is_loopback,
+)
+from nexus.policies.networks import LOOPBACK
+from nexus.store.address import BlobAddress
 
 _PREFIX: Final = "NEXUS_"
 _LATER: Final = ("NEXUS_REQUEST_LOG",)
@@ -33,112 +36,6 @@ _LATER: Final = ("NEXUS_REQUEST_LOG",)
 
 class SettingsError(ValueError):
     """A variable has a bad value; the message is one line that names it and shows no secret."""
-
-
-def _split(value: Any) -> Any:
-    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
-
-
-def _address(value: Any) -> Any:
-    try:
-        return parse_address(value) if isinstance(value, str) else value
-    except AddressError as error:
-        raise ValueError(str(error)) from error
-
-
-def _dns_name(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    name, _, port = value.rpartition(":")
-    if not name or not port.isdecimal() or not 0 < int(port) < 65536:
-        raise ValueError(f"{value!r} is not of the form name:port")
-    try:
-        parse_address(f"http://{name}:{port}")
-    except AddressError as error:
-        raise ValueError(f"{value!r} is not of the form name:port") from error
-    return DnsName(name, int(port))
-
-
-def _network(value: Any) -> Any:
-    return parse_network(value) if isinstance(value, str) else value
-
-
-def _sendable(value: SecretStr) -> SecretStr:
-    text = value.get_secret_value()
-    if not text.isascii() or not text.isprintable() or " " in text:
-        raise ValueError("it may have only printable ASCII characters and no spaces")
-    return value
-
-
-def _file(value: Path) -> Path:
-    if not value.is_file():
-        raise ValueError(f"there is no file {value}")
-    return value
-
-
-def _database(value: SecretStr) -> SecretStr:
-    parse_database_url(value.get_secret_value())
-    return value
-
-
-def _redis(value: SecretStr) -> SecretStr:
-    parse_redis_url(value.get_secret_value())
-    return value
-
-
-def _blobs(value: Any) -> Any:
-    return parse_files_url(value) if isinstance(value, str) else value
-
-
-def _public(value: str) -> str:
-    """Where clients reach the gateway: a URL without credentials, and without a slash at its end."""
-    try:
-        address = parse_address(value)
-    except AddressError as error:
-        raise ValueError(str(error)) from error
-    if address.authorization is not None:
-        raise ValueError("it may have no credentials")
-    return address.url
-
-
-def _issuer(value: str) -> str:
-    """An issuer as it writes itself, to the last slash: over TLS, or on this machine."""
-    address = _public(value)
-    if not address.startswith("https://") and not _is_loopback(urlsplit(address).hostname or ""):
-        raise ValueError("it must be reached over https, or be on this machine")
-    return value
-
-
-@dataclass(frozen=True, slots=True)
-class Worker:
-    """Which of `count` processes it is (from 1), of the gateway that goes by `family`."""
-
-    family: str
-    number: int
-    count: int
-
-
-def _worker(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    family, number, count = value.split(".")
-    return Worker(family, int(number), int(count))
-
-
-Addresses = Annotated[tuple[Annotated[Address, BeforeValidator(_address)], ...], NoDecode, BeforeValidator(_split)]
-DnsNames = Annotated[tuple[Annotated[DnsName, BeforeValidator(_dns_name)], ...], NoDecode, BeforeValidator(_split)]
-CidrList = Annotated[tuple[Annotated[Network, BeforeValidator(_network)], ...], NoDecode, BeforeValidator(_split)]
-Seconds = Annotated[float, Field(ge=0.05, le=3600, allow_inf_nan=False)]
-Pause = Annotated[float, Field(ge=0, le=3600, allow_inf_nan=False)]
-Secret = Annotated[SecretStr, AfterValidator(_sendable)]
-File = Annotated[Path, AfterValidator(_file)]
-DatabaseUrl = Annotated[SecretStr, AfterValidator(_database)]
-RedisUrl = Annotated[SecretStr, AfterValidator(_redis)]
-FilesUrl = Annotated[BlobAddress, NoDecode, BeforeValidator(_blobs)]
-HttpUrl = Annotated[str, AfterValidator(_public)]
-Issuer = Annotated[str, AfterValidator(_issuer)]
-Lifetime = Annotated[float, Field(ge=1, le=366 * 86400, allow_inf_nan=False)]
-WorkerName = Annotated[Worker, NoDecode, BeforeValidator(_worker)]
 
 
 class Settings(BaseSettings):
@@ -212,7 +109,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        if self.auth == "off" and not _is_loopback(self.host):
+        if self.auth == "off" and not is_loopback(self.host):
             raise ValueError(f"NEXUS_AUTH: off is only for a loopback NEXUS_HOST, not for {self.host}")
         if (self.tls_cert is None) != (self.tls_key is None):
             missing, given = ("CERT", "KEY") if self.tls_cert is None else ("KEY", "CERT")
@@ -287,44 +184,3 @@ def load_settings() -> Settings:
 def later_variables() -> tuple[str, ...]:
     """The variables that are set although this version does not act on them: to be told, not to be silent about."""
     return tuple(name for name in _LATER if os.environ.get(name) or os.environ.get(f"{name}_FILE"))
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
-
-
-def ensure_api_key(state: Path, make: Callable[[], str] = lambda: "sk-nexus-" + secrets.token_urlsafe(32)) -> str:
-    """The administrator's token from `api_key` in the state folder; made there, for its owner alone, if missing.
-
-    Of several processes that start at once, one makes it and all get the same. Raises SettingsError.
-    """
-    path = state / "api_key"
-    try:
-        state.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if not path.exists():
-            _publish_secret(path, make())
-        key = path.read_text(encoding="ascii").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"NEXUS_API_KEY: {path} can be neither read nor made: {error}") from error
-    if not key:
-        raise SettingsError(f"NEXUS_API_KEY: {path} is empty; delete it to have a new key made")
-    return key
-
-
-def _publish_secret(path: Path, secret: str) -> None:
-    """Put a whole file in place that only its owner can read, unless another process was faster."""
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            file.write(secret + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        path.hardlink_to(draft)
-    except FileExistsError:
-        return
-    finally:
-        draft.unlink()

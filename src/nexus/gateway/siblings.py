@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from nexus.gateway.record.merged import merged
-from nexus.gateway.settings import Worker
+from nexus.gateway.setting_types import Worker
 
 PATIENCE: Final = 1.0
 _LONGEST: Final = 64 * 1024

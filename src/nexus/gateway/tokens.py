@@ -6,7 +6,6 @@ gateway that shares it. Where it cannot be read, what was read last goes on serv
 
 import asyncio
 import traceback
-from collections.abc import Mapping
 from typing import Final
 
 from nexus.contract.errors import ApiError
@@ -15,6 +14,7 @@ from nexus.gateway.edge.auth import ADMINISTRATOR, ANONYMOUS, Keyring, digest
 from nexus.gateway.edge.visitors import Visitors
 from nexus.gateway.log import Log
 from nexus.gateway.storage import Store
+from nexus.gateway.told_once import ToldOnce
 from nexus.gateway.users.held import Kept, sessions_due, sessions_held, tokens_held, users_held
 from nexus.policies.policy import Policy, nothing
 from nexus.policies.token import Bearer, Token
@@ -60,7 +60,7 @@ class TokenBook:
         self._kept = Kept()
         self._written: dict[str, float] = {}  # when a token's last use was written, by its id
         self._looking = asyncio.Lock()
-        self._told = ""  # of the last failure, until there is another or none
+        self._failures = ToldOnce(log, "tokens_not_read")
         self._hold()
 
     def apply_config(self, config: Config) -> None:
@@ -81,13 +81,8 @@ class TokenBook:
 
     async def look(self) -> None:
         """Take over what has changed in the database; a failure is told in the log, and what was read last stays."""
-        try:
+        with self._failures.trying():
             await self._look()
-            self._told = ""
-        except (StoreError, ApiError) as error:
-            self._fail(str(error))
-        except Exception as error:  # noqa: BLE001 - whatever it is: a revocation must be seen once it has passed
-            self._fail(repr(error), trace=traceback.format_exc())
 
     async def write(self) -> None:
         """Write when the database's tokens were used last, where that was not done within the last minute.
@@ -111,27 +106,22 @@ class TokenBook:
         except Exception as error:  # noqa: BLE001 - a time that is not written must not end the writing of others
             self._log("error", "last_used_failed", reason=repr(error), trace=traceback.format_exc())
 
-    def policy_of(self, token: KeptToken) -> Policy | None:
-        """What a token of the database may do as nexus.yaml is now; nothing, where its policy is there no more."""
-        return self._policy_named(token.policy)
-
-    def _policy_named(self, name: str) -> Policy | None:
-        return _policy(name, self._config.policies)
+    def policy_named(self, name: str) -> Policy | None:
+        """What who has a policy may do, as nexus.yaml is now; nothing, where it has no such policy any more."""
+        known = self._config.policies.get(name)
+        return known if known is not None or name == DEFAULT else nothing()
 
     def _due(self) -> dict[str, float]:
         """The last uses to be written, by the tokens' ids; a user's tokens go by one name, so by what they are."""
         used, seen = dict(self.used), dict(self._keyring.seen)
         self.used.clear()
         self._keyring.seen.clear()
-        times = {
-            token.id: used.get(token.name) if token.user is None else seen.get(token.digest)
-            for token in self._kept.tokens
-        }
-        return {
-            token.id: at
-            for token in self._kept.tokens
-            if (at := times[token.id]) is not None and at - self._written_at(token) >= USED_SECONDS
-        }
+        due: dict[str, float] = {}
+        for token in self._kept.tokens:
+            at = used.get(token.name) if token.user is None else seen.get(token.digest)
+            if at is not None and at - self._written_at(token) >= USED_SECONDS:
+                due[token.id] = at
+        return due
 
     def _visits(self) -> dict[bytes, float]:
         """When sessions were used last, by their digests, where that is to be written."""
@@ -163,26 +153,16 @@ class TokenBook:
                 self._version = version  # what was changed while it was read is read again
                 self._hold()
 
-    def _fail(self, reason: str, **more: str) -> None:
-        if reason != self._told:
-            self._log("error", "tokens_not_read", reason=reason, **more)
-        self._told = reason
-
     def _written_at(self, token: KeptToken) -> float:
         return max(self._written.get(token.id, 0.0), token.last_used_at or 0.0)
 
     def _hold(self) -> None:
         """The file's come after the database's: of two with the same name or secret, it is the file's that counts."""
         config = self._config
-        kept = tokens_held(self._kept, (token.name for token in config.tokens), self._policy_named)
+        kept = tokens_held(self._kept, (token.name for token in config.tokens), self.policy_named)
         administrator = Token(self._administrator, ADMINISTRATOR, config.policies.get(ADMINISTRATOR))
         tokens = (*kept, *config.tokens, administrator)
-        users = users_held(self._kept, self._policy_named)
+        users = users_held(self._kept, self.policy_named)
         self._keyring.hold(tokens, config.policies.get(ANONYMOUS), users, whole=self._version is not None)
         if self._visitors is not None:
-            self._visitors.hold(sessions_held(self._kept, self._idle, self._policy_named))
-
-
-def _policy(name: str, policies: Mapping[str, Policy]) -> Policy | None:
-    known = policies.get(name)
-    return known if known is not None or name == DEFAULT else nothing()
+            self._visitors.hold(sessions_held(self._kept, self._idle, self.policy_named))

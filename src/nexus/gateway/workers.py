@@ -125,10 +125,6 @@ def keep_workers(settings: Settings, listener: socket.socket, lines: LineWriter,
     """Keep the workers of these settings until they are to end; the exit status."""
     lines.start()
     try:
-        return asyncio.run(_kept(settings, listener, lines, log))
+        return asyncio.run(Workers(settings, listener, lines, log).run())
     finally:
         lines.close()
-
-
-async def _kept(settings: Settings, listener: socket.socket, lines: LineWriter, log: Log) -> int:
-    return await Workers(settings, listener, lines, log).run()

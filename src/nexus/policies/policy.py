@@ -43,6 +43,16 @@ class Policy:
         return bool(self.rpm or self.tpm or self.concurrency)
 
     @cached_property
+    def spends(self) -> bool:
+        """Whether tokens are counted of its calls."""
+        return bool(self.tpm) or self.budgets is not None
+
+    @cached_property
+    def checks(self) -> bool:
+        """Whether anything but the number of requests may keep a call out."""
+        return bool(self.concurrency) or self.spends
+
+    @cached_property
     def restricts(self) -> bool:
         """Whether it says anything of what may be asked for, and not only of how much and from where."""
         how_much = replace(self, name="", rpm=0, tpm=0, concurrency=0, ip_allow=(), budgets=None)

@@ -16,43 +16,45 @@ _KEPT: Final = SLOTS + 1  # the newest slot has only begun: without one more, th
 class Window:
     """Counts what is added to it, in constant time and space. `total` is the count when it was last asked."""
 
-    __slots__ = ("_counts", "_filled", "_newest", "total")
+    __slots__ = ("_counts", "_ends", "_filled", "_index", "_newest", "total")
 
     def __init__(self) -> None:
         self._counts = [0] * _KEPT
         self._newest = 0
+        self._index = 0  # where the newest slot is counted,
+        self._ends = _WIDTH  # and when it is over
         self._filled = -_KEPT  # the newest slot that has something
         self.total = 0
 
     def count(self, now: float) -> int:
         """How much there is at `now`."""
-        slot = int(now / _WIDTH)
-        if slot > self._newest:
-            self._move_to(slot)
+        if now >= self._ends:
+            self._move_to(int(now / _WIDTH))
         return self.total
 
     def take(self, limit: int, now: float) -> bool:
         """One more at `now`, if there are fewer than `limit`."""
-        slot = int(now / _WIDTH)
-        if slot > self._newest:
-            self._move_to(slot)
+        if now >= self._ends:
+            self._move_to(int(now / _WIDTH))
         if self.total >= limit:
             return False
-        self._counts[self._newest % _KEPT] += 1
+        self._counts[self._index] += 1
         self._filled = self._newest
         self.total += 1
         return True
 
     def add(self, amount: int, now: float) -> None:
         """`amount` more at `now`."""
-        self.count(now)
-        self._counts[self._newest % _KEPT] += amount
+        if now >= self._ends:
+            self._move_to(int(now / _WIDTH))
+        self._counts[self._index] += amount
         self._filled = self._newest
         self.total += amount
 
     def take_back(self, amount: int, then: float, now: float) -> None:
         """`amount` of what was added at `then` was none after all."""
-        self.count(now)
+        if now >= self._ends:
+            self._move_to(int(now / _WIDTH))
         slot = int(then / _WIDTH)
         if slot > self._newest - _KEPT:
             self._counts[slot % _KEPT] -= amount
@@ -83,3 +85,5 @@ class Window:
                     self.total -= self._counts[index]
                     self._counts[index] = 0
         self._newest = slot
+        self._index = slot % _KEPT
+        self._ends = (slot + 1) * _WIDTH

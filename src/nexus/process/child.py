@@ -70,7 +70,7 @@ class ChildProcess:
                 pass_fds=[lifeline, *more_fds],
                 start_new_session=True,
             )
-        except BaseException:
+        except BaseException:  # cancelled or not: there is no child to read from
             pipe.close()
             raise
         finally:

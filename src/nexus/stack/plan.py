@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from nexus.gateway.settings import Settings, ensure_api_key
+from nexus.gateway.api_key import ensure_api_key
+from nexus.gateway.settings import Settings
 from nexus.stack.config import Stack, StackError
 from nexus.stack.ports import PortBook, holder_of, is_free
 from nexus.stack.state import StateFolder, ensure_secret

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import delete, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from nexus.store.conflicts import insert_into
 from nexus.store.database import Database
 from nexus.store.tables import attempts
 
@@ -76,9 +76,8 @@ class Attempts:
         """Have a row for each key, and none for what is forgotten."""
         now = self._now()
         await connection.execute(delete(attempts).where(attempts.c.at < now - FORGOTTEN))
-        insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
         rows = [{"key": key, "failures": 0, "at": now, "until": 0.0} for key in keys]
-        await connection.execute(insert(attempts).values(rows).on_conflict_do_nothing())
+        await connection.execute(insert_into(attempts, connection).values(rows).on_conflict_do_nothing())
 
 
 def _values(tried: Tried) -> dict[str, Any]:

@@ -8,15 +8,15 @@ in one row, raised first): who has read up to a version misses nothing that come
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import Insert, Row, delete, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Insert, Row, delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from nexus.store.conflicts import insert_into
 from nexus.store.database import Database
 from nexus.store.rows import Amounts, UsedAmounts
-from nexus.store.tables import usage, versions
+from nexus.store.tables import usage
+from nexus.store.versions import USAGE, bump, version
 
-_NAME: Final = "usage"
 _KEY: Final = (usage.c.token, usage.c.period, usage.c.starts_at, usage.c.gateway)
 _CHANGING: Final = ("ends_at", "requests", "tokens", "engine_ms", "version")
 
@@ -37,15 +37,13 @@ class Usages:
         """
         if not counted:
             async with self._database.read() as connection:
-                version = await _version(connection)
-                return version, await _told(connection, gateway, since, now) if version != since else ()
+                at = await version(connection, USAGE)
+                return at, await _told(connection, gateway, since, now) if at != since else ()
         async with self._database.begin() as connection:
-            await connection.execute(
-                update(versions).where(versions.c.name == _NAME).values(version=versions.c.version + 1)
-            )
-            version = await _version(connection)
-            await connection.execute(self._upsert(), [_row(used, version) for used in counted])
-            return version, await _told(connection, gateway, since, now)
+            await bump(connection, USAGE)
+            at = await version(connection, USAGE)
+            await connection.execute(_upsert(connection), [_row(used, at) for used in counted])
+            return at, await _told(connection, gateway, since, now)
 
     async def sweep(self, before: float) -> int:
         """Forget the periods that were over `before` then; how many rows that were."""
@@ -53,22 +51,10 @@ class Usages:
             done = await connection.execute(delete(usage).where(usage.c.ends_at < before))
             return done.rowcount
 
-    def _upsert(self) -> Insert:
-        if self._database.dialect == "postgresql":
-            over = postgresql.insert(usage)
-            return over.on_conflict_do_update(
-                index_elements=_KEY, set_={name: over.excluded[name] for name in _CHANGING}
-            )
-        or_else = sqlite.insert(usage)
-        return or_else.on_conflict_do_update(
-            index_elements=_KEY, set_={name: or_else.excluded[name] for name in _CHANGING}
-        )
 
-
-async def _version(connection: AsyncConnection) -> int:
-    found = await connection.execute(select(versions.c.version).where(versions.c.name == _NAME))
-    version: int = found.scalar_one()
-    return version
+def _upsert(connection: AsyncConnection) -> Insert:
+    new = insert_into(usage, connection)
+    return new.on_conflict_do_update(index_elements=_KEY, set_={name: new.excluded[name] for name in _CHANGING})
 
 
 async def _told(connection: AsyncConnection, gateway: str, since: int, now: float) -> tuple[UsedAmounts, ...]:
@@ -76,7 +62,7 @@ async def _told(connection: AsyncConnection, gateway: str, since: int, now: floa
     return tuple(_used(row) for row in await connection.execute(wanted))
 
 
-def _row(used: UsedAmounts, version: int) -> dict[str, Any]:
+def _row(used: UsedAmounts, at: int) -> dict[str, Any]:
     return {
         "token": used.token,
         "period": used.kind,
@@ -86,7 +72,7 @@ def _row(used: UsedAmounts, version: int) -> dict[str, Any]:
         "requests": used.amounts.requests,
         "tokens": used.amounts.tokens,
         "engine_ms": round(used.amounts.engine_seconds * 1000),
-        "version": version,
+        "version": at,
     }
 
 

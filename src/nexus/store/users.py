@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Row, and_, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, Delete, Row, Update, and_, delete, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -89,10 +89,9 @@ class Users:
 
         async def further(connection: AsyncConnection, changed: KeptUser) -> None:
             if changed.disabled:
-                await connection.execute(delete(sessions).where(sessions.c.user == identity))
+                await connection.execute(_ending_sessions(identity))
             if "policy" in values:
-                own = and_(tokens.c.user == identity, tokens.c.revoked_at.is_(None))
-                await connection.execute(update(tokens).where(own).values(policy=changed.policy))
+                await connection.execute(_changing_tokens(identity).values(policy=changed.policy))
 
         return await self._change(identity, dict(values), actor, "user.change", dict(values), further)
 
@@ -100,7 +99,7 @@ class Users:
         """Keep another one's hash, and end all sessions; None where there is no such user."""
 
         async def further(connection: AsyncConnection, _: KeptUser) -> None:
-            await connection.execute(delete(sessions).where(sessions.c.user == identity))
+            await connection.execute(_ending_sessions(identity))
 
         return await self._change(identity, {"password": password}, actor, "user.password", {}, further)
 
@@ -115,9 +114,8 @@ class Users:
         gone = {"deleted_at": self._now(), "password": None, "issuer": None, "subject": None}
 
         async def further(connection: AsyncConnection, _: KeptUser) -> None:
-            await connection.execute(delete(sessions).where(sessions.c.user == identity))
-            own = and_(tokens.c.user == identity, tokens.c.revoked_at.is_(None))
-            await connection.execute(update(tokens).where(own).values(revoked_at=self._now()))
+            await connection.execute(_ending_sessions(identity))
+            await connection.execute(_changing_tokens(identity).values(revoked_at=self._now()))
 
         return await self._change(identity, gone, actor, "user.delete", {}, further)
 
@@ -150,6 +148,15 @@ class Users:
         self, connection: AsyncConnection, actor: str, action: str, user: KeptUser, details: Mapping[str, Any]
     ) -> None:
         await connection.execute(entry(self._now(), actor, action, user.id, {"name": user.name, **details}))
+
+
+def _ending_sessions(identity: str) -> Delete:
+    return delete(sessions).where(sessions.c.user == identity)
+
+
+def _changing_tokens(identity: str) -> Update:
+    """Those of a user that are not revoked."""
+    return update(tokens).where(tokens.c.user == identity, tokens.c.revoked_at.is_(None))
 
 
 def _kept(row: Row[Any]) -> KeptUser:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from nexus.cli.asked import say_columns, word
+from nexus.cli.asked import say_columns, say_one, word
 
 
 def test_words_for_people() -> None:
@@ -15,3 +15,8 @@ def test_words_for_people() -> None:
 def test_columns_are_as_wide_as_their_widest(capsys: pytest.CaptureFixture[str]) -> None:
     say_columns([{"name": "ada", "role": "admin"}, {"name": "bobby", "role": "user"}], ("name", "role"))
     assert capsys.readouterr().out == "name   role\nada    admin\nbobby  user\n"
+
+
+def test_one_thing_is_a_line_for_each_of_its_columns(capsys: pytest.CaptureFixture[str]) -> None:
+    say_one({"name": "ada", "role": "admin", "expires_at": None}, ("name", "expires_at"))
+    assert capsys.readouterr().out == "name          ada\nexpires_at    -\n"

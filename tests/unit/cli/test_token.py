@@ -72,7 +72,7 @@ def test_the_list_shows_both_kinds_as_columns(typed: Type, monkeypatch: pytest.M
     assert rows["declared/one"] == ["-", "kids", "active", "-", "-", "nexus.yaml"]
     assert rows["one"] == ["-", "default", "active", "-", "-", "api"]
     assert PAGE <= 1000
-    monkeypatch.setattr("nexus.cli.token.PAGE", 1)
+    monkeypatch.setattr("nexus.cli.asked.PAGE", 1)
     assert typed("list").stdout.splitlines() == lines
 
 

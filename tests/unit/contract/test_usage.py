@@ -1,8 +1,9 @@
 """Usage read in passing, from every shape in which engines say it."""
 
+import msgspec
 import pytest
 
-from nexus.contract.usage import Usage, read_counts, read_usage
+from nexus.contract.usage import Usage, read_counts, read_usage, usage_in
 
 
 @pytest.mark.parametrize(
@@ -41,3 +42,23 @@ def test_usages_add_up_and_one_estimate_makes_the_sum_one() -> None:
     total = Usage(1, 2) + Usage(3, 4, estimated=True)
     assert total == Usage(4, 6, estimated=True)
     assert total.total_tokens == 10
+
+
+@pytest.mark.parametrize(
+    ("body", "usage"),
+    [
+        (b'{"usage":{"prompt_tokens":7,"completion_tokens":5}}', Usage(7, 5)),
+        (b'{"usage":"none"}', None),
+        (b"[1]", None),
+        (b"{}", None),
+    ],
+)
+def test_what_is_json_gives_its_usage_or_none(body: bytes, usage: Usage | None) -> None:
+    assert usage_in(body) == usage
+
+
+@pytest.mark.parametrize("body", [b"", b'{"a":', b'{"usage":"none"', b"[1", b'{"usage":{}} x'])
+def test_what_is_not_json_to_its_end_is_told(body: bytes) -> None:
+    with pytest.raises(msgspec.DecodeError):
+        usage_in(body)
+    assert read_usage(body) is None

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from nexus.gateway import siblings as module
-from nexus.gateway.settings import Worker
+from nexus.gateway.setting_types import Worker
 from nexus.gateway.siblings import OnlyChild, Siblings
 
 

@@ -3,7 +3,7 @@
 import asyncio
 
 from nexus.store.database import Database
-from nexus.store.versions import bump, version
+from nexus.store.versions import USAGE, bump, version
 
 
 async def test_changes_come_one_after_the_other_and_one_that_is_undone_is_none(database: Database) -> None:
@@ -16,3 +16,11 @@ async def test_changes_come_one_after_the_other_and_one_that_is_undone_is_none(d
     await asyncio.gather(*(change(number % 2 == 0) for number in range(10)))
     async with database.read() as connection:
         assert await version(connection) == 5
+
+
+async def test_what_is_used_has_a_number_of_its_own(database: Database) -> None:
+    async with database.begin() as connection:
+        before = await version(connection, USAGE)
+        await bump(connection, USAGE)
+        assert await version(connection, USAGE) == before + 1
+        assert await version(connection) == 0

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Final
 
+import msgspec
+
 from nexus.contract.operations import OPERATIONS
 from nexus.contract.usage import Usage
 from nexus.gateway.admit.slots import Permit
@@ -20,7 +22,8 @@ _CLIENT_CLOSED: Final = 499
 
 def prompt_of(call: Call) -> int:
     """About how many tokens a call's request has; 0 where it is no text."""
-    return prompt_tokens(call.request.body) if call.request.head.endpoint.operation in _READ else 0
+    request = call.request
+    return prompt_tokens(request.body) if request.head.endpoint.operation in _READ else 0
 
 
 class Allowance:
@@ -41,31 +44,37 @@ class Allowance:
         self._account.running -= 1
 
 
-class TokenAllowance:
-    """As many tokens as `prompt` says that a call has, besides the `place`; released, it has taken what was used."""
+class TokenAllowance(msgspec.Struct, gc=False):
+    """As many tokens as `prompt` says that a call has, besides the `place`; released, it has taken what was used.
 
-    __slots__ = ("_account", "_now", "_place", "_prompt", "_then", "_written")
+    `then` is when the prompt was counted, by the clock `now`; `written`: the answer is text.
+    """
 
-    def __init__(
-        self, account: Account, place: Permit | Allowance, call: Call, prompt: int, now: Callable[[], float]
-    ) -> None:
-        self._account = account
-        self._place = place
-        self._now = now
-        self._then = now()
-        self._written = call.request.head.endpoint.operation in _WRITTEN
-        self._prompt = prompt
-        account.tokens.add(prompt, self._then)
+    account: Account
+    place: Permit | Allowance
+    prompt: int
+    then: float
+    written: bool
+    now: Callable[[], float]
 
     def release(self, spent: Spent) -> None:
         """Give back the place, and settle the tokens; where nobody has counted them, `spent` is told our estimate."""
-        self._place.release(spent)
-        if spent.usage is None and self._prompt and (spent.status < 400 or spent.status == _CLIENT_CLOSED):
-            answer = answer_tokens(spent.events, spent.bytes_out) if self._written else 0
-            spent.usage = Usage(self._prompt, answer, estimated=True)
-        used = spent.usage.total_tokens if spent.usage is not None else 0
-        now = self._now()
-        if used > self._prompt:
-            self._account.tokens.add(used - self._prompt, now)
-        elif used < self._prompt:
-            self._account.tokens.take_back(self._prompt - used, self._then, now)
+        self.place.release(spent)
+        prompt, usage = self.prompt, spent.usage
+        if usage is None and prompt and (spent.status < 400 or spent.status == _CLIENT_CLOSED):
+            answer = answer_tokens(spent.events, spent.bytes_out) if self.written else 0
+            usage = spent.usage = Usage(prompt, answer, estimated=True)
+        more = -prompt if usage is None else usage.prompt_tokens + usage.completion_tokens - prompt
+        if more > 0:
+            self.account.tokens.add(more, self.now())
+        elif more:
+            self.account.tokens.take_back(-more, self.then, self.now())
+
+
+def counting(
+    account: Account, place: Permit | Allowance, call: Call, prompt: int, now: Callable[[], float]
+) -> TokenAllowance:
+    """The permit of a call whose tokens are counted; those of its prompt are from now on."""
+    then = now()
+    account.tokens.add(prompt, then)
+    return TokenAllowance(account, place, prompt, then, call.request.head.endpoint.operation in _WRITTEN, now)

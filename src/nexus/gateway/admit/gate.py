@@ -12,7 +12,7 @@ from typing import Protocol
 from msgspec.structs import replace
 
 from nexus.contract.errors import ApiError
-from nexus.gateway.admit.allowance import Allowance, TokenAllowance, prompt_of
+from nexus.gateway.admit.allowance import Allowance, counting, prompt_of
 from nexus.gateway.admit.guards import WHEN_ASKED, WHEN_LED, WHEN_RUN, Guard
 from nexus.gateway.admit.guards.operation import forbidden
 from nexus.gateway.admit.headers import limit_headers, lines_after
@@ -89,7 +89,8 @@ class Gate:
         """A judged call, its permit and its header lines, by what was let in here. Raises ApiError (429, 503)."""
         account = bearer.account
         now = self._now()
-        self._check(bearer, policy, now)
+        if policy.checks:
+            self._check(bearer, policy, now)
         if policy.rpm and not account.requests.take(policy.rpm, now):
             raise _too_many_requests(bearer, policy, now)
         try:
@@ -97,8 +98,12 @@ class Gate:
         except ApiError:
             account.requests.take_back(1 if policy.rpm else 0, now, now)
             raise
-        prompt = prompt_of(call) if spends(call, policy) else None
-        return call, self._permit(call, bearer, policy, place, prompt, lease), lines_after(policy, account, now)
+        if policy.spends:
+            prompt = prompt_of(call) if spends(call, policy) else None
+            permit = self._permit(call, bearer, policy, place, prompt, lease)
+        else:
+            permit = self._held(bearer, place)
+        return call, permit, lines_after(policy, account, now) if policy.counts else b""
 
     def place(self, call: Call, bearer: Bearer, policy: Policy) -> Place:
         """A place among all calls for one that is not too much here; takes nothing else. Raises ApiError (429, 503)."""
@@ -165,19 +170,24 @@ class Gate:
     def _permit(
         self, call: Call, bearer: Bearer, policy: Policy, place: Place, prompt: int | None, lease: Timed | None
     ) -> Permit:
-        """With a place of the caller's, unless that of the call that lends to it will do."""
-        account = bearer.account
-        held: Place | Allowance = place
-        if not bearer.lent:
-            account.running += 1
-            if account.permit is None:
-                account.permit = Allowance(account, place)
-            held = account.permit
-        permit: Permit = held if prompt is None else TokenAllowance(account, held, call, prompt, self._now)
+        """A place of the caller's, and what is counted of its tokens."""
+        held = self._held(bearer, place)
+        permit: Permit = held if prompt is None else counting(bearer.account, held, call, prompt, self._now)
         if policy.budgets is None:
             return permit
         self._treasurer.add_request(bearer, policy.budgets)
         return self._treasurer.open(bearer, policy.budgets, permit, lease)
+
+    def _held(self, bearer: Bearer, place: Place) -> Place | Allowance:
+        """With a place of the caller's, unless that of the call that lends to it will do."""
+        if bearer.lent:
+            return place
+        account = bearer.account
+        account.running += 1
+        permit: Allowance | None = account.permit
+        if permit is None:
+            permit = account.permit = Allowance(account, place)
+        return permit
 
     def _admit_run(
         self, call: Call, bearer: Bearer, policy: Policy | None, lease: Timed | None
@@ -195,7 +205,7 @@ class Gate:
         place = self._slots.admit(call)
         permit: Permit = place
         if spends(call, policy):
-            permit = TokenAllowance(bearer.account, place, call, prompt_of(call), self._now)
+            permit = counting(bearer.account, place, call, prompt_of(call), self._now)
         if policy.budgets is not None:
             permit = self._treasurer.open(bearer, policy.budgets, permit, lease)
         return call, permit, b""
@@ -203,7 +213,7 @@ class Gate:
 
 def spends(call: Call, policy: Policy) -> bool:
     """Whether tokens are counted for it; of a call that is put off, its run spends them."""
-    return bool(policy.tpm or policy.budgets is not None) and call.job_after is None
+    return policy.spends and call.job_after is None
 
 
 def _wait(window: Window, limit: int, now: float) -> float:

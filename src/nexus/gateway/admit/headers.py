@@ -22,7 +22,7 @@ def lines_after(policy: Policy, account: Account, now: float) -> bytes:
     if policy.rpm:
         lines = _after_a_request(policy.rpm) % (policy.rpm - account.requests.total)
     if policy.tpm:
-        used = account.tokens.count(now)
+        used = account.tokens.total
         left = policy.tpm - used if used < policy.tpm else 0
         lines += _tokens_until(policy.tpm, round(account.tokens.seconds_until_empty(now) * 10)) % left
     return lines

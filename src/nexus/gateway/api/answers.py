@@ -23,6 +23,12 @@ def json_answer(value: Any, status: int = 200) -> Response:
     return Response(msgspec.json.encode(value), status, media_type="application/json")
 
 
+def private(answer: Response) -> Response:
+    """An answer that nobody may keep."""
+    answer.headers["cache-control"] = "no-store"
+    return answer
+
+
 def page_of(items: list[dict[str, Any]], more: bool) -> dict[str, Any]:
     """A page as OpenAI writes one."""
     return {

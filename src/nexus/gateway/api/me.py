@@ -1,22 +1,18 @@
 """/v1/me: what those who are signed in do for themselves: another password, and tokens of their own."""
 
-import secrets
-import time
 from typing import Any, Final
 
 from fastapi import APIRouter, Request, Response
 
-from nexus.contract.errors import CONFLICT, INVALID_REQUEST, NOT_FOUND, PERMISSION_DENIED, ApiError
+from nexus.contract.errors import CONFLICT, NOT_FOUND, PERMISSION_DENIED, ApiError
 from nexus.contract.roles import VIEWER
-from nexus.gateway.api.answers import json_answer, page_of
+from nexus.gateway.api.answers import json_answer, page_of, private
 from nexus.gateway.api.middleware import caller
 from nexus.gateway.api.parts import ApiParts
-from nexus.gateway.api.session import people_of, private, session_of, source_of, with_session
-from nexus.gateway.api.tokens import shown_of_database
-from nexus.gateway.edge.auth import digest, new_token
+from nexus.gateway.api.session import people_of, session_of, source_of, with_session
+from nexus.gateway.api.tokens import make_token, shown_of_database
 from nexus.gateway.shapes.users import OwnPassword, OwnToken
 from nexus.gateway.storage import Opened
-from nexus.gateway.users.people import People
 from nexus.store.rows import KeptToken, KeptUser
 
 ME: Final = "/v1/me"
@@ -35,8 +31,7 @@ def _add_password(router: APIRouter, parts: ApiParts) -> None:
     @router.post(ME + "/password")
     async def change_password(request: Request, wanted: OwnPassword) -> Response:
         people = people_of(parts)
-        opened = await parts.store.opened()
-        user = await _own(people, opened, request)
+        opened, user = await _own(parts, request)
         if user.issuer is not None:
             raise ApiError(CONFLICT, f"You sign in by {user.issuer}, and have no password here.")
         await people.sign_ins.check(user.name, wanted.current, source_of(parts, request))
@@ -51,23 +46,19 @@ def _add_password(router: APIRouter, parts: ApiParts) -> None:
 def _add_tokens(router: APIRouter, parts: ApiParts) -> None:
     @router.get(ME + "/tokens")
     async def list_own(request: Request) -> Response:
-        people = people_of(parts)
-        opened = await parts.store.opened()
-        user = await _own(people, opened, request)
+        opened, user = await _own(parts, request)
         tokens = await opened.tokens.of_user(user.id)
         return json_answer(page_of([_shown(parts, user, token) for token in tokens], more=False))
 
     @router.post(ME + "/tokens", status_code=201)
     async def create_own(request: Request, wanted: OwnToken) -> Response:
-        people = people_of(parts)
-        opened = await parts.store.opened()
-        user = await _own(people, opened, request)
+        opened, user = await _own(parts, request)
         if user.role == VIEWER:
             raise ApiError(PERMISSION_DENIED, "A viewer has no tokens.")
         if len(await opened.tokens.of_user(user.id)) >= TOKENS_OF_A_USER:
             raise ApiError(CONFLICT, f"You have {TOKENS_OF_A_USER} tokens, which is as many as may be.")
-        secret = new_token()
-        token = _make(wanted, user, secret)
+        name = f"{user.bearer}/{wanted.name}"
+        token, secret = make_token(name, user.name, user.policy, wanted.expires, user.id)
         if not await opened.tokens.create(token, caller(request)):
             raise ApiError(CONFLICT, f"Another token of yours is called {wanted.name!r} already.", param="name")
         await parts.tokens.look()
@@ -75,9 +66,7 @@ def _add_tokens(router: APIRouter, parts: ApiParts) -> None:
 
     @router.delete(ME + "/tokens/{token}")
     async def revoke_own(request: Request, token: str) -> Response:
-        people = people_of(parts)
-        opened = await parts.store.opened()
-        user = await _own(people, opened, request)
+        opened, user = await _own(parts, request)
         tokens = await opened.tokens.of_user(user.id)
         found = next((one for one in tokens if token in (one.id, _bare(user, one))), None)
         if found is None or await opened.tokens.revoke(found.id, caller(request)) is None:
@@ -86,8 +75,10 @@ def _add_tokens(router: APIRouter, parts: ApiParts) -> None:
         return json_answer({"id": found.id, "object": "token", "name": _bare(user, found), "deleted": True})
 
 
-async def _own(people: People, opened: Opened, request: Request) -> KeptUser:
-    """Who is signed in. Raises ApiError (401, 403)."""
+async def _own(parts: ApiParts, request: Request) -> tuple[Opened, KeptUser]:
+    """The storage, and who is signed in. Raises ApiError (401, 403, 404)."""
+    people = people_of(parts)
+    opened = await parts.store.opened()
     session = session_of(people, request)
     if session is None:
         raise ApiError(PERMISSION_DENIED, "This is for those who are signed in, and for no token.")
@@ -95,17 +86,7 @@ async def _own(people: People, opened: Opened, request: Request) -> KeptUser:
     user = None if found is None else await opened.users.find(found.user)
     if user is None:
         raise _gone()
-    return user
-
-
-def _make(wanted: OwnToken, user: KeptUser, secret: str) -> KeptToken:
-    now = time.time()
-    expires = None if wanted.expires is None else wanted.expires.timestamp()
-    if expires is not None and expires <= now:
-        raise ApiError(INVALID_REQUEST, "expires: it is past already.", param="expires")
-    name = f"{user.bearer}/{wanted.name}"
-    identity = f"token-{secrets.token_hex(12)}"
-    return KeptToken(identity, name, digest(secret), user.policy, now, user.name, expires, user=user.id)
+    return opened, user
 
 
 def _bare(user: KeptUser, token: KeptToken) -> str:

@@ -1,6 +1,5 @@
 """/v1/session/oidc: to the issuer who vouches for users, and back."""
 
-import hashlib
 import hmac
 import re
 import time
@@ -12,6 +11,7 @@ from fastapi.responses import RedirectResponse
 from nexus.contract.errors import NOT_FOUND, OVERLOADED, PERMISSION_DENIED, ApiError
 from nexus.gateway.api.parts import ApiParts
 from nexus.gateway.api.session import people_of, with_session
+from nexus.gateway.edge.auth import digest
 from nexus.gateway.users.cookies import new_id
 from nexus.gateway.users.people import Issuer, People
 
@@ -32,7 +32,7 @@ def oidc_routes(parts: ApiParts) -> APIRouter:
         url = await issuer.provider.authorization_url(secret, _back(parts, request))
         opened = await parts.store.opened()
         state = issuer.state_of(secret)
-        if not await opened.sessions.begin_sign_in(_digest(state), time.time() + _SECONDS):
+        if not await opened.sessions.begin_sign_in(digest(state), time.time() + _SECONDS):
             raise ApiError(OVERLOADED, "Too many sign-ins are under way just now.", retry_after=60.0)
         answer = _to(url)
         answer.headers.append("set-cookie", people.visitors.cookies.set_sign_in(secret, _SECONDS))
@@ -66,7 +66,7 @@ async def _expected(parts: ApiParts, issuer: Issuer, secret: str | None, state: 
     if secret is None or state is None or not hmac.compare_digest(state.encode(), issuer.state_of(secret).encode()):
         raise _refused("This sign-in did not begin in this browser, or too long ago: begin it anew.")
     opened = await parts.store.opened()
-    if not await opened.sessions.finish_sign_in(_digest(state)):
+    if not await opened.sessions.finish_sign_in(digest(state)):
         raise _refused("This sign-in has ended already, or began too long ago: begin it anew.")
 
 
@@ -85,10 +85,6 @@ def _back(parts: ApiParts, request: Request) -> str:
 
 def _to(url: str) -> Response:
     return RedirectResponse(url, 303, {"cache-control": "no-store", "referrer-policy": "no-referrer"})
-
-
-def _digest(state: str) -> bytes:
-    return hashlib.sha256(state.encode()).digest()
 
 
 def _refused(message: str) -> ApiError:

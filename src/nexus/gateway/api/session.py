@@ -5,7 +5,7 @@ from typing import Any, Final
 from fastapi import APIRouter, Request, Response
 
 from nexus.contract.errors import INVALID_REQUEST, NOT_FOUND, ApiError
-from nexus.gateway.api.answers import json_answer
+from nexus.gateway.api.answers import json_answer, private
 from nexus.gateway.api.middleware import bearer_of, is_administrator
 from nexus.gateway.api.parts import ApiParts
 from nexus.gateway.edge.visitors import Session
@@ -80,12 +80,6 @@ def with_session(people: People, session: str, answer: Response) -> Response:
     seconds = people.sign_ins.lifetime if session else 0.0
     answer.headers.append("set-cookie", people.visitors.cookies.set_session(session, seconds))
     return private(answer)
-
-
-def private(answer: Response) -> Response:
-    """An answer that nobody may keep."""
-    answer.headers["cache-control"] = "no-store"
-    return answer
 
 
 def _shown(session: str, found: Session | None) -> dict[str, Any]:

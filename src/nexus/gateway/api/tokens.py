@@ -6,12 +6,13 @@ A token is in the answer that made it and nowhere else; what is kept of it is to
 import hashlib
 import secrets
 import time
+from datetime import datetime
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Request, Response
 
 from nexus.contract.errors import CONFLICT, INVALID_REQUEST, NOT_FOUND, PERMISSION_DENIED, ApiError
-from nexus.gateway.api.answers import json_answer, page_of
+from nexus.gateway.api.answers import json_answer, page_of, private
 from nexus.gateway.api.middleware import administrator
 from nexus.gateway.api.near import did_you_mean
 from nexus.gateway.api.parts import ApiParts
@@ -63,7 +64,7 @@ def _add_tellers(router: APIRouter, parts: ApiParts) -> None:
         if declared is not None:
             return json_answer({**_of_file(declared), "usage": _usage(parts, declared.name, declared.policy)})
         found = await _find(await parts.store.opened(), token_id)
-        policy = parts.tokens.policy_of(found) if found.revoked_at is None else None
+        policy = parts.tokens.policy_named(found.policy) if found.revoked_at is None else None
         return json_answer({**shown_of_database(found, config), "usage": _usage(parts, found.name, policy)})
 
 
@@ -74,7 +75,8 @@ def _add_makers(router: APIRouter, parts: ApiParts) -> None:
     async def create_token(request: Request, wanted: NewToken) -> Response:
         actor = administrator(request)
         config = parts.config()
-        made, token = _make(wanted, config)
+        _check(wanted, config)
+        made, token = make_token(wanted.name, wanted.owner, wanted.policy, wanted.expires)
         opened = await parts.store.opened()
         if not await opened.tokens.create(made, actor):
             raise ApiError(CONFLICT, f"Another token is called {made.name!r} already.", param="name")
@@ -109,20 +111,26 @@ def _usage(parts: ApiParts, name: str, policy: Policy | None) -> dict[str, Any] 
     return usage_of(parts.spendings, name, policy, time.time())
 
 
-def _make(wanted: NewToken, config: Config) -> tuple[KeptToken, str]:
-    """What is to be kept, and the token itself. Raises ApiError."""
+def _check(wanted: NewToken, config: Config) -> None:
+    """Raises ApiError (400, 409)."""
     if wanted.name in RESERVED:
         raise ApiError(CONFLICT, f"{wanted.name!r} is not free: it stands for somebody already.", param="name")
     if any(token.name == wanted.name for token in config.tokens):
         raise ApiError(CONFLICT, f"{CONFIG_FILE} has a token that is called {wanted.name!r}.", param="name")
     check_policy(wanted.policy, config)
+
+
+def make_token(
+    name: str, owner: str, policy: str, expires: datetime | None, user: str | None = None
+) -> tuple[KeptToken, str]:
+    """What is to be kept, and the token itself. Raises ApiError (400) where it would have expired already."""
     now = time.time()
-    expires = None if wanted.expires is None else wanted.expires.timestamp()
-    if expires is not None and expires <= now:
+    until = None if expires is None else expires.timestamp()
+    if until is not None and until <= now:
         raise ApiError(INVALID_REQUEST, "expires: it is past already.", param="expires")
     token = new_token()
     identity = f"token-{secrets.token_hex(12)}"
-    return KeptToken(identity, wanted.name, digest(token), wanted.policy, now, wanted.owner, expires), token
+    return KeptToken(identity, name, digest(token), policy, now, owner, until, user=user), token
 
 
 def check_policy(name: str, config: Config) -> None:
@@ -220,6 +228,4 @@ def _seconds(moment: float | None) -> int | None:
 
 
 def _shown_once(kept: KeptToken, token: str, config: Config, status: int = 200) -> Response:
-    answer = json_answer({**shown_of_database(kept, config), "token": token}, status)
-    answer.headers["cache-control"] = "no-store"
-    return answer
+    return private(json_answer({**shown_of_database(kept, config), "token": token}, status))

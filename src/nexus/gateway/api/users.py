@@ -7,10 +7,10 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Query, Request, Response
 
 from nexus.contract.errors import CONFLICT, INVALID_REQUEST, NOT_FOUND, ApiError
-from nexus.gateway.api.answers import json_answer, page_of
+from nexus.gateway.api.answers import json_answer, page_of, private
 from nexus.gateway.api.middleware import administrator
 from nexus.gateway.api.parts import ApiParts
-from nexus.gateway.api.session import people_of, private
+from nexus.gateway.api.session import people_of
 from nexus.gateway.api.shown import GoneUser, MadeUser, ShownUser, UserPage
 from nexus.gateway.api.tokens import check_policy
 from nexus.gateway.shapes.users import NewPassword, NewUser, UserChange

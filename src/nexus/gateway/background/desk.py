@@ -88,7 +88,7 @@ class Desk:
         await opened.blobs.put(order.key, body)
         try:
             job = await opened.ledger.enter(order, until)
-        except BaseException:
+        except BaseException:  # cancelled or not: no bytes without their row
             await opened.blobs.delete([order.key])
             raise
         self._bell.ring()

@@ -17,7 +17,7 @@ from nexus.gateway.dispatch.budget import Budget
 from nexus.gateway.dispatch.hedge import LATEST, Bounded, Examined, Hedging
 from nexus.gateway.dispatch.lease import Lease, Loan
 from nexus.gateway.dispatch.message import body_for, head_for
-from nexus.gateway.dispatch.retries import Kind, Step, Trouble, kind_of, pause, step
+from nexus.gateway.dispatch.retries import Step, Trouble, is_repeatable, kind_of, pause, step
 from nexus.gateway.dispatch.targets import first_target, next_target
 from nexus.gateway.dispatch.troubles import has_begun, is_fine, trouble_of, wants_more
 from nexus.gateway.drive import Signal
@@ -236,7 +236,7 @@ class Dispatcher:
         lines = "" if lease.loan is None else lease.loan.lines
         head = head_for(call, target, pool.address, len(body), lease.until, lines)
         endpoint = call.request.head.endpoint
-        connection = pool.take() if kind_of(endpoint) is Kind.AGAIN or endpoint.method in _SAFE else None
+        connection = pool.take() if is_repeatable(endpoint) or endpoint.method in _SAFE else None
         while True:
             if connection is None:
                 connection = await self._open(pool, plan, client)

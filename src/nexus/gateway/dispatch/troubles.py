@@ -4,13 +4,13 @@ Nothing of it has reached the client yet, so that a fault that is seen here may 
 """
 
 import re
-from collections.abc import Sequence
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Final
 
 import msgspec
 
+from nexus.contract.usage import usage_in
 from nexus.gateway.dispatch.retries import Kind, Trouble
 from nexus.gateway.health.circuit import Failure
 from nexus.gateway.upstream.connection import Answer
@@ -41,7 +41,6 @@ _JSON_ANSWERS: Final = (
     "ocr",
 )
 _ASKS_FOR_TIME: Final = (429, 503, 529)
-_JSON: Final = msgspec.json.Decoder(msgspec.Raw)
 
 
 def is_fine(answer: Answer) -> bool:
@@ -52,18 +51,20 @@ def is_fine(answer: Answer) -> bool:
     first = parts[0]
     if head.is_events:
         return first.startswith(b"data: {") and first.find(_ERROR, 0, 24) < 0
-    return answer.complete and head.is_json and first.find(_ERROR, 0, 24) < 0 and _is_json(answer.parts)
+    return answer.complete and head.is_json and first.find(_ERROR, 0, 24) < 0 and _is_json(answer)
 
 
-def _is_json(parts: Sequence[bytes]) -> bool:
-    """Whether they make up a JSON text; one that is too large to be held is not read. Takes less than a microsecond."""
+def _is_json(answer: Answer) -> bool:
+    """Whether a whole answer is a JSON text; one that is too large to be held is not read. What it cost is noted."""
+    parts = answer.parts
     body = parts[0] if len(parts) == 1 else b"".join(parts)
     if len(body) > HELD:
         return True
     try:
-        _JSON.decode(body)
+        answer.usage = usage_in(body)
     except (msgspec.DecodeError, RecursionError):
         return False
+    answer.was_read = True
     return True
 
 
@@ -153,12 +154,7 @@ def _what_is_broken(answer: Answer, seen: bytes, operation: str) -> str:
             return f"it answered with {head.media_type.decode('latin-1')}"
     if answer.complete and not seen.strip():
         return "its answer is empty"
-    if (
-        answer.complete
-        and head.is_json
-        and b"content-encoding:" not in head.forwarded.lower()
-        and not _is_json((seen,))
-    ):
+    if answer.complete and head.is_json and b"content-encoding:" not in head.forwarded.lower() and not _is_json(answer):
         return "its answer is not valid JSON"
     return ""
 

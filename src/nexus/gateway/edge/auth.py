@@ -31,7 +31,7 @@ _UNREAD_SECONDS: Final = 1.0
 
 
 def digest(token: str) -> bytes:
-    """What is kept of a token."""
+    """What is kept of a token, and of what else must not be kept itself: a session's id, a state of a sign-in."""
     return hashlib.sha256(token.encode()).digest()
 
 

@@ -5,7 +5,6 @@ the gateway's own origin. On the lane that holds for every request, GET too: a p
 gateway's origin, could do whatever its user can.
 """
 
-import hashlib
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from msgspec.structs import replace
 
 from nexus.contract.errors import INVALID_API_KEY, PERMISSION_DENIED, ApiError
 from nexus.contract.roles import VIEWER, Role
-from nexus.gateway.edge.auth import Keyring
+from nexus.gateway.edge.auth import Keyring, digest
 from nexus.gateway.users.cookies import Cookies, check_csrf, check_origin
 from nexus.policies.policy import Policy
 from nexus.policies.token import Bearer
@@ -51,7 +50,7 @@ class Visitors:
 
     def find(self, session: str) -> Session | None:
         """The session of which a cookie holds the id."""
-        found = self._sessions.get(hashlib.sha256(session.encode()).digest())
+        found = self._sessions.get(digest(session))
         return found if found is not None and found.expires > self._now() else None
 
     def check_origin(self, fields: Mapping[bytes, bytes]) -> None:

@@ -36,7 +36,7 @@ class Health:
         if not self.troubled:
             return
         now = self.clock()
-        for key in ((target.instance.url, _WHOLE), (target.instance.url, target.model)):
+        for key in _keys(target):
             circuit = self._circuits.get(key)
             if circuit is None:
                 continue
@@ -64,7 +64,7 @@ class Health:
         if not self.troubled:
             return
         now = self.clock()
-        for key in ((target.instance.url, _WHOLE), (target.instance.url, target.model)):
+        for key in _keys(target):
             circuit = self._circuits.get(key)
             if circuit is not None:
                 self._circuits[key] = _seen(circuit, target.instance).asked(now)
@@ -77,7 +77,7 @@ class Health:
         """Seconds until it may be asked; 0 if it may be now."""
         instance = target.instance
         longest = 0.0
-        for key in ((instance.url, _WHOLE), (instance.url, target.model)):
+        for key in _keys(target):
             circuit = self._circuits.get(key)
             if circuit is not None:
                 longest = max(longest, _seen(circuit, instance).wait(now))
@@ -114,6 +114,12 @@ class Health:
         if self._circuits.pop(key, None) is not None:
             del self._touched[key]
             self.troubled = bool(self._circuits)
+
+
+def _keys(target: Target) -> tuple[Key, Key]:
+    """The circuits that stand between a call and its target: that of the instance, and that of the model there."""
+    url = target.instance.url
+    return (url, _WHOLE), (url, target.model)
 
 
 def _seen(circuit: Circuit, instance: Instance) -> Circuit:

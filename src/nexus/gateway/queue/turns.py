@@ -104,7 +104,7 @@ class Turns:
     async def turn(self, call: Call, plan: Planner, course: Plan, waited: Waited) -> Plan:
         """The plan by which the call may go on, as soon as one of those who do the same has room. Raises ApiError."""
         alike = course.targets[: course.alike]
-        free = next((target for target in alike if self._has_room(target)), None)
+        free = self._first_with_room(alike)
         if free is not None:
             return _beginning_with(course, free)
         target = alike[0]
@@ -122,7 +122,8 @@ class Turns:
 
     def cold(self, call: Call) -> Target | None:
         """Who could answer the call, which nobody can now, if a model were loaded: where that goes on, else anyone."""
-        return _coldest(self._route(call).waiting)
+        cold = [target for target in self._route(call).waiting if target.is_cold]
+        return min(cold, key=_is_unloaded, default=None)
 
     def loading(self) -> tuple[tuple[str, str], ...]:
         """What is being loaded for calls that wait: URLs of instances and models."""
@@ -169,7 +170,7 @@ class Turns:
         if error is None:
             return
         for way in self._queue.lines():
-            if not way.models and _coldest(self._route(way.call).waiting) == target:
+            if not way.models and self.cold(way.call) == target:
                 self._fail(way, error)
 
     # --- waiting
@@ -236,8 +237,7 @@ class Turns:
             if target is None or not self._has_room(target):
                 continue
             self._queue.take(choice, url, now)
-            waiter.course = _beginning_with(course, target)
-            waiter.signal.set()
+            self._send_on(waiter, course, target)
 
     def _leads_nowhere(self, way: _Way, error: ApiError) -> None:
         """Nobody can answer its calls just now. They wait on for those who may be back soon, and for a model's load."""
@@ -245,7 +245,7 @@ class Turns:
             self._fail(way, error)
             return
         way.lead_to(())
-        target = _coldest(self._route(way.call).waiting)
+        target = self.cold(way.call)
         if target is not None and _is_unloaded(target):
             try:
                 self._loads.begin(target)
@@ -263,21 +263,27 @@ class Turns:
         except ApiError as error:
             self._resume(waiter, error)
             return
-        free = next((target for target in course.targets if self._has_room(target)), None)
+        free = self._first_with_room(course.targets)
         if free is not None:
             self._queue.leave(waiter)
-            waiter.course = _beginning_with(course, free)
-            waiter.signal.set()
+            self._send_on(waiter, course, free)
             return
         name = waiter.call.model or waiter.line.names[0]
         message = f"All places for {name!r} are taken, and {why}."
         again = min(max(1.0, self._last_wait), self._rules().max_seconds)
         self._resume(waiter, ApiError(OVERLOADED, message, retry_after=again))
 
+    def _send_on(self, waiter: _Waiter, course: Plan, target: Target) -> None:
+        waiter.course = _beginning_with(course, target)
+        waiter.signal.set()
+
     def _resume(self, waiter: _Waiter, error: ApiError) -> None:
         self._queue.leave(waiter)
         waiter.error = error
         waiter.signal.set()
+
+    def _first_with_room(self, targets: Iterable[Target]) -> Target | None:
+        return next((target for target in targets if self._has_room(target)), None)
 
     def _has_room(self, target: Target) -> bool:
         return self._in_flight(target.instance.url) < target.instance.room
@@ -309,9 +315,3 @@ def _beginning_with(course: Plan, target: Target) -> Plan:
 def _is_unloaded(target: Target) -> bool:
     card = target.instance.card
     return card is not None and any(model.id == target.model and model.state == "unloaded" for model in card.models)
-
-
-def _coldest(waiting: tuple[Target, ...]) -> Target | None:
-    """Whose load is to be waited for: one that goes on, else one that can be begun."""
-    cold = [target for target in waiting if target.is_cold]
-    return min(cold, key=_is_unloaded, default=None)

@@ -46,7 +46,9 @@ def _send_whole(call: Call, reply: Reply, client: Client, result: Relayed) -> No
     body = answer.take()
     client.send_whole(head.status, _head(head.forwarded, call, reply, result), body)
     result.bytes_out = len(body)
-    if head.is_json and b'"usage"' in body:
+    if answer.was_read:
+        result.usage = answer.usage
+    elif head.is_json and b'"usage"' in body:
         result.usage = read_usage(body)
 
 

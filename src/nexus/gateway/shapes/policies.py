@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
 from nexus.gateway.admit.guards.parameters import LENGTHS
 from nexus.gateway.allowlist import Cidr
-from nexus.gateway.shapes.base import Count, Name, Shape
+from nexus.gateway.shapes.base import Count, Name, Shape, ZoneName
 from nexus.gateway.shapes.document import Keys
 from nexus.policies.budgets import Budget, Budgets
 from nexus.policies.globs import Globs
@@ -56,11 +56,6 @@ def _moment(value: object) -> object:
     return value if value.tzinfo else value.replace(tzinfo=datetime.UTC)
 
 
-def _zone(value: str) -> str:
-    zone_of(value)
-    return value
-
-
 PolicyName = Annotated[Name, StringConstraints(max_length=64)]
 _Globs = Annotated[list[Name], Field(min_length=1, max_length=1000)]
 _Force = Annotated[dict[Name, Any], AfterValidator(_force)]
@@ -94,7 +89,7 @@ class BudgetsShape(Shape):
 
     day: BudgetShape = BudgetShape()
     month: BudgetShape = BudgetShape()
-    timezone: Annotated[Name, AfterValidator(_zone)] = "UTC"
+    timezone: ZoneName = "UTC"
 
 
 class PolicyShape(Shape):

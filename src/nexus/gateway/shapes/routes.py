@@ -1,16 +1,15 @@
 """`routes` of nexus.yaml, and the rules that they mean."""
 
 from collections.abc import Iterator, Sequence
-from datetime import tzinfo
 from typing import Annotated, Any, Final, Literal, Self
-from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 
 from nexus.gateway.edge.lines import NOT_FORWARDED
-from nexus.gateway.shapes.base import Count, Name, Shape
+from nexus.gateway.shapes.base import Count, Name, Shape, ZoneName
 from nexus.gateway.shapes.document import Keys
 from nexus.policies.globs import Globs
+from nexus.policies.periods import zone_of
 from nexus.policies.routing.conditions import At, Condition, Flag, Header, Length, Named
 from nexus.policies.routing.hours import DAYS, WHOLE_DAY, Hours, Window, parse_window
 from nexus.policies.routing.rule import Action, Deny, Rule, Split, Use, Within
@@ -35,14 +34,6 @@ def _window(value: Any) -> Window:
     if not isinstance(value, str):
         raise ValueError("it should be a time of day as 22:00-06:00")  # noqa: TRY004 - pydantic's
     return parse_window(value)
-
-
-def _zone(value: str) -> str:
-    try:
-        ZoneInfo(value)
-    except (KeyError, OSError, ValueError) as error:  # not there, a folder, no name at all
-        raise ValueError("this machine knows no such time zone; it should be one as Europe/Berlin") from error
-    return value
 
 
 _Words = Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]+$")]
@@ -71,7 +62,7 @@ class WhenShape(Shape):
     header: dict[_HeaderName, _Values] = Field(default_factory=dict)
     time: _Windows = None  # type: ignore[assignment]
     days: _Days = None  # type: ignore[assignment]
-    timezone: Annotated[str, AfterValidator(_zone)] = None  # type: ignore[assignment]
+    timezone: ZoneName = None  # type: ignore[assignment]
     has_tools: bool = None  # type: ignore[assignment]
     has_images: bool = None  # type: ignore[assignment]
     prompt_tokens_over: Count = None  # type: ignore[assignment]
@@ -148,7 +139,7 @@ def _conditions(when: WhenShape) -> Iterator[Condition]:
 
 
 def _hours(when: WhenShape) -> Hours:
-    zone: tzinfo = ZoneInfo(when.timezone or "UTC")
+    zone = zone_of(when.timezone or "UTC")
     return Hours(zone, tuple(when.time or (WHOLE_DAY,)), tuple(DAYS.index(day) for day in when.days or ()))
 
 

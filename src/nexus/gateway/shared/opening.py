@@ -25,7 +25,7 @@ async def open_link(address: RedisAddress, scripts: Scripts, lost: Lost) -> Link
     try:
         async with asyncio.timeout(CONNECT_SECONDS):
             return await _open(address, scripts, lost, opened)
-    except BaseException as error:
+    except BaseException as error:  # cancelled or not: what was begun is ended
         for link in opened:
             link.close("another failed, or nobody wants it any more")
         if isinstance(error, TimeoutError):

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import httptools
 
+from nexus.contract.usage import Usage
 from nexus.gateway.drive import Signal
 from nexus.gateway.recall import Known, remember
 from nexus.gateway.upstream.head import AnswerHead, read_head
@@ -24,7 +25,8 @@ class Answer(Signal):
 
     `head` says nothing until it is here; `parts` are the bytes of the body that nobody has taken; `length` is None
     where the service does not say it; `touched` is False as long as no byte has come; `failure` says why it will
-    never be `complete`, `stalled` that nobody waits for it any longer.
+    never be `complete`, `stalled` that nobody waits for it any longer. `usage` is what a whole one in JSON cost, once
+    it `was_read`.
     """
 
     head = _NOTHING
@@ -33,6 +35,8 @@ class Answer(Signal):
     complete = False
     failure = ""
     stalled = False
+    was_read = False
+    usage: Usage | None = None
 
     def __init__(self, connection: "Connection") -> None:
         self._connection = connection

@@ -61,7 +61,7 @@ class Pool:
         task.add_done_callback(self._opening.discard)
         try:
             await done
-        except BaseException:
+        except BaseException:  # whatever interrupts the call: nobody waits for the connection any more
             task.cancel()
             if opening.connection is not None:
                 opening.connection.abort()

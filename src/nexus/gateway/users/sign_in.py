@@ -1,10 +1,10 @@
 """Signing in and out: who it is, that nobody guesses, and the session that begins then."""
 
-import hashlib
 import time
 from collections.abc import Awaitable, Callable
 
 from nexus.contract.errors import INVALID_API_KEY, PERMISSION_DENIED, RATE_LIMIT_EXCEEDED, ApiError
+from nexus.gateway.edge.auth import digest
 from nexus.gateway.log import Log
 from nexus.gateway.storage import Store
 from nexus.gateway.users.cookies import new_id
@@ -63,9 +63,9 @@ class SignIns:
     async def begin(self, user: KeptUser, before: str | None = None) -> str:
         """The id of a new session, which takes the place of the one `before`. Raises ApiError (403)."""
         session, now = new_id(), self._now()
-        kept = KeptSession(_digest(session), user.id, now, now + self.lifetime, now)
+        kept = KeptSession(digest(session), user.id, now, now + self.lifetime, now)
         opened = await self._store.opened()
-        if not await opened.sessions.create(kept, user, None if before is None else _digest(before)):
+        if not await opened.sessions.create(kept, user, None if before is None else digest(before)):
             raise ApiError(PERMISSION_DENIED, "This user may not sign in.")
         await self._look()
         self._log("info", "signed_in", user=user.id)
@@ -74,9 +74,5 @@ class SignIns:
     async def end(self, session: str) -> None:
         """The session is over, here and, within a second, everywhere."""
         opened = await self._store.opened()
-        await opened.sessions.end(_digest(session))
+        await opened.sessions.end(digest(session))
         await self._look()
-
-
-def _digest(session: str) -> bytes:
-    return hashlib.sha256(session.encode()).digest()

@@ -1,5 +1,6 @@
 """The conditions of a rule: one class a kind. Each can say what it wants and what it found, for people who ask why."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -39,27 +40,40 @@ class Condition(Protocol):
         """Whether it does for this call."""
 
 
-@dataclass(frozen=True, slots=True)
-class Named:
-    """One of the names that a call has is one of those that are meant; a call without one has none that fits."""
+class _AnyOf(ABC):
+    """One of the values that a call has is one of those that are meant; a call without one has none that fits."""
 
-    key: str
+    __slots__ = ()
     globs: Globs
+
+    @abstractmethod
+    def _values(self, asked: Asked) -> Iterable[str]: ...
 
     @property
     def wanted(self) -> str:
         return ", ".join(self.globs.patterns)
 
     def found(self, asked: Asked) -> str:
-        return ", ".join(NAMES[self.key](asked))
+        return ", ".join(self._values(asked))
 
     def holds(self, asked: Asked) -> bool:
-        return any(map(self.globs.allows, NAMES[self.key](asked)))
+        return any(map(self.globs.allows, self._values(asked)))
 
 
 @dataclass(frozen=True, slots=True)
-class Header:
-    """A header came with a value that is meant; `name` is in small letters."""
+class Named(_AnyOf):
+    """A name that a call has, by the word for it."""
+
+    key: str
+    globs: Globs
+
+    def _values(self, asked: Asked) -> Iterable[str]:
+        return NAMES[self.key](asked)
+
+
+@dataclass(frozen=True, slots=True)
+class Header(_AnyOf):
+    """A header that came; `name` is in small letters."""
 
     name: str
     globs: Globs
@@ -68,15 +82,8 @@ class Header:
     def key(self) -> str:
         return f"header {self.name}"
 
-    @property
-    def wanted(self) -> str:
-        return ", ".join(self.globs.patterns)
-
-    def found(self, asked: Asked) -> str:
-        return ", ".join(asked.header(self.name))
-
-    def holds(self, asked: Asked) -> bool:
-        return any(map(self.globs.allows, asked.header(self.name)))
+    def _values(self, asked: Asked) -> Iterable[str]:
+        return asked.header(self.name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from nexus.contract.usage import Usage
-from nexus.gateway.admit.allowance import Allowance, TokenAllowance, prompt_of
+from nexus.gateway.admit.allowance import Allowance, TokenAllowance, counting, prompt_of
 from nexus.gateway.admit.slots import Slots
 from nexus.gateway.relay.result import Relayed
 from nexus.gateway.values import Call
@@ -17,7 +17,7 @@ PROMPT = 50
 
 
 def allowance(account: Account, clock: Any, call: Call = CALL) -> TokenAllowance:
-    return TokenAllowance(account, Slots(9).admit(call), call, prompt_of(call), clock)
+    return counting(account, Slots(9).admit(call), call, prompt_of(call), clock)
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from nexus.gateway.shapes.base import Count, Shape
+from nexus.gateway.shapes.base import Count, Shape, ZoneName
 
 
 class Bottle(Shape):
@@ -20,3 +20,14 @@ def test_a_count_is_a_whole_number_from_nothing_on(value: object) -> None:
 def test_unknown_keys_are_mistakes() -> None:
     with pytest.raises(ValidationError):
         Bottle.model_validate({"pints": 1, "quarts": 2})
+
+
+class Place(Shape):
+    zone: ZoneName
+
+
+def test_a_zone_is_one_that_this_machine_knows() -> None:
+    assert Place.model_validate({"zone": "Europe/Berlin"}).zone == "Europe/Berlin"
+    for value in ("Europe/Nowhere", "Europe", "../etc", "", 5):
+        with pytest.raises(ValidationError):
+            Place.model_validate({"zone": value})

@@ -7,6 +7,7 @@ import pytest
 from nexus.gateway.config import parse_config
 from nexus.gateway.shapes.document import ConfigError
 from nexus.policies.globs import Globs
+from nexus.policies.periods import zone_of
 from nexus.policies.routing.conditions import At, Condition, Flag, Header, Length, Named
 from nexus.policies.routing.hours import Hours, Window
 from nexus.policies.routing.rule import Action, Deny, Rule, Split, Use, Within
@@ -23,7 +24,7 @@ from nexus.policies.routing.rule import Action, Deny, Rule, Split, Use, Within
         ("prompt_tokens_over: 0", (Length(over=0),)),
         ("prompt_tokens_over: 5, prompt_tokens_under: 9", (Length(over=5), Length(under=9))),
         ("header: {X-Tier: gold, x-b: [c, d]}", (Header("x-tier", Globs(["gold"])), Header("x-b", Globs(["c", "d"])))),
-        ("time: 22:00-06:00", (At(Hours(ZoneInfo("UTC"), (Window(1320, 360),))),)),
+        ("time: 22:00-06:00", (At(Hours(zone_of("UTC"), (Window(1320, 360),))),)),
         ("days: [sat, sun], timezone: Asia/Tokyo", (At(Hours(ZoneInfo("Asia/Tokyo"), days=(5, 6))),)),
         ("has_tools: true, policy: b", (Named("policy", Globs(["b"])), Flag("has_tools", True))),
     ],
