@@ -1,5 +1,8 @@
 """SQLAlchemy's engine for our two kinds of database, with SQLite's transactions put in order."""
 
+import asyncio
+import sqlite3
+import time
 from typing import Any, Final
 
 from sqlalchemy import Connection, event
@@ -11,9 +14,10 @@ READ_ONLY: Final = "nexus_read_only"
 """The execution option of a transaction that only reads."""
 
 _BUSY_SECONDS: Final = 10
+_TURN_SECONDS: Final = 0.02
+_PRIMARY_CODE: Final = 0xFF
 _PRAGMAS: Final = (
     f"PRAGMA busy_timeout = {_BUSY_SECONDS * 1000}",
-    "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = NORMAL",
     "PRAGMA foreign_keys = ON",
 )
@@ -33,10 +37,29 @@ def create_engine(address: DatabaseAddress, **options: Any) -> AsyncEngine:
 
 
 def _set_pragmas(connection: Any, _record: Any) -> None:
+    connection.run_async(_write_ahead)
     cursor = connection.cursor()
     for pragma in _PRAGMAS:
         cursor.execute(pragma)
     cursor.close()
+
+
+async def _write_ahead(driver: Any) -> None:
+    """Turn to a write-ahead log, which the file remembers.
+
+    Of two that turn a new file at once SQLite refuses one without waiting, as neither would give way:
+    https://www.sqlite.org/c3ref/busy_handler.html
+    """
+    until = time.monotonic() + _BUSY_SECONDS
+    while True:
+        try:
+            await driver.execute_fetchall("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & _PRIMARY_CODE != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            await asyncio.sleep(_TURN_SECONDS)
+        else:
+            return
 
 
 def _begin(connection: Connection) -> None:

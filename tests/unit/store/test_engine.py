@@ -1,5 +1,6 @@
 """Transactions on SQLite: one that may write is a writer from its beginning, one that only reads holds up nobody."""
 
+import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -55,6 +56,22 @@ async def test_one_that_only_reads_sees_the_same_all_along_while_others_write(en
                 write_beside(file)
     async with engine.begin() as connection:
         assert len((await connection.execute(text("SELECT name FROM things"))).all()) == 2
+
+
+async def test_a_file_that_another_turns_to_its_log_meanwhile_is_waited_for(tmp_path: Path) -> None:
+    file = tmp_path / "new.db"
+    beside = sqlite3.connect(file, isolation_level=None)
+    beside.execute("CREATE TABLE things (name TEXT)")
+    beside.execute("BEGIN IMMEDIATE")
+    engine = create_engine(parse_database_url(f"sqlite:///{file}"))
+    connecting = asyncio.ensure_future(engine.connect().start())
+    assert await asyncio.wait([connecting], timeout=0.2) == (set(), {connecting})
+    beside.execute("COMMIT")
+    connection = await asyncio.wait_for(connecting, 5)
+    assert (await connection.execute(text("PRAGMA journal_mode"))).scalar_one() == "wal"
+    await connection.close()
+    await engine.dispose()
+    beside.close()
 
 
 def test_an_engine_for_postgresql_connects_only_when_it_is_used() -> None:
