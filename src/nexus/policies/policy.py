@@ -1,7 +1,6 @@
 """What a token may do and how much."""
 
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from dataclasses import dataclass, field
 
 from nexus.policies.budgets import Budgets
 from nexus.policies.globs import Globs, everything
@@ -32,31 +31,23 @@ class Policy:
     priority: str = "interactive"
     budgets: Budgets | None = None
 
-    @cached_property
-    def narrows(self) -> bool:
-        """Whether it leaves out any model, operation or tool."""
-        return not (self.models.everything and self.operations.everything and self.tools.everything)
+    narrows: bool = field(init=False, repr=False, compare=False)
+    """Whether it leaves out any model, operation or tool."""
+    counts: bool = field(init=False, repr=False, compare=False)
+    """Whether there is anything to be counted of its calls."""
+    spends: bool = field(init=False, repr=False, compare=False)
+    """Whether tokens are counted of its calls."""
+    restricts: bool = field(init=False, repr=False, compare=False)
+    """Whether it says anything of what may be asked for, and not only of how much and from where."""
 
-    @cached_property
-    def counts(self) -> bool:
-        """Whether there is anything to be counted of its calls."""
-        return bool(self.rpm or self.tpm or self.concurrency)
-
-    @cached_property
-    def spends(self) -> bool:
-        """Whether tokens are counted of its calls."""
-        return bool(self.tpm) or self.budgets is not None
-
-    @cached_property
-    def checks(self) -> bool:
-        """Whether anything but the number of requests may keep a call out."""
-        return bool(self.concurrency) or self.spends
-
-    @cached_property
-    def restricts(self) -> bool:
-        """Whether it says anything of what may be asked for, and not only of how much and from where."""
-        how_much = replace(self, name="", rpm=0, tpm=0, concurrency=0, ip_allow=(), budgets=None)
-        return replace(how_much, priority="interactive") != Policy("")
+    def __post_init__(self) -> None:
+        """Every call asks for these: they are no properties."""
+        narrows = not (self.models.everything and self.operations.everything and self.tools.everything)
+        restricts = narrows or bool(self.max_request_bytes) or bool(self.parameters)
+        object.__setattr__(self, "narrows", narrows)
+        object.__setattr__(self, "counts", bool(self.rpm or self.tpm or self.concurrency))
+        object.__setattr__(self, "spends", bool(self.tpm) or self.budgets is not None)
+        object.__setattr__(self, "restricts", restricts)
 
 
 def nothing() -> Policy:

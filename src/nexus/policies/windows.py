@@ -16,14 +16,14 @@ _KEPT: Final = SLOTS + 1  # the newest slot has only begun: without one more, th
 class Window:
     """Counts what is added to it, in constant time and space. `total` is the count when it was last asked."""
 
-    __slots__ = ("_counts", "_ends", "_filled", "_index", "_newest", "total")
+    __slots__ = ("_before", "_counts", "_ends", "_filled", "_newest", "total")
 
     def __init__(self) -> None:
-        self._counts = [0] * _KEPT
+        self._counts = [0] * _KEPT  # of the slots before the newest
         self._newest = 0
-        self._index = 0  # where the newest slot is counted,
-        self._ends = _WIDTH  # and when it is over
-        self._filled = -_KEPT  # the newest slot that has something
+        self._ends = _WIDTH  # when the newest slot is over
+        self._before = 0  # the total without it
+        self._filled = -_KEPT  # the newest of those before that has something
         self.total = 0
 
     def count(self, now: float) -> int:
@@ -38,8 +38,6 @@ class Window:
             self._move_to(int(now / _WIDTH))
         if self.total >= limit:
             return False
-        self._counts[self._index] += 1
-        self._filled = self._newest
         self.total += 1
         return True
 
@@ -47,8 +45,6 @@ class Window:
         """`amount` more at `now`."""
         if now >= self._ends:
             self._move_to(int(now / _WIDTH))
-        self._counts[self._index] += amount
-        self._filled = self._newest
         self.total += amount
 
     def take_back(self, amount: int, then: float, now: float) -> None:
@@ -56,34 +52,41 @@ class Window:
         if now >= self._ends:
             self._move_to(int(now / _WIDTH))
         slot = int(then / _WIDTH)
-        if slot > self._newest - _KEPT:
+        if slot <= self._newest - _KEPT:
+            return
+        self.total -= amount
+        if slot < self._newest:
             self._counts[slot % _KEPT] -= amount
-            self.total -= amount
+            self._before -= amount
 
     def seconds_until_less(self, amount: int, now: float) -> float:
         """How long until `amount` of what is counted is forgotten; the whole window where there is less than that."""
-        self.count(now)
-        oldest = self._newest - _KEPT + 1
-        for slot in range(oldest, self._newest + 1):
+        if amount > self.count(now):
+            return SECONDS
+        for slot in range(self._newest - _KEPT + 1, self._newest):
             amount -= self._counts[slot % _KEPT]
             if amount <= 0:
                 return (slot + _KEPT) * _WIDTH - now
-        return SECONDS
+        return (self._newest + _KEPT) * _WIDTH - now
 
     def seconds_until_empty(self, now: float) -> float:
         """How long from `now` until all is forgotten that was there when the count was last asked."""
-        return (self._filled + _KEPT) * _WIDTH - now if self.total else 0.0
+        filled = self._newest if self.total > self._before else self._filled
+        return (filled + _KEPT) * _WIDTH - now if self.total else 0.0
 
     def _move_to(self, slot: int) -> None:
-        if self.total:
-            if slot - self._newest >= _KEPT:
-                self._counts = [0] * _KEPT
-                self.total = 0
-            else:
-                for passed in range(self._newest + 1, slot + 1):
-                    index = passed % _KEPT
-                    self.total -= self._counts[index]
-                    self._counts[index] = 0
+        added = self.total - self._before
+        if added:
+            self._filled = self._newest
+        if slot - self._newest >= _KEPT:
+            self._counts = [0] * _KEPT
+            self.total = 0
+        else:
+            self._counts[self._newest % _KEPT] = added
+            for passed in range(self._newest + 1, slot + 1):
+                index = passed % _KEPT
+                self.total -= self._counts[index]
+                self._counts[index] = 0
+        self._before = self.total
         self._newest = slot
-        self._index = slot % _KEPT
         self._ends = (slot + 1) * _WIDTH

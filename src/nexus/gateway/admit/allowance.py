@@ -45,36 +45,33 @@ class Allowance:
 
 
 class TokenAllowance(msgspec.Struct, gc=False):
-    """As many tokens as `prompt` says that a call has, besides the `place`; released, it has taken what was used.
+    """The tokens of a call's `prompt` are promised, besides what `Allowance` is; released, those used are counted.
 
-    `then` is when the prompt was counted, by the clock `now`; `written`: the answer is text.
+    `places` are the caller's that it has, one or none; `now` is the clock of the account.
     """
 
     account: Account
-    place: Permit | Allowance
+    place: Permit
+    places: int
     prompt: int
-    then: float
-    written: bool
+    call: Call
     now: Callable[[], float]
 
     def release(self, spent: Spent) -> None:
         """Give back the place, and settle the tokens; where nobody has counted them, `spent` is told our estimate."""
+        account, now = self.account, self.now
+        account.running -= self.places
+        account.promised -= self.prompt
+        usage = spent.usage
+        if usage is None:
+            usage = spent.usage = self._estimated(spent)
+        if usage is not None:
+            account.tokens.add(usage.prompt_tokens + usage.completion_tokens, now())
         self.place.release(spent)
-        prompt, usage = self.prompt, spent.usage
-        if usage is None and prompt and (spent.status < 400 or spent.status == _CLIENT_CLOSED):
-            answer = answer_tokens(spent.events, spent.bytes_out) if self.written else 0
-            usage = spent.usage = Usage(prompt, answer, estimated=True)
-        more = -prompt if usage is None else usage.prompt_tokens + usage.completion_tokens - prompt
-        if more > 0:
-            self.account.tokens.add(more, self.now())
-        elif more:
-            self.account.tokens.take_back(-more, self.then, self.now())
 
-
-def counting(
-    account: Account, place: Permit | Allowance, call: Call, prompt: int, now: Callable[[], float]
-) -> TokenAllowance:
-    """The permit of a call whose tokens are counted; those of its prompt are from now on."""
-    then = now()
-    account.tokens.add(prompt, then)
-    return TokenAllowance(account, place, prompt, then, call.request.head.endpoint.operation in _WRITTEN, now)
+    def _estimated(self, spent: Spent) -> Usage | None:
+        if not self.prompt or (spent.status >= 400 and spent.status != _CLIENT_CLOSED):
+            return None
+        written = self.call.request.head.endpoint.operation in _WRITTEN
+        answer = answer_tokens(spent.events, spent.bytes_out) if written else 0
+        return Usage(self.prompt, answer, estimated=True)

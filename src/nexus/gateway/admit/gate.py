@@ -12,7 +12,7 @@ from typing import Protocol
 from msgspec.structs import replace
 
 from nexus.contract.errors import ApiError
-from nexus.gateway.admit.allowance import Allowance, counting, prompt_of
+from nexus.gateway.admit.allowance import Allowance, TokenAllowance, prompt_of
 from nexus.gateway.admit.guards import WHEN_ASKED, WHEN_LED, WHEN_RUN, Guard
 from nexus.gateway.admit.guards.operation import forbidden
 from nexus.gateway.admit.headers import limit_headers, lines_after
@@ -24,11 +24,11 @@ from nexus.gateway.admit.treasurer import Timed, Treasurer
 from nexus.gateway.routing.router import Router
 from nexus.gateway.values import Call
 from nexus.gateway.views import Views
+from nexus.policies.account import Account
 from nexus.policies.policy import Policy
 from nexus.policies.routing.asked import Asked
 from nexus.policies.spending import Spendings
 from nexus.policies.token import Bearer
-from nexus.policies.windows import Window
 
 
 class Permit(Protocol):
@@ -87,30 +87,28 @@ class Gate:
 
     def let_in(self, call: Call, bearer: Bearer, policy: Policy, lease: Timed | None) -> tuple[Call, Permit, bytes]:
         """A judged call, its permit and its header lines, by what was let in here. Raises ApiError (429, 503)."""
-        account = bearer.account
-        now = self._now()
-        if policy.checks:
+        account, now = bearer.account, self._now()
+        rpm, tpm, most = policy.rpm, policy.tpm, policy.concurrency
+        if (
+            (rpm and account.requests.total >= rpm)
+            or (tpm and account.tokens.total + account.promised >= tpm)
+            or (most and account.running >= most)
+            or policy.budgets is not None
+        ):
             self._check(bearer, policy, now)
-        if policy.rpm and not account.requests.take(policy.rpm, now):
-            raise _too_many_requests(bearer, policy, now)
-        try:
-            place = self._slots.admit(call)
-        except ApiError:
-            account.requests.take_back(1 if policy.rpm else 0, now, now)
-            raise
-        if policy.spends:
-            prompt = prompt_of(call) if spends(call, policy) else None
-            permit = self._permit(call, bearer, policy, place, prompt, lease)
-        else:
-            permit = self._held(bearer, place)
-        return call, permit, lines_after(policy, account, now) if policy.counts else b""
+        place = self._slots.admit(call)
+        if rpm:
+            account.requests.add(1, now)
+        prompt = prompt_of(call) if policy.spends and call.job_after is None else None
+        permit = self._permit(call, account, place, 0 if bearer.lent else 1, prompt)
+        if policy.budgets is not None:
+            self._treasurer.add_request(bearer, policy.budgets)
+            permit = self._treasurer.open(bearer, policy.budgets, permit, lease)
+        return call, permit, lines_after(policy, account, now) if rpm or tpm else b""
 
     def place(self, call: Call, bearer: Bearer, policy: Policy) -> Place:
         """A place among all calls for one that is not too much here; takes nothing else. Raises ApiError (429, 503)."""
-        now = self._now()
-        self._check(bearer, policy, now)
-        if policy.rpm and bearer.account.requests.count(now) >= policy.rpm:
-            raise _too_many_requests(bearer, policy, now)
+        self._check(bearer, policy, self._now())
         return self._slots.admit(call)
 
     def counted(
@@ -119,7 +117,11 @@ class Gate:
         """The permit of a call that is let in already: now it counts here, too. `prompt` None: it spends no tokens."""
         if policy.rpm:
             bearer.account.requests.add(1, self._now())
-        return self._permit(call, bearer, policy, place, prompt, lease)
+        permit = self._permit(call, bearer.account, place, 0 if bearer.lent else 1, prompt)
+        if policy.budgets is None:
+            return permit
+        self._treasurer.add_request(bearer, policy.budgets)
+        return self._treasurer.open(bearer, policy.budgets, permit, lease)
 
     async def admit_outside(self, call: Call) -> tuple[Call, Permit, bytes]:
         """As `admit`, from a task of the event loop."""
@@ -157,33 +159,26 @@ class Gate:
         return call
 
     def _check(self, bearer: Bearer, policy: Policy, now: float) -> None:
-        """Budgets, calls at once and tokens. Raises ApiError (429)."""
+        """Budgets, calls at once, tokens and requests. Raises ApiError (429)."""
         if policy.budgets is not None:
             self._treasurer.check(bearer, policy.budgets)
         account = bearer.account
         if policy.concurrency and account.running >= policy.concurrency and not bearer.lent:
             raise too_many_calls(bearer, policy, limit_headers(policy, account, now))
-        if policy.tpm and account.tokens.count(now) >= policy.tpm:
-            wait = _wait(account.tokens, policy.tpm, now)
+        if policy.tpm and account.tokens.count(now) + account.promised >= policy.tpm:
+            wait = account.tokens.seconds_until_less(account.tokens.total + account.promised - policy.tpm + 1, now)
             raise too_many_tokens(bearer, policy, wait, limit_headers(policy, account, now))
+        if policy.rpm and account.requests.count(now) >= policy.rpm:
+            raise _too_many_requests(bearer, policy, now)
 
-    def _permit(
-        self, call: Call, bearer: Bearer, policy: Policy, place: Place, prompt: int | None, lease: Timed | None
-    ) -> Permit:
-        """A place of the caller's, and what is counted of its tokens."""
-        held = self._held(bearer, place)
-        permit: Permit = held if prompt is None else counting(bearer.account, held, call, prompt, self._now)
-        if policy.budgets is None:
-            return permit
-        self._treasurer.add_request(bearer, policy.budgets)
-        return self._treasurer.open(bearer, policy.budgets, permit, lease)
-
-    def _held(self, bearer: Bearer, place: Place) -> Place | Allowance:
-        """With a place of the caller's, unless that of the call that lends to it will do."""
-        if bearer.lent:
+    def _permit(self, call: Call, account: Account, place: Place, places: int, prompt: int | None) -> Permit:
+        """With a place of the caller's, unless that of the call that lends to it will do, and with tokens it has."""
+        account.running += places
+        if prompt is not None:
+            account.promised += prompt
+            return TokenAllowance(account, place, places, prompt, call, self._now)
+        if not places:
             return place
-        account = bearer.account
-        account.running += 1
         permit: Allowance | None = account.permit
         if permit is None:
             permit = account.permit = Allowance(account, place)
@@ -203,9 +198,7 @@ class Gate:
         if policy.budgets is not None:
             self._treasurer.check(bearer, policy.budgets, request=False)
         place = self._slots.admit(call)
-        permit: Permit = place
-        if spends(call, policy):
-            permit = counting(bearer.account, place, call, prompt_of(call), self._now)
+        permit = self._permit(call, bearer.account, place, 0, prompt_of(call) if spends(call, policy) else None)
         if policy.budgets is not None:
             permit = self._treasurer.open(bearer, policy.budgets, permit, lease)
         return call, permit, b""
@@ -216,12 +209,7 @@ def spends(call: Call, policy: Policy) -> bool:
     return policy.spends and call.job_after is None
 
 
-def _wait(window: Window, limit: int, now: float) -> float:
-    """Seconds until one more fits into the window."""
-    return window.seconds_until_less(window.count(now) - limit + 1, now)
-
-
 def _too_many_requests(bearer: Bearer, policy: Policy, now: float) -> ApiError:
     account = bearer.account
-    wait = _wait(account.requests, policy.rpm, now)
+    wait = account.requests.seconds_until_less(account.requests.count(now) - policy.rpm + 1, now)
     return too_many_requests(bearer, policy, wait, limit_headers(policy, account, now))

@@ -6,7 +6,7 @@ from typing import Final
 from nexus.gateway.shared.verdict import Verdict
 from nexus.policies.account import Account
 from nexus.policies.policy import Policy
-from nexus.policies.windows import SECONDS, Window
+from nexus.policies.windows import SECONDS
 
 _LINES: Final = "\r\n".join(
     ("x-ratelimit-limit-{0}: {1}", "x-ratelimit-remaining-{0}: {2}", "x-ratelimit-reset-{0}: {3}", "")
@@ -18,21 +18,22 @@ def lines_after(policy: Policy, account: Account, now: float) -> bytes:
 
     `reset` is when nothing counts any more of what was used: a duration, as `1.5s` or `1m0s`.
     """
-    lines = b""
-    if policy.rpm:
-        lines = _after_a_request(policy.rpm) % (policy.rpm - account.requests.total)
-    if policy.tpm:
-        used = account.tokens.total
-        left = policy.tpm - used if used < policy.tpm else 0
-        lines += _tokens_until(policy.tpm, round(account.tokens.seconds_until_empty(now) * 10)) % left
-    return lines
+    if account.told is not policy:
+        account.told, account.lines = policy, _but_for_what_remains(policy)
+    rpm, tpm = policy.rpm, policy.tpm
+    if not tpm:
+        return account.lines % (rpm - account.requests.total) if rpm else b""
+    promised = account.promised
+    if not promised:
+        return _lines(policy, account, now).encode()
+    left = tpm - promised - account.tokens.count(now)
+    left = left if left > 0 else 0
+    return account.lines % ((rpm - account.requests.total, left) if rpm else left)
 
 
 def limit_headers(policy: Policy, account: Account, now: float) -> dict[str, str]:
     """The same by name, for who is not let in."""
-    text = _told("requests", policy.rpm, account.requests, now) if policy.rpm else ""
-    text += _told("tokens", policy.tpm, account.tokens, now) if policy.tpm else ""
-    return _by_name(text)
+    return _by_name(_lines(policy, account, now))
 
 
 def lines_of(policy: Policy, verdict: Verdict) -> bytes:
@@ -61,14 +62,22 @@ def _after_a_request(limit: int) -> bytes:
     return _LINES.format("requests", limit, "%d", duration(SECONDS)).encode()
 
 
-@lru_cache(maxsize=1024)
-def _tokens_until(limit: int, tenths: int) -> bytes:
-    """The lines but for what remains, by tenths of a second until nothing counts any more."""
-    return _LINES.format("tokens", limit, "%d", duration(tenths / 10)).encode()
+def _but_for_what_remains(policy: Policy) -> bytes:
+    """What was just counted, or is promised, is forgotten in a minute."""
+    limits = (("requests", policy.rpm), ("tokens", policy.tpm))
+    reset = duration(SECONDS)
+    return "".join(_LINES.format(kind, limit, "%d", reset) for kind, limit in limits if limit).encode()
 
 
-def _told(kind: str, limit: int, window: Window, now: float) -> str:
-    return _written(kind, limit, window.count(now), window.seconds_until_empty(now))
+def _lines(policy: Policy, account: Account, now: float) -> str:
+    lines, requests, tokens = "", account.requests, account.tokens
+    if policy.rpm:
+        lines = _written("requests", policy.rpm, requests.count(now), requests.seconds_until_empty(now))
+    if policy.tpm:
+        used = tokens.count(now) + account.promised
+        reset = SECONDS if account.promised else tokens.seconds_until_empty(now)
+        lines += _written("tokens", policy.tpm, used, reset)
+    return lines
 
 
 def _written(kind: str, limit: int, used: int, reset: float) -> str:

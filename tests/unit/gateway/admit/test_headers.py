@@ -31,15 +31,25 @@ def test_lines_of_a_call_that_was_just_counted() -> None:
     account = Account()
     account.requests.add(2, 130.0)
     account.tokens.add(900, 100.0)
-    account.tokens.count(130.0)
-    assert lines_after(Policy("p", rpm=5, tpm=1000), account, 130.0).decode().splitlines() == [
+    account.promised = 30
+    policy = Policy("p", rpm=5, tpm=1000)
+    assert lines_after(policy, account, 130.0).decode().splitlines() == [
         "x-ratelimit-limit-requests: 5",
         "x-ratelimit-remaining-requests: 3",
         "x-ratelimit-reset-requests: 1m0s",
         "x-ratelimit-limit-tokens: 1000",
+        "x-ratelimit-remaining-tokens: 70",
+        "x-ratelimit-reset-tokens: 1m0s",
+    ]
+    account.promised = 0  # of a picture, whose request is no text
+    assert lines_after(policy, account, 130.0).decode().splitlines()[4:] == [
         "x-ratelimit-remaining-tokens: 100",
         "x-ratelimit-reset-tokens: 30.5s",
     ]
+    account.promised = 2000
+    assert b"x-ratelimit-remaining-tokens: 0\r\n" in lines_after(policy, account, 130.0)
+    edited = lines_after(Policy("p", tpm=4000), account, 130.0)  # the account outlives the policy
+    assert edited.startswith(b"x-ratelimit-limit-tokens: 4000\r\nx-ratelimit-remaining-tokens: 1100\r\n")
     assert lines_after(Policy("p", concurrency=5), account, 130.0) == b""
 
 

@@ -111,7 +111,7 @@ async def test_who_is_let_in_by_all_counts_here_too(
     ]
     account = ada.account
     assert others.asked == [(True, 100, PROMPT)]
-    assert (account.running, account.requests.count(clock.now), account.tokens.count(clock.now)) == (1, 1, PROMPT)
+    assert (account.running, account.requests.count(clock.now), account.promised) == (1, 1, PROMPT)
     permit.release(Relayed(200, usage=Usage(30, 25)))
     assert (account.running, account.tokens.count(clock.now), slots.taken) == (0, 55, 0)
     assert others.ended == [55]
