@@ -42,6 +42,16 @@ def test_very_many_pipelined_requests_are_all_answered(gateway: Gateway) -> None
         sent.result()
 
 
+def test_a_request_that_is_refused_before_its_body_breaks_off_gets_one_answer(gateway: Gateway) -> None:
+    """Its turn comes once it is known that the rest of the connection makes no sense."""
+    refused = request(CHAT, method="POST", headers={"transfer-encoding": "chunked"}, token="wrong")
+    with RawClient(gateway.port) as client:
+        client.send(request("/health") + refused + b"no size\r\n")
+        assert [client.answer().status for _ in range(2)] == [200, 401]
+        assert client.rest() == b""
+    assert not [line for line in gateway.log_lines() if line["event"] == "request_failed"]
+
+
 def test_one_connection_serves_many_requests(gateway: Gateway) -> None:
     with RawClient(gateway.port) as client:
         for _ in range(3):

@@ -251,7 +251,7 @@ class EdgeProtocol(RequestReader):
 
     def _close(self) -> None:
         """Close once everything is sent; a client that never takes it is given up after the keep-alive time."""
-        self._discarding = True
+        self._discarding, self._afterwards = True, None
         self.deadline = self.loop.time() + self.edge.limits.keep_alive_seconds
         self.transport.close()
 
@@ -260,7 +260,7 @@ class EdgeProtocol(RequestReader):
 
         A plain close with unread bytes makes the kernel reset the connection, answer and all (RFC 9112, 9.6).
         """
-        self._discarding = True
+        self._discarding, self._afterwards = True, None
         self.deadline = self.loop.time() + self.edge.limits.linger_seconds
         if self.transport.can_write_eof():
             self.transport.write_eof()
