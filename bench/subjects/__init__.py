@@ -3,6 +3,12 @@
 from bench.subjects import litellm, nexus, nginx, vllm_router
 from bench.subjects.subject import Launch, Site, Subject
 
-SUBJECTS: tuple[Subject, ...] = (nginx.SUBJECT, nexus.SUBJECT, vllm_router.SUBJECT, litellm.SUBJECT)
+SUBJECTS: tuple[Subject, ...] = (
+    nginx.SUBJECT,
+    nexus.SUBJECT,
+    nexus.WITH_LIMITS,
+    vllm_router.SUBJECT,
+    litellm.SUBJECT,
+)
 
 __all__ = ["SUBJECTS", "Launch", "Site", "Subject"]

@@ -11,10 +11,11 @@ _NO_TEXT: Final = re.compile(rb'"(?:data:[^"]*|[A-Za-z0-9+/=_-]{1024,})"')
 
 def prompt_tokens(body: bytes) -> int:
     """About how many tokens a request in JSON has; pictures and other files in it count for none."""
-    if len(body) < _SMALL:
-        return len(body) // _BYTES or 1
+    size = len(body)
+    if size < _SMALL:
+        return size // _BYTES or 1
     files = sum(found.end() - found.start() for found in _NO_TEXT.finditer(body))
-    return max(1, (len(body) - files) // _BYTES)
+    return max(1, (size - files) // _BYTES)
 
 
 def answer_tokens(events: int, size: int) -> int:

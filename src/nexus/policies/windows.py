@@ -14,27 +14,30 @@ _KEPT: Final = SLOTS + 1  # the newest slot has only begun: without one more, th
 
 
 class Window:
-    """Counts what is added to it, in constant time and space. `total` is the count when it was last asked."""
+    """Counts what is added to it, in constant time and space.
 
-    __slots__ = ("_before", "_counts", "_ends", "_filled", "_newest", "total")
+    `total` is the count when it was last asked, and holds until `ends`: before that, who is in a hurry adds to it.
+    """
+
+    __slots__ = ("_before", "_counts", "_filled", "_newest", "ends", "total")
 
     def __init__(self) -> None:
         self._counts = [0] * _KEPT  # of the slots before the newest
         self._newest = 0
-        self._ends = _WIDTH  # when the newest slot is over
+        self.ends = _WIDTH  # the newest slot
         self._before = 0  # the total without it
         self._filled = -_KEPT  # the newest of those before that has something
         self.total = 0
 
     def count(self, now: float) -> int:
         """How much there is at `now`."""
-        if now >= self._ends:
+        if now >= self.ends:
             self._move_to(int(now / _WIDTH))
         return self.total
 
     def take(self, limit: int, now: float) -> bool:
         """One more at `now`, if there are fewer than `limit`."""
-        if now >= self._ends:
+        if now >= self.ends:
             self._move_to(int(now / _WIDTH))
         if self.total >= limit:
             return False
@@ -43,13 +46,13 @@ class Window:
 
     def add(self, amount: int, now: float) -> None:
         """`amount` more at `now`."""
-        if now >= self._ends:
+        if now >= self.ends:
             self._move_to(int(now / _WIDTH))
         self.total += amount
 
     def take_back(self, amount: int, then: float, now: float) -> None:
         """`amount` of what was added at `then` was none after all."""
-        if now >= self._ends:
+        if now >= self.ends:
             self._move_to(int(now / _WIDTH))
         slot = int(then / _WIDTH)
         if slot <= self._newest - _KEPT:
@@ -89,4 +92,4 @@ class Window:
                 self._counts[index] = 0
         self._before = self.total
         self._newest = slot
-        self._ends = (slot + 1) * _WIDTH
+        self.ends = (slot + 1) * _WIDTH

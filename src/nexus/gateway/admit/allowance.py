@@ -66,7 +66,10 @@ class TokenAllowance(msgspec.Struct, gc=False):
         if usage is None:
             usage = spent.usage = self._estimated(spent)
         if usage is not None:
-            account.tokens.add(usage.prompt_tokens + usage.completion_tokens, now())
+            tokens = account.tokens
+            if (ended := now()) >= tokens.ends:
+                tokens.count(ended)
+            tokens.total += usage.prompt_tokens + usage.completion_tokens
         self.place.release(spent)
 
     def _estimated(self, spent: Spent) -> Usage | None:

@@ -98,7 +98,10 @@ class Gate:
             self._check(bearer, policy, now)
         place = self._slots.admit(call)
         if rpm:
-            account.requests.add(1, now)
+            requests = account.requests
+            if now >= requests.ends:
+                requests.count(now)
+            requests.total += 1
         prompt = prompt_of(call) if policy.spends and call.job_after is None else None
         permit = self._permit(call, account, place, 0 if bearer.lent else 1, prompt)
         if policy.budgets is not None:

@@ -23,10 +23,10 @@ def lines_after(policy: Policy, account: Account, now: float) -> bytes:
     rpm, tpm = policy.rpm, policy.tpm
     if not tpm:
         return account.lines % (rpm - account.requests.total) if rpm else b""
-    promised = account.promised
-    if not promised:
+    promised, tokens = account.promised, account.tokens
+    if not promised or now >= tokens.ends:
         return _lines(policy, account, now).encode()
-    left = tpm - promised - account.tokens.count(now)
+    left = tpm - promised - tokens.total
     left = left if left > 0 else 0
     return account.lines % ((rpm - account.requests.total, left) if rpm else left)
 

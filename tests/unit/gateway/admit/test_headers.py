@@ -33,6 +33,16 @@ def test_lines_of_a_call_that_was_just_counted() -> None:
     account.tokens.add(900, 100.0)
     account.promised = 30
     policy = Policy("p", rpm=5, tpm=1000)
+    assert b"x-ratelimit-remaining-tokens: 970\r\n" in lines_after(policy, account, 161.0)  # what was is forgotten
+
+
+def test_lines_of_a_call_that_was_just_counted_after_others() -> None:
+    account = Account()
+    account.requests.add(2, 130.0)
+    account.tokens.add(900, 100.0)
+    assert account.tokens.count(130.0) == 900
+    account.promised = 30
+    policy = Policy("p", rpm=5, tpm=1000)
     assert lines_after(policy, account, 130.0).decode().splitlines() == [
         "x-ratelimit-limit-requests: 5",
         "x-ratelimit-remaining-requests: 3",
