@@ -208,10 +208,11 @@ def fetch(port: int, path: str, body: Any = None, *, timeout: float = 10.0, **op
 
 
 def wait_until(condition: Any, within: float = 5.0) -> Any:
-    """Ask `condition` (which itself asks a server, and so takes its time) until it is true; returns its value."""
+    """Ask `condition` until it is true; returns its value. Between two looks others in this process can go on."""
     deadline = time.monotonic() + within
     while True:
         value = condition()
         if value:
             return value
         assert time.monotonic() < deadline, f"not within {within} s: {condition}"
+        time.sleep(0.005)
