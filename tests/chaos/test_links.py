@@ -3,7 +3,6 @@
 import asyncio
 import time
 from contextlib import ExitStack
-from statistics import median
 
 import pytest
 
@@ -77,15 +76,15 @@ def test_a_link_that_becomes_a_black_hole_is_left_within_the_timeouts(
         wait_until(lambda: len(load.ended) >= CALLS, 40)
         fleet.run(proxy.change(Link(black_hole=True)))
         fell = time.monotonic()
-        wait_until(lambda: _served_since(load, fell + 4) >= CALLS, 40)
+        wait_until(lambda: _served_since(load, fell + 6) >= CALLS, 40)
         fleet.run(proxy.change(Link()))
         healed = time.monotonic()
         wait_until(lambda: any(one.service == "far" and one.began > healed for one in load.ended), 20)
     assert set(load.count) == {"whole"}, load.count
     assert max(one.seconds for one in load.ended) < 8  # one timeout of an idle stream or a first byte, and an answer
     known = [one.seconds for one in load.ended if fell + 6 < one.began < healed]
-    slow = [seconds for seconds in known if seconds > median(known or [0.0]) + 1.5]  # who waited for a timeout first
-    assert len(slow) <= 1  # by then it is known, but for who tries whether the link is back
+    assert len(known) >= CALLS
+    assert max(known) < 2  # by then it is known
     gateway.wait_until_idle()
 
 
