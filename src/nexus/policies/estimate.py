@@ -10,7 +10,10 @@ _NO_TEXT: Final = re.compile(rb'"(?:data:[^"]*|[A-Za-z0-9+/=_-]{1024,})"')
 
 
 def prompt_tokens(body: bytes) -> int:
-    """About how many tokens a request in JSON has; pictures and other files in it count for none."""
+    """About how many tokens a request in JSON has; pictures and other files in it count for none.
+
+    A body of less than a KiB is counted whole: a file in it makes no difference worth looking for.
+    """
     size = len(body)
     if size < _SMALL:
         return size // _BYTES or 1

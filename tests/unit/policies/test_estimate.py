@@ -18,6 +18,10 @@ def test_files_in_a_request_are_no_text() -> None:
     assert prompt_tokens(b'{"text":"hello","url":"' + picture + b'"}') == plain
 
 
+def test_a_small_body_is_counted_whole() -> None:
+    assert prompt_tokens(b'{"url":"data:image/png;base64,' + b"A" * 500 + b'"}') == (30 + 500 + 2) // 4
+
+
 def test_a_hostile_body_takes_no_time() -> None:
     begun = time.monotonic()
     for body in (b'"data:' * 500_000, b'"' + b"a" * 3_000_000, b'"' * 3_000_000, (b'"' + b"a" * 1000) * 3000):

@@ -25,6 +25,7 @@ from nexus.gateway.routing.router import Router
 from nexus.gateway.values import Call
 from nexus.gateway.views import Views
 from nexus.policies.account import Account
+from nexus.policies.budgets import Budgets
 from nexus.policies.policy import Policy
 from nexus.policies.routing.asked import Asked
 from nexus.policies.spending import Spendings
@@ -89,6 +90,7 @@ class Gate:
         """A judged call, its permit and its header lines, by what was let in here. Raises ApiError (429, 503)."""
         account, now = bearer.account, self._now()
         rpm, tpm, most = policy.rpm, policy.tpm, policy.concurrency
+        # The totals are those of the last look, and since then have only become less: who is below them needs no other.
         if (
             (rpm and account.requests.total >= rpm)
             or (tpm and account.tokens.total + account.promised >= tpm)
@@ -105,8 +107,7 @@ class Gate:
         prompt = prompt_of(call) if policy.spends and call.job_after is None else None
         permit = self._permit(call, account, place, 0 if bearer.lent else 1, prompt)
         if policy.budgets is not None:
-            self._treasurer.add_request(bearer, policy.budgets)
-            permit = self._treasurer.open(bearer, policy.budgets, permit, lease)
+            permit = self._budgeted(bearer, policy.budgets, permit, lease)
         return call, permit, lines_after(policy, account, now) if rpm or tpm else b""
 
     def place(self, call: Call, bearer: Bearer, policy: Policy) -> Place:
@@ -121,10 +122,7 @@ class Gate:
         if policy.rpm:
             bearer.account.requests.add(1, self._now())
         permit = self._permit(call, bearer.account, place, 0 if bearer.lent else 1, prompt)
-        if policy.budgets is None:
-            return permit
-        self._treasurer.add_request(bearer, policy.budgets)
-        return self._treasurer.open(bearer, policy.budgets, permit, lease)
+        return permit if policy.budgets is None else self._budgeted(bearer, policy.budgets, permit, lease)
 
     async def admit_outside(self, call: Call) -> tuple[Call, Permit, bytes]:
         """As `admit`, from a task of the event loop."""
@@ -186,6 +184,11 @@ class Gate:
         if permit is None:
             permit = account.permit = Allowance(account, place)
         return permit
+
+    def _budgeted(self, bearer: Bearer, budgets: Budgets, permit: Permit, lease: Timed | None) -> Permit:
+        """One more request of the caller's budgets, and what the call will have used of them."""
+        self._treasurer.add_request(bearer, budgets)
+        return self._treasurer.open(bearer, budgets, permit, lease)
 
     def _admit_run(
         self, call: Call, bearer: Bearer, policy: Policy | None, lease: Timed | None

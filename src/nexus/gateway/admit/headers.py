@@ -1,6 +1,5 @@
 """How much is left to a caller, of requests and of tokens a minute, in the headers that OpenAI's clients know."""
 
-from functools import lru_cache
 from typing import Final
 
 from nexus.gateway.shared.verdict import Verdict
@@ -38,28 +37,12 @@ def limit_headers(policy: Policy, account: Account, now: float) -> dict[str, str
 
 def lines_of(policy: Policy, verdict: Verdict) -> bytes:
     """`lines_after`, by what all gateways together have counted."""
-    lines = b""
-    if policy.rpm:
-        lines = _after_a_request(policy.rpm) % max(0, policy.rpm - verdict.requests)
-    if policy.tpm:
-        lines += _written("tokens", policy.tpm, verdict.tokens, verdict.tokens_reset / 1000).encode()
-    return lines
+    return _lines_of(policy, verdict, SECONDS).encode()
 
 
 def headers_of(policy: Policy, verdict: Verdict) -> dict[str, str]:
     """`limit_headers`, by what all gateways together have counted."""
-    text = ""
-    if policy.rpm:
-        text = _written("requests", policy.rpm, verdict.requests, verdict.requests_reset / 1000)
-    if policy.tpm:
-        text += _written("tokens", policy.tpm, verdict.tokens, verdict.tokens_reset / 1000)
-    return _by_name(text)
-
-
-@lru_cache(maxsize=256)
-def _after_a_request(limit: int) -> bytes:
-    """The lines but for what remains: a request that has just been counted is forgotten in a minute."""
-    return _LINES.format("requests", limit, "%d", duration(SECONDS)).encode()
+    return _by_name(_lines_of(policy, verdict, verdict.requests_reset / 1000))
 
 
 def _but_for_what_remains(policy: Policy) -> bytes:
@@ -77,6 +60,14 @@ def _lines(policy: Policy, account: Account, now: float) -> str:
         used = tokens.count(now) + account.promised
         reset = SECONDS if account.promised else tokens.seconds_until_empty(now)
         lines += _written("tokens", policy.tpm, used, reset)
+    return lines
+
+
+def _lines_of(policy: Policy, verdict: Verdict, requests_reset: float) -> str:
+    """A request that has just been counted is forgotten in a minute."""
+    lines = _written("requests", policy.rpm, verdict.requests, requests_reset) if policy.rpm else ""
+    if policy.tpm:
+        lines += _written("tokens", policy.tpm, verdict.tokens, verdict.tokens_reset / 1000)
     return lines
 
 
