@@ -88,8 +88,10 @@ class Caller(Drive):
     def end_within(self, seconds: float) -> None:
         self._bound("end", seconds, "come to an end")
 
-    def expect_within(self, seconds: float, what: str) -> None:
+    def expect_within(self, seconds: float, what: str, total: float | None = None) -> None:
         self._bound("next", seconds, what)
+        if total is not None:
+            self.end_within(total)
 
     def _bound(self, name: str, seconds: float, what: str) -> None:
         if name in self._timers:

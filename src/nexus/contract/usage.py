@@ -63,7 +63,10 @@ def usage_in(body: bytes) -> Usage | None:
         return None
     except UnicodeDecodeError:
         return None
-    return _usage_of(carrier.usage or (carrier.response.usage if carrier.response else None))
+    counts = carrier.usage
+    if counts is not None and counts.prompt_tokens is not None and counts.completion_tokens is not None:
+        return Usage(counts.prompt_tokens, counts.completion_tokens)
+    return _usage_of(counts or (carrier.response.usage if carrier.response else None))
 
 
 def read_counts(value: Any) -> Usage | None:

@@ -33,9 +33,11 @@ class Signal:
             drive.resume()
 
     def __await__(self) -> Generator["Signal", None, None]:
-        if not self._is_set:
-            yield self
-        self._is_set = False
+        """To wait for it. The iterator of a tuple does for this, and is no frame to pass through."""
+        if self._is_set:
+            self._is_set = False
+            return iter(())  # type: ignore[return-value]  # only typing asks for a generator
+        return iter((self,))  # type: ignore[return-value]
 
 
 class Drive:

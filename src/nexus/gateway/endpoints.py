@@ -5,14 +5,16 @@ from typing import Final, Literal
 from urllib.parse import unquote
 
 import msgspec
+from msgspec.structs import force_setattr
 
-from nexus.contract.operations import OPERATIONS, JobKind, Operation
+from nexus.contract.operations import BY_NAME, OPERATIONS, JobKind, Operation
 from nexus.gateway.registry.snapshot import Snapshot
 
 SERVICE_PREFIX: Final = "/v1/services/"
 _OWN_PAGES: Final = ("/health", "/readyz", "/metrics", "/v1/metadata", "/v1/models")
 _MODELS: Final = "/v1/models/"
 _LONGEST_MODEL: Final = 512
+_SAFE: Final = ("GET", "HEAD")  # methods by which nothing is done
 _VERBS: Final[Mapping[tuple[str, str], str]] = {
     ("GET", ""): "models.show",
     ("DELETE", ""): "models.delete",
@@ -30,6 +32,8 @@ class Endpoint(msgspec.Struct, frozen=True):
     event stream ends with `data: [DONE]`. `standard`: it is
     there whatever the services say. `job`: whether a call may become a durable job, or is the run of one.
     `itself`: it is the service's own affair, never that of the engine behind it; `model`: what model the path names.
+    Facts that follow from these: `is_plain`: it is standard, takes JSON and never runs as a job; `is_replayable`: a call
+    may be made again although the first one may have been executed.
     """
 
     operation: str
@@ -44,6 +48,15 @@ class Endpoint(msgspec.Struct, frozen=True):
     itself: bool = False
     model: str | None = None
     events: bool = False
+    is_plain: bool = False
+    is_replayable: bool = False
+
+    def __post_init__(self) -> None:
+        """Every call asks for the facts: they are no properties."""
+        known = BY_NAME.get(self.operation)
+        repeatable = known is not None and known.repeatable and not self.itself
+        force_setattr(self, "is_plain", self.standard and self.job == "never" and self.bodies == ("json",))
+        force_setattr(self, "is_replayable", repeatable or self.method in _SAFE)
 
     @property
     def verb(self) -> bytes:

@@ -14,12 +14,13 @@ from nexus.gateway.dispatch.send import Dispatcher
 from nexus.gateway.edge.wire import error_head
 from nexus.gateway.health.health import Health
 from nexus.gateway.intake.body import read
+from nexus.gateway.plan.standing import Standing
 from nexus.gateway.plan.targets import plan
 from nexus.gateway.queue.turns import Turns
 from nexus.gateway.registry.snapshot import Snapshot
 from nexus.gateway.relay.collected import Collected
 from nexus.gateway.relay.recovery import Again
-from nexus.gateway.relay.relay import relay
+from nexus.gateway.relay.relay import relay, relay_whole
 from nexus.gateway.relay.result import Relayed
 from nexus.gateway.siding import Siding
 from nexus.gateway.values import Call, Client, ClientGoneError, Outcome, Plan, Reply, Request, Rules, Timeouts
@@ -61,6 +62,7 @@ class Inference:
         self._turns = turns
         self._together = together
         self._turn = 0
+        self._standing = Standing()
 
     async def serve(self, request: Request, client: Client, lease: Lease | None = None) -> None:
         """Answer one request. Whatever ends it, its permit and lease are given back and it is recorded, once.
@@ -78,12 +80,13 @@ class Inference:
             call, permit, result.limits = admitted
             if call.routed is not None:
                 result.limits += call.routed.head
-            if self._siding is not None and self._siding.wanted(call):
+            endpoint = request.head.endpoint
+            if not endpoint.is_plain and self._siding is not None and self._siding.wanted(call):
                 call = await self._siding.prepare(call)
                 if call.job_after is not None:
                     await self._siding.put_off(call, client, result)
                     return
-            listens = call.stream and request.head.endpoint.events
+            listens = call.stream and endpoint.events
             if listens:
                 client.keep_waiting("waiting", result.limits)
             course = self._course(call) or await self._waited(call, client, result)
@@ -92,7 +95,7 @@ class Inference:
             reply = await self._dispatcher.send(call, course, client, lease)
             if call.wants_urls and self._siding is not None:
                 await self._publish(self._siding, call, course, reply, client, lease, result)
-            else:
+            elif not relay_whole(call, reply, client, result):
                 again = self._again(call, course, client, lease) if call.stream else None
                 await relay(call, course, reply, client, result, again)
         except ClientGoneError:
@@ -111,14 +114,21 @@ class Inference:
 
     def plan(self, call: Call) -> Plan:
         """The plan for a call by what is known now. Raises ApiError (404, 503)."""
+        head, standing = call.request.head, self._standing
+        operation, model, policy = head.endpoint.operation, call.model, head.bearer.policy
+        snapshot, rules = self._view(policy), self._rules()
+        usual = head.is_usual and call.routed is None
+        if usual and standing.snapshot is snapshot and standing.rules is rules:
+            course = standing.plans.get((operation, model))
+            if course is not None:
+                return course
         self._turn += 1
-        head = call.request.head
-        timeouts = self._timeouts(head.endpoint.operation, call.model)
-        if head.timeout is not None or head.deadline is not None:
-            timeouts = timeouts.within(head, time())
-        snapshot = self._view(head.bearer.policy)
-        rules, health = self._rules(), self._health
-        return plan(call, snapshot, self._in_flight, self._turn, timeouts, rules, health, health.clock)
+        timeouts = self._timeouts(operation, model).within(head, time())
+        health = self._health
+        course = plan(call, snapshot, self._in_flight, self._turn, timeouts, rules, health, health.clock)
+        if usual and (policy is None or not policy.narrows):
+            standing.keep(snapshot, rules, (operation, model), course)
+        return course
 
     def _course(self, call: Call) -> Plan | None:
         """The plan for a call; None where it waits: whoever would be asked is full, or its model not in memory."""
@@ -196,17 +206,16 @@ class Inference:
 
 
 def _outcome(request: Request, call: Call | None, lease: Lease, result: Relayed) -> Outcome:
+    head, target = request.head, lease.target
     status, error, started, first_byte = result.status, result.error, request.started, result.first_byte
-    model = service = instance = ""
-    if lease.target is not None:
-        model, service, instance = lease.target.names
+    model, service, instance = ("", "", "") if target is None else target.names
     return Outcome(
         time(),
         "error" if status >= 500 or (error and status < 400) else "info",
         "request",
         request.request_id,
-        request.head.token,
-        request.head.endpoint.operation,
+        head.bearer.name,
+        head.endpoint.operation,
         status,
         int((perf_counter() - started) * 100_000) / 100,
         model,

@@ -58,13 +58,26 @@ class LateError(ApiError):
         self.final = final
 
 
+class Written:
+    """How the last request with a head was written for its target, but for what is each request's own.
+
+    The one thing here that changes: a memo, which whoever writes requests keeps with the head.
+    """
+
+    __slots__ = ("before", "behind", "target")
+
+    def __init__(self) -> None:
+        self.target: Target | None = None
+        self.before = self.behind = b""
+
+
 class Head(msgspec.Struct, frozen=True):
     """What the head of a request says, its caller already known; requests that say the same share one.
 
     `target` is path and query at the service; `lines` are the header lines that go on to it, each with its CR LF.
     `request_id` is the client's own, if it sent a sane one; `prefer` and `host` are those headers. `timeout` (seconds)
     and `deadline` (Unix seconds) are how long the client is willing to wait, where it says so. `routed` is for the run
-    of a job, which goes where its call was led.
+    of a job, which goes where its call was led. `is_usual` follows from these: a standard path, and no time of its own.
     """
 
     endpoint: Endpoint
@@ -78,6 +91,13 @@ class Head(msgspec.Struct, frozen=True):
     timeout: float | None = None
     deadline: float | None = None
     routed: Routed | None = None
+    written: Written = msgspec.field(default_factory=Written)
+    is_usual: bool = False
+
+    def __post_init__(self) -> None:
+        """Every call asks for the fact: it is no property."""
+        usual = self.endpoint.standard and self.timeout is None and self.deadline is None
+        msgspec.structs.force_setattr(self, "is_usual", usual)
 
     @property
     def token(self) -> str:
@@ -206,10 +226,10 @@ class Client(Protocol):
     def end_within(self, seconds: float) -> None:
         """Bound the whole answer: no later bound reaches further."""
 
-    def expect_within(self, seconds: float, what: str) -> None:
+    def expect_within(self, seconds: float, what: str, total: float | None = None) -> None:
         """The service must do `what` within `seconds` from now, or the story is interrupted with LateError.
 
-        It may go on after that, with something else; once the whole answer's bound has passed the error is `final`.
+        `total` bounds the whole answer, too, as `end_within` does. It may go on after that, with something else; once the whole answer's bound has passed the error is `final`.
         """
 
     def keep_waiting(self, why: str, head: bytes) -> None:

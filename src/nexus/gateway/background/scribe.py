@@ -70,8 +70,10 @@ class Scribe(Drive):
     def end_within(self, seconds: float) -> None:
         self._last = self._renewed(self._last, seconds, "come to an end", True)
 
-    def expect_within(self, seconds: float, what: str) -> None:
+    def expect_within(self, seconds: float, what: str, total: float | None = None) -> None:
         self._timer = self._renewed(self._timer, seconds, what, False)
+        if total is not None:
+            self.end_within(total)
 
     def keep_waiting(self, why: str, head: bytes) -> None:
         """Nobody is waiting at the other end of a connection."""

@@ -11,21 +11,22 @@ CEILING: Final = 1000.0
 
 
 class Budget:
-    """Each call earns a part of an attempt, each further attempt spends one. `clock` is monotonic, in seconds."""
+    """Each call earns a part of an attempt, each further attempt spends one. `clock` is monotonic, in seconds.
+
+    `calls` counts those that have come since an attempt was asked for last; whoever sends one adds it.
+    """
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
+        self.calls = 0
         self._left = FLOOR
         self._at = clock()
 
-    def earn(self, ratio: float) -> None:
-        """A call has come that lets `ratio` further attempts be made."""
-        left = self._left + ratio
-        self._left = left if left < CEILING else CEILING
-
     def spend(self, ratio: float) -> bool:
-        """Make one further attempt, if there is one left. With a ratio of 0 there never is."""
+        """Make one further attempt, if there is one left: each call earns `ratio`. With a ratio of 0 there never is."""
         now = self._clock()
+        self._left = min(CEILING, self._left + self.calls * ratio)
+        self.calls = 0
         if self._left < FLOOR:
             self._left = min(FLOOR, self._left + (now - self._at) * REFILL)
         self._at = now

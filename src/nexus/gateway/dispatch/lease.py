@@ -25,8 +25,9 @@ class Lease:
 
     An answer that goes on is `watched`: the circuits are told how it ended when the lease lets go of it. Whoever finds
     that it has stalled tells it so (`Answer.stall`). `shunned` are service and instance that are not asked first, where
-    there is another one: an earlier run of the same job broke off there. `stopwatch`, where there is one, measures
-    for how long an instance is held.
+    there is another one: an earlier run of the same job broke off there. `asked` is when the connection was written to
+    last, in Unix seconds, as is `until`, when nobody waits any more. `stopwatch`, where there is one, measures for how
+    long an instance is held.
     """
 
     shunned: tuple[str, str] | None = None
@@ -36,6 +37,7 @@ class Lease:
     attempts = 0
     loan: Loan | None = None
     until = inf
+    asked = 0.0
     stopwatch: Stopwatch | None = None
     _pool: Pool | None = None
     _watched: Answer | None = None
@@ -47,11 +49,11 @@ class Lease:
         Who asks the same instance again keeps its place there: another call may wait for each that comes free.
         """
         before = self._pool
-        if before is not None:
-            self.drop()
-            self._end_loan()
         if self.target is not None:
             self.tried = (*self.tried, self.target)
+            if before is not None:
+                self.drop()
+                self._end_loan()
         self.target = target
         self.attempts += 1
         if self.stopwatch is not None:
@@ -102,8 +104,12 @@ class Lease:
         """Give everything back; `target` stays to be told. May be called again."""
         if self.loan is not None:
             self._end_loan()
-        if self.connection is not None or self._watched is not None:
-            self.drop()
+        if self._watched is not None:
+            self._tell()
+        connection = self.connection
+        if connection is not None:
+            self.connection = None
+            connection.release()
         pool = self._pool
         if pool is not None:
             self._pool = None

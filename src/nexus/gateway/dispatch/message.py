@@ -7,7 +7,7 @@ import msgspec
 from nexus.contract.errors import INVALID_REQUEST, ApiError
 from nexus.gateway.registry.snapshot import Target
 from nexus.gateway.upstream.address import Address
-from nexus.gateway.values import Call
+from nexus.gateway.values import Call, Head, Written
 
 
 def body_for(call: Call, target: Target) -> bytes:
@@ -35,14 +35,24 @@ def head_for(call: Call, target: Target, address: Address, length: int, until: f
     `until` is the Unix time after which nobody waits for the answer, which the service is told so that it stops; `more`
     are further lines, each with its CR LF.
     """
-    head = call.request.head
-    method = head.endpoint.method
+    request = call.request
+    head = request.head
+    written = head.written
+    if written.target is not target:
+        _write(written, head, target, address)
+    start = (written.before, request.request_id.encode(), written.behind)
+    if length and until < inf and not more:
+        return b"%b%b%bx-nexus-deadline: %.3f\r\ncontent-length: %d\r\n\r\n" % (*start, until, length)
+    deadline = f"x-nexus-deadline: {until:.3f}\r\n" if until < inf else ""
+    framing = f"content-length: {length}\r\n" if length or head.endpoint.method != "GET" else ""
+    return b"%b%b%b%b\r\n" % (*start, f"{more}{deadline}{framing}".encode("latin-1"))
+
+
+def _write(written: Written, head: Head, target: Target, address: Address) -> None:
+    """Keep what is the same for all requests with this head to this target: the lines before and after its id."""
     authorization = target.instance.authorization
     own = "" if authorization is None else f"authorization: {authorization}\r\n"
-    framing = f"content-length: {length}\r\n" if length or method != "GET" else ""
-    deadline = f"x-nexus-deadline: {until:.3f}\r\n" if until < inf else ""
-    start = (
-        f"{method} {address.prefix}{head.target} HTTP/1.1\r\n"
-        f"host: {address.authority}\r\nx-request-id: {call.request.request_id}\r\n"
-    )
-    return b"%b%b%b\r\n" % (start.encode("latin-1"), head.lines, f"{own}{more}{deadline}{framing}".encode("latin-1"))
+    start = f"{head.endpoint.method} {address.prefix}{head.target} HTTP/1.1\r\nhost: {address.authority}\r\n"
+    written.target = target
+    written.before = f"{start}x-request-id: ".encode("latin-1")
+    written.behind = b"\r\n%b%b" % (head.lines, own.encode("latin-1"))

@@ -80,20 +80,12 @@ _NOT_BEGUN: Final = (NO_READY_SERVICE.code, OVERLOADED.code)
 """Codes of a 503 of the contract by which a service says that it has not begun."""
 
 _COLUMN: Final = {kind: number for number, kind in enumerate(Kind)}
-
-
-_REPEATABLE: Final = frozenset(name for name, operation in BY_NAME.items() if operation.repeatable)
 _KINDS: Final = {name: Kind.AGAIN if operation.repeatable else Kind.ONCE for name, operation in BY_NAME.items()}
 
 
 def kind_of(endpoint: Endpoint) -> Kind:
     """Whether a call to this endpoint may be repeated."""
     return Kind.OWN if endpoint.itself else _KINDS.get(endpoint.operation, Kind.OWN)
-
-
-def is_repeatable(endpoint: Endpoint) -> bool:
-    """Whether a call to it may be made again although the first one may have been executed."""
-    return endpoint.operation in _REPEATABLE and not endpoint.itself
 
 
 def step(trouble: Trouble, kind: Kind) -> Step:

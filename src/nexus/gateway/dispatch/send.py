@@ -17,7 +17,7 @@ from nexus.gateway.dispatch.budget import Budget
 from nexus.gateway.dispatch.hedge import LATEST, Bounded, Examined, Hedging
 from nexus.gateway.dispatch.lease import Lease, Loan
 from nexus.gateway.dispatch.message import body_for, head_for
-from nexus.gateway.dispatch.retries import Step, Trouble, is_repeatable, kind_of, pause, step
+from nexus.gateway.dispatch.retries import Step, Trouble, kind_of, pause, step
 from nexus.gateway.dispatch.targets import first_target, next_target
 from nexus.gateway.dispatch.troubles import has_begun, is_fine, trouble_of, wants_more
 from nexus.gateway.drive import Signal
@@ -32,9 +32,12 @@ from nexus.gateway.upstream.upstreams import Upstreams
 from nexus.gateway.values import Call, Client, LateError, Plan, Reply
 
 ReportRefused = Callable[[str, str], None]
+_BEGIN: Final = "begin to answer"
 _REASON: Final = 300  # characters of a reason that go into the log
 _STALE: Final = 1.0  # seconds within which a connection is lost that was closed before the request reached anyone
-_SAFE: Final = ("GET", "HEAD")  # methods by which nothing is done
+
+Begun = Answer | LateError | None
+"""What has become so far of an attempt that somebody else has begun; None: nobody has."""
 
 
 def lend_nothing(_: str) -> Loan | None:
@@ -73,16 +76,36 @@ class Dispatcher:
         self._hedging = Hedging(upstreams, self._health, self._budget, self._examined, self._gave_up)
         self.hedged = self._hedging.counts
 
-    def send(self, call: Call, plan: Plan, client: Client, lease: Lease) -> Coroutine[Signal, None, Reply]:
+    async def send(self, call: Call, plan: Plan, client: Client, lease: Lease) -> Reply:
         """The answer, once the first byte of its body (or its end) is there. Raises ApiError (429, 502, 503, 504).
 
-        To be awaited. It is no coroutine itself, as each one more is passed through at every step of an answer.
+        What nearly all calls need is done here, in one go: a connection is there, and whoever is asked answers.
         """
-        client.end_within(plan.timeouts.total)
-        lease.until = time.time() + plan.timeouts.total
-        self._budget.earn(plan.retries.budget_ratio)
+        timeouts, health = plan.timeouts, self._health
+        lease.asked = now = time.time()
+        lease.until = now + timeouts.total
+        self._budget.calls += 1
         target = plan.targets[0] if lease.shunned is None else first_target(plan, lease)
-        return self._send(call, plan, client, lease, target)
+        pool = self._upstreams.pool(target.instance)
+        if health.troubled or plan.hedge is not None or not pool.idle or not call.request.head.endpoint.is_replayable:
+            client.end_within(timeouts.total)
+            return await self._send(call, plan, client, lease, target)
+        lease.take(target, pool)
+        head, body = self._message(call, target, lease, pool)
+        lease.connection = connection = pool.idle.pop()
+        client.expect_within(timeouts.first_byte, _BEGIN, timeouts.total)
+        answer = connection.request(head, body)
+        try:
+            await answer
+        except LateError as error:
+            return await self._send(call, plan, client, lease, target, error)
+        if not is_fine(answer):
+            return await self._send(call, plan, client, lease, target, answer)
+        if not answer.complete:
+            lease.watch(answer, health)
+        elif health.troubled:
+            health.ok(target)
+        return Reply(answer, target, 1)
 
     async def again(self, call: Call, plan: Plan, client: Client, lease: Lease) -> Reply:
         """Another answer, after one that broke off: from the next target that was not tried, else from the same.
@@ -98,18 +121,22 @@ class Dispatcher:
             raise ApiError(UPSTREAM_ERROR, f"{lease.target.instance.service}: the answer broke off.")
         return await self._send(call, plan, client, lease, target)
 
-    async def _send(self, call: Call, plan: Plan, client: Client, lease: Lease, target: Target) -> Reply:
+    async def _send(
+        self, call: Call, plan: Plan, client: Client, lease: Lease, target: Target, begun: Begun = None
+    ) -> Reply:
+        """See `send`. `begun`: the first attempt, which lease and client know of already."""
         health = self._health
         while True:
             pool = self._upstreams.pool(target.instance)
-            lease.take(target, pool)
-            if health.troubled:
-                health.asked(target)
+            if begun is None:
+                lease.take(target, pool)
+                if health.troubled:
+                    health.asked(target)
             answer: Answer | None = None
             late: LateError | None = None
             try:
                 if plan.hedge is None or lease.attempts > 1:
-                    answer = await self._ask(call, plan, target, client, lease, pool)
+                    answer = await self._ask(call, plan, target, client, lease, pool, begun)
                     trouble = None if is_fine(answer) else await self._trouble_with(call, plan, answer, client)
                 else:
                     answer, trouble = await self._hedging.answer(plan.hedge, call, plan, target, lease)
@@ -131,7 +158,7 @@ class Dispatcher:
                 if answer is not None and (answer.head.status >= 400 or (answer.parts and answer.head.is_events)):
                     return Reply(answer, target, lease.attempts)
                 raise late or _told(trouble, target)
-            target = following
+            target, begun = following, None
 
     def _went_well(self, answer: Answer, target: Target, lease: Lease) -> None:
         if not answer.complete:
@@ -228,28 +255,44 @@ class Dispatcher:
             await answer
         return trouble_of(answer, endpoint.operation, kind, time.time())
 
-    async def _ask(self, call: Call, plan: Plan, target: Target, client: Bounded, lease: Lease, pool: Pool) -> Answer:
+    async def _ask(
+        self,
+        call: Call,
+        plan: Plan,
+        target: Target,
+        client: Bounded,
+        lease: Lease,
+        pool: Pool,
+        begun: Begun = None,
+    ) -> Answer:
         """Send the call to one target and wait for the first byte. Raises ConnectError and LateError."""
-        body = body_for(call, target)
-        if target.instance.asks:
-            lease.loan = self._lend(call.request.head.token)
-        lines = "" if lease.loan is None else lease.loan.lines
-        head = head_for(call, target, pool.address, len(body), lease.until, lines)
-        endpoint = call.request.head.endpoint
-        connection = pool.take() if is_repeatable(endpoint) or endpoint.method in _SAFE else None
+        if isinstance(begun, LateError):
+            raise begun
+        answer = begun
+        may_be_kept = begun is None and call.request.head.endpoint.is_replayable
         while True:
-            if connection is None:
-                connection = await self._open(pool, plan, client)
-            lease.connection = connection
-            client.expect_within(plan.timeouts.first_byte, "begin to answer")
-            sent = time.monotonic()
-            answer = connection.request(head, body)
+            if answer is None:
+                head, body = self._message(call, target, lease, pool)
+                connection = pool.idle.pop() if may_be_kept and pool.idle else await self._open(pool, plan, client)
+                lease.connection, lease.asked = connection, time.time()
+                client.expect_within(plan.timeouts.first_byte, _BEGIN)
+                answer = connection.request(head, body)
             while not (answer.complete or answer.failure or has_begun(answer)):
                 await answer
-            if not answer.failure or answer.touched or not connection.reused or time.monotonic() - sent > _STALE:
+            if not answer.is_lost or time.time() - lease.asked > _STALE:
                 return answer
             lease.drop()
-            connection = None  # it was closed while it waited in the pool: the request never reached anyone
+            answer, may_be_kept = None, False  # it was closed while it was kept: the request never reached anyone
+
+    def _message(self, call: Call, target: Target, lease: Lease, pool: Pool) -> tuple[bytes, bytes]:
+        """What the target is sent: a head, and a body. Raises ApiError (400)."""
+        request = call.request
+        alike = target.model == call.model and call.continued is None
+        body = request.body if alike else body_for(call, target)
+        if target.instance.asks and lease.loan is None:
+            lease.loan = self._lend(request.head.token)
+        lines = "" if lease.loan is None else lease.loan.lines
+        return head_for(call, target, pool.address, len(body), lease.until, lines), body
 
     async def _open(self, pool: Pool, plan: Plan, client: Bounded) -> Connection:
         client.expect_within(plan.timeouts.connect, "accept the connection")

@@ -140,9 +140,12 @@ class Exchange(Drive):
 
     # --- bounds
 
-    def expect_within(self, seconds: float, what: str) -> None:
+    def expect_within(self, seconds: float, what: str, total: float | None = None) -> None:
         self._waiting_for = what
-        self.deadline = self.protocol.loop.time() + seconds
+        now = self.protocol.loop.time()
+        self.deadline = now + seconds
+        if total is not None:
+            self.last_deadline = now + total
 
     def end_within(self, seconds: float) -> None:
         self.last_deadline = self.protocol.loop.time() + seconds

@@ -39,16 +39,21 @@ _slow_decoder = msgspec.json.Decoder(_SlowPeek)
 def read(request: Request) -> Call:
     """The call that a request makes. Raises ApiError (400, 415)."""
     endpoint = request.head.endpoint
+    if endpoint.is_plain and request.head.content_type == b"application/json":
+        peek = decoded(request.body, _decoder)
+        model = peek.model
+        if model is None or not 0 < len(model) <= _LONGEST_NAME:
+            model = _named(model, needed=endpoint.needs_model)
+        return Call(request, model, peek.stream is True)
     if not endpoint.bodies:
         return _read_any(request)
-    kind = _JSON if request.head.content_type == b"application/json" else _kind(request.head.content_type)
+    kind = _kind(request.head.content_type)
     if kind not in endpoint.bodies:
         wanted = " or ".join(_MEDIA_TYPES[body] for body in endpoint.bodies)
         got = request.head.content_type.decode("latin-1") or "none"
         raise ApiError(UNSUPPORTED_MEDIA_TYPE, f"{endpoint.path} takes {wanted}, not the content type {got!r}.")
     call = _read_json(request) if kind == _JSON else _read_form(request)
-    if call.model is None and endpoint.needs_model:
-        raise ApiError(INVALID_REQUEST, "You must provide a model parameter.", param="model", code="missing_model")
+    _named(call.model, needed=endpoint.needs_model)
     return call
 
 
@@ -124,8 +129,10 @@ def _read_any(request: Request) -> Call:
     return _call(request, _Peek(), None, None)
 
 
-def _named(model: str | None) -> str | None:
-    """The model's name, as long as one may be (see `contract.card`); to name none may be allowed. Raises ApiError."""
+def _named(model: str | None, *, needed: bool = False) -> str | None:
+    """The model's name, as long as one may be (see `contract.card`); unless it is `needed`, none. Raises ApiError."""
+    if model is None and needed:
+        raise ApiError(INVALID_REQUEST, "You must provide a model parameter.", param="model", code="missing_model")
     if model is not None and not 0 < len(model) <= _LONGEST_NAME:
         fault = "is empty" if not model else f"is longer than {_LONGEST_NAME} characters"
         raise ApiError(INVALID_REQUEST, f"The model's name {fault}.", param="model")

@@ -32,8 +32,8 @@ class Collected:
     def end_within(self, seconds: float) -> None:
         self._client.end_within(seconds)
 
-    def expect_within(self, seconds: float, what: str) -> None:
-        self._client.expect_within(seconds, what)
+    def expect_within(self, seconds: float, what: str, total: float | None = None) -> None:
+        self._client.expect_within(seconds, what, total)
 
     def keep_waiting(self, why: str, head: bytes) -> None:
         """It gets one whole answer, and nothing before that."""

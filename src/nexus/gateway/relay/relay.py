@@ -19,6 +19,24 @@ from nexus.gateway.values import Call, Client, Plan, Reply
 _USAGE_LIMIT = 262_144  # bytes of a JSON answer that are kept to read its usage
 
 
+def relay_whole(call: Call, reply: Reply, client: Client, result: Relayed) -> bool:
+    """Send a good answer that is here already, as nearly all are; False for every other one: see `relay`."""
+    answer = reply.answer
+    head = answer.head
+    status = result.status = head.status
+    result.first_byte = perf_counter()
+    if status >= 400 or head.is_events or not answer.complete:
+        return False
+    body = answer.take()
+    client.send_whole(status, _head(head.forwarded, call, reply, result), body)
+    result.bytes_out = len(body)
+    if answer.was_read:
+        result.usage = answer.usage
+    elif head.is_json and b'"usage"' in body:
+        result.usage = read_usage(body)
+    return True
+
+
 async def relay(
     call: Call, plan: Plan, reply: Reply, client: Client, result: Relayed, again: Again | None = None
 ) -> None:
@@ -26,30 +44,16 @@ async def relay(
 
     `again` makes another attempt at a stream that breaks off; None: such a stream ends with an error.
     """
+    if relay_whole(call, reply, client, result):
+        return
     head = reply.answer.head
-    result.status = head.status
-    result.first_byte = perf_counter()
     if head.status >= 400:
         await _relay_error(call, plan, reply, client, result)
     elif head.is_events:
         client.send_head(head.status, _head(head.forwarded, call, reply, result), None)
         await relay_events(call, plan, reply, client, result, again)
-    elif reply.answer.complete:
-        _send_whole(call, reply, client, result)
     else:
         await _relay_bytes(call, plan, reply, client, result)
-
-
-def _send_whole(call: Call, reply: Reply, client: Client, result: Relayed) -> None:
-    answer = reply.answer
-    head = answer.head
-    body = answer.take()
-    client.send_whole(head.status, _head(head.forwarded, call, reply, result), body)
-    result.bytes_out = len(body)
-    if answer.was_read:
-        result.usage = answer.usage
-    elif head.is_json and b'"usage"' in body:
-        result.usage = read_usage(body)
 
 
 def _head(lines: bytes, call: Call, reply: Reply, result: Relayed) -> bytes:

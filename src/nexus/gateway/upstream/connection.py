@@ -42,6 +42,11 @@ class Answer(Signal):
         self._connection = connection
         self.parts: list[bytes] = []
 
+    @property
+    def is_lost(self) -> bool:
+        """Whether a connection that was idle before ended without a byte of it: the request may have reached nobody."""
+        return bool(self.failure) and not self.touched and self._connection.reused
+
     def take(self) -> bytes:
         """The bytes of the body that have come since the last call, in order; empty if none."""
         parts = self.parts

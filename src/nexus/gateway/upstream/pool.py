@@ -21,8 +21,8 @@ class ConnectError(OSError):
 class Pool:
     """Connections to one address; at most `IDLE_CONNECTIONS` are kept for later, each for `IDLE_SECONDS`.
 
-    `in_flight` is the number of calls that run there: what least-busy planning reads. `freed` is told whenever one less
-    does.
+    `idle` are those that can be taken, from the end: which were used last. `in_flight` is the number of calls that run there: what least-busy planning
+    reads. `freed` is told whenever one less does.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class Pool:
         self._tls = tls
         self._loop = loop
         self._freed = freed
-        self._idle: deque[Connection] = deque()
+        self.idle: deque[Connection] = deque()
         self._opening: set[asyncio.Task[None]] = set()
         self._connections: set[Connection] = set()
 
@@ -47,10 +47,6 @@ class Pool:
         """A call that ran there has ended: somebody else may have its place."""
         self.in_flight -= 1
         self._freed()
-
-    def take(self) -> Connection | None:
-        """An idle connection, or None."""
-        return self._idle.pop() if self._idle else None
 
     async def open(self) -> Connection:
         """A new connection. Raises ConnectError; an interruption ends the attempt."""
@@ -88,27 +84,27 @@ class Pool:
     def retire(self) -> None:
         """Keep nothing any more: calls that run here end in peace."""
         self._retired = True
-        while self._idle:
-            self._idle.popleft().abort()
+        while self.idle:
+            self.idle.popleft().abort()
 
     def _keep(self, connection: Connection) -> None:
         if self._retired:
             connection.abort()
             return
         connection.idle_since = self._loop.time()
-        self._idle.append(connection)
-        if len(self._idle) > IDLE_CONNECTIONS:
-            self._idle.popleft().abort()
+        self.idle.append(connection)
+        if len(self.idle) > IDLE_CONNECTIONS:
+            self.idle.popleft().abort()
 
     def _drop(self, connection: Connection) -> None:
         self._connections.discard(connection)
-        if not connection.busy and connection in self._idle:
-            self._idle.remove(connection)
+        if not connection.busy and connection in self.idle:
+            self.idle.remove(connection)
 
     def expire(self, now: float) -> bool:
         """Close what has been idle too long; True if nothing is left to keep the pool for."""
-        while self._idle and self._idle[0].idle_since < now - IDLE_SECONDS:
-            self._idle.popleft().abort()
+        while self.idle and self.idle[0].idle_since < now - IDLE_SECONDS:
+            self.idle.popleft().abort()
         return not self._connections and not self._opening and not self.in_flight
 
     def close(self) -> None:

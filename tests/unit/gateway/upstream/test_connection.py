@@ -96,7 +96,7 @@ async def test_a_framed_answer_is_whole_and_the_connection_serves_again(
         assert answer.length == length
         assert lines_of(answer) == [(b"x-own", b"x-own: v")]
         connection.release()
-        assert pool.take() is connection
+        assert pool.idle.pop() is connection
         assert connection.reused
 
 
@@ -119,7 +119,7 @@ async def test_answers_without_a_body_leave_the_connection_usable(
     answer = await answered(connection, side, b"HTTP/1.1 %d X\r\n\r\n" % status)
     assert (status_of(answer), answer.take(), answer.complete) == (status, b"", True)
     connection.release()
-    assert pool.take() is connection
+    assert pool.idle.pop() is connection
 
 
 async def test_interim_answers_are_passed_over(upstreams: Upstreams, peer: Peer) -> None:
@@ -129,7 +129,7 @@ async def test_interim_answers_are_passed_over(upstreams: Upstreams, peer: Peer)
     assert (status_of(answer), answer.take()) == (200, b"hi")
     assert lines_of(answer) == [(b"x-a", b"x-a: 1")]
     connection.release()
-    assert pool.take() is connection
+    assert pool.idle.pop() is connection
 
 
 async def test_an_interim_answer_alone_is_none(upstreams: Upstreams, peer: Peer) -> None:
@@ -159,7 +159,7 @@ async def test_without_a_length_the_end_of_the_connection_is_the_end(upstreams: 
     await until_ended(answer)
     assert (answer.take(), answer.complete, answer.failure, answer.length) == (b"hello", True, "", None)
     connection.release()
-    assert pool.take() is None
+    assert not pool.idle
 
 
 async def test_without_a_length_a_reset_is_a_break(upstreams: Upstreams, peer: Peer) -> None:
@@ -187,7 +187,7 @@ async def test_an_answer_that_breaks_off_is_never_whole(upstreams: Upstreams, pe
     assert answer.failure == "the service closed the connection"
     assert answer.touched is bool(data)
     connection.release()
-    assert pool.take() is None
+    assert not pool.idle
 
 
 @pytest.mark.parametrize(
@@ -214,7 +214,7 @@ async def test_what_is_not_http_fails_and_is_never_used_again(upstreams: Upstrea
     answer = await answered(connection, side, data)
     assert answer.failure.startswith("the service's answer is not valid HTTP (")
     connection.release()
-    assert pool.take() is None
+    assert not pool.idle
     await side.closed()
 
 
@@ -223,7 +223,7 @@ async def test_a_head_that_does_not_end_is_given_up(upstreams: Upstreams, peer: 
     answer = await answered(connection, side, OK + b"x: " + b"y" * 1_000_000)
     assert answer.failure == "the head of the service's answer is larger than 262144 bytes"
     connection.release()
-    assert pool.take() is None
+    assert not pool.idle
     await side.closed()
 
 
@@ -233,7 +233,7 @@ async def test_a_switch_of_protocols_is_not_followed(upstreams: Upstreams, peer:
     answer = await answered(connection, side, head)
     assert answer.failure == "the service switched protocols"
     connection.release()
-    assert pool.take() is None
+    assert not pool.idle
     await side.closed()
 
 
@@ -254,7 +254,7 @@ async def test_some_whole_answers_are_the_last_of_their_connection(
     answer = await answered(connection, side, data)
     assert (status_of(answer), answer.take(), answer.complete) == (200, b"hi", True)
     connection.release()
-    assert pool.take() is None
+    assert not pool.idle
     await side.closed()
 
 
@@ -265,7 +265,7 @@ async def test_bytes_behind_a_released_answer_end_the_connection(upstreams: Upst
     connection.release()
     side.send(OK + b"content-length: 6\r\n\r\nforged")
     await side.closed()
-    assert pool.take() is None
+    assert not pool.idle
 
 
 async def test_an_answer_that_nobody_waits_for_any_more_ends_the_connection(upstreams: Upstreams, peer: Peer) -> None:
@@ -275,7 +275,7 @@ async def test_an_answer_that_nobody_waits_for_any_more_ends_the_connection(upst
     connection.release()
     assert not connection.busy
     await side.closed()
-    assert pool.take() is None
+    assert not pool.idle
     connection.release()  # nothing is left to be given back
 
 

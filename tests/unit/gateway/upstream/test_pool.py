@@ -51,33 +51,34 @@ async def gone(connection: Connection) -> None:
 
 
 async def test_a_new_pool_has_nothing(pool: Pool, peer: Peer) -> None:
-    assert pool.take() is None
+    assert not pool.idle
     assert pool.in_flight == 0
     assert pool.address.port == peer.port
 
 
 async def test_the_newest_is_taken_first(pool: Pool, peer: Peer) -> None:
     first, first_side = await used(pool, peer)
-    assert pool.take() is first
+    assert pool.idle.pop() is first
     second, _ = await used(pool, peer)
     await answer_once(first, first_side)
-    assert [pool.take(), pool.take(), pool.take()] == [first, second, None]
+    assert [pool.idle.pop(), pool.idle.pop()] == [first, second]
+    assert not pool.idle
 
 
 async def test_an_idle_connection_that_closes_is_forgotten(pool: Pool, peer: Peer) -> None:
     connection, side = await used(pool, peer)
     side.close()
     await gone(connection)
-    assert pool.take() is None
+    assert not pool.idle
 
 
 async def test_what_has_idled_too_long_is_closed(pool: Pool, peer: Peer) -> None:
     connection, side = await used(pool, peer)
     pool.expire(connection.idle_since + IDLE_SECONDS)
-    assert pool.take() is connection
+    assert pool.idle.pop() is connection
     await answer_once(connection, side)
     pool.expire(connection.idle_since + IDLE_SECONDS + 1)
-    assert pool.take() is None
+    assert not pool.idle
     await side.closed()
 
 
@@ -104,7 +105,8 @@ async def test_no_more_than_so_many_are_kept_and_the_oldest_goes(
     for connection, side in made:
         await answer_once(connection, side)
     await made[0][1].closed()
-    assert [pool.take(), pool.take(), pool.take()] == [made[2][0], made[1][0], None]
+    assert [pool.idle.pop(), pool.idle.pop()] == [made[2][0], made[1][0]]
+    assert not pool.idle
 
 
 async def test_a_refused_connection_is_told_as_such(peer: Peer) -> None:
