@@ -43,7 +43,7 @@ class Signal:
 class Drive:
     """One coroutine on its way from signal to signal. A subclass says in `failed` what becomes of its exceptions."""
 
-    _coroutine: Coroutine[Signal, None, None] | None = None
+    _steps: Generator[Signal, None, None] | None = None
     _signal: Signal | None = None
     _interruption: BaseException | None = None
     _running = False
@@ -54,52 +54,73 @@ class Drive:
 
     def drive(self, coroutine: Coroutine[Signal, None, None]) -> None:
         """Start `coroutine`; it runs to its first wait."""
-        self._coroutine = coroutine
+        self._steps = coroutine.__await__()
         self.resume()
 
     def interrupt(self, error: BaseException) -> None:
         """Raise `error` where the coroutine waits. Nothing happens if it has ended."""
-        if self._coroutine is None:
+        steps = self._steps
+        if steps is None:
             return
         if self._running:
             self._interruption = error
             return
         if self._signal is not None:
             self._signal.waiting = None
-        self.resume(error)
+        self._running = True
+        try:
+            signal = steps.throw(error)
+        except StopIteration:
+            self._steps = self._signal = None
+        except BaseException as escaped:  # noqa: BLE001 - see `resume`
+            self._end_with(escaped)
+        else:
+            self._signal = signal
+            signal.waiting = self
+            self._running = False
+            if self._interruption is not None:
+                self._interrupt_later()
 
     def end(self) -> None:
         """End the coroutine where it waits, and tell nobody: its `finally` blocks run before this returns.
 
         Not while it is running.
         """
-        coroutine, signal = self._coroutine, self._signal
-        self._coroutine = self._signal = None
+        steps, signal = self._steps, self._signal
+        self._steps = self._signal = None
         if signal is not None:
             signal.waiting = None
-        if coroutine is not None:
-            coroutine.close()
+        if steps is not None:
+            steps.close()
 
-    def resume(self, error: BaseException | None = None) -> None:
-        """Go on after the signal that the coroutine waited for, or with `error` raised there."""
-        coroutine = self._coroutine
-        if coroutine is None:
+    def resume(self) -> None:
+        """Go on after the signal that the coroutine waited for."""
+        steps = self._steps
+        if steps is None:
             return
         self._running = True
         try:
-            signal = coroutine.send(None) if error is None else coroutine.throw(error)
-        except StopIteration:
-            self._coroutine = self._signal = None
-            return
+            signal = next(steps, None)  # None is the end: quicker told than by StopIteration
         except BaseException as escaped:  # noqa: BLE001 - the resuming callback belongs to another connection
-            self._coroutine = self._signal = None
-            self.failed(escaped)
+            self._end_with(escaped)
+            return
+        if signal is None:
+            self._steps = self._signal = None
             return
         self._running = False
         self._signal = signal
         signal.waiting = self
         if self._interruption is not None:
-            interruption, self._interruption = self._interruption, None
+            self._interrupt_later()
+
+    def _end_with(self, escaped: BaseException) -> None:
+        self._steps = self._signal = None
+        self.failed(escaped)
+
+    def _interrupt_later(self) -> None:
+        """It ran when it was to be interrupted; now it waits."""
+        interruption, self._interruption = self._interruption, None
+        if interruption is not None:
             self.interrupt(interruption)
 
 

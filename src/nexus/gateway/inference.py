@@ -113,34 +113,33 @@ class Inference:
             self._record(outcome)
 
     def plan(self, call: Call) -> Plan:
-        """The plan for a call by what is known now. Raises ApiError (404, 503)."""
-        head, standing = call.request.head, self._standing
-        operation, model, policy = head.endpoint.operation, call.model, head.bearer.policy
-        snapshot, rules = self._view(policy), self._rules()
-        usual = head.is_usual and call.routed is None
-        if usual and standing.snapshot is snapshot and standing.rules is rules:
-            course = standing.plans.get((operation, model))
-            if course is not None:
-                return course
+        """The plan for a call by what is known now; kept, if it stands. Raises ApiError (404, 503)."""
         self._turn += 1
-        timeouts = self._timeouts(operation, model).within(head, time())
-        health = self._health
+        head, health = call.request.head, self._health
+        operation, policy = head.endpoint.operation, head.bearer.policy
+        snapshot, rules = self._view(policy), self._rules()
+        timeouts = self._timeouts(operation, call.model).within(head, time())
         course = plan(call, snapshot, self._in_flight, self._turn, timeouts, rules, health, health.clock)
-        if usual and (policy is None or not policy.narrows):
-            standing.keep(snapshot, rules, (operation, model), course)
+        if head.is_usual and call.routed is None and (policy is None or not policy.narrows):
+            self._standing.keep(snapshot, rules, (operation, call.model), course)
         return course
 
     def _course(self, call: Call) -> Plan | None:
         """The plan for a call; None where it waits: whoever would be asked is full, or its model not in memory."""
-        turns = self._turns
-        try:
-            course = self.plan(call)
-        except ApiError as refusal:
-            if turns is None or refusal.kind is not NO_READY_SERVICE or turns.cold(call) is None:
-                raise
-            return None
+        head, standing, turns = call.request.head, self._standing, self._turns
+        course: Plan | None = None
+        if head.is_usual and call.routed is None and standing.rules is self._rules():
+            if standing.snapshot is self._view(head.bearer.policy):
+                course = standing.plans.get((head.endpoint.operation, call.model))
+        if course is None:
+            try:
+                course = self.plan(call)
+            except ApiError as refusal:
+                if turns is None or refusal.kind is not NO_READY_SERVICE or turns.cold(call) is None:
+                    raise
+                return None
         first = course.targets[0].instance
-        if turns is not None and first.room < inf and self._in_flight(first.url) >= first.room:
+        if first.room < inf and turns is not None and self._in_flight(first.url) >= first.room:
             return None
         return course
 

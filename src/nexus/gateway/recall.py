@@ -20,16 +20,17 @@ _LENGTH: Final = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]+)[ \t]*\r\n", re.
 
 
 class Known(msgspec.Struct, Generic[Meaning], frozen=True):
-    """A head: its bytes before and after the digits of its length, and what its reader made of it."""
+    """A head: its bytes before and after the digits of its length, where these start, and what its reader made of it."""
 
     before: bytes
+    start: int
     after: bytes
     meaning: Meaning
 
     def body_of(self, data: bytes) -> bytes | None:
         """The body, if `data` is a whole message with this head; else None."""
         if data.startswith(self.before):
-            digits, after, body = data[len(self.before) :].partition(self.after)
+            digits, after, body = data[self.start :].partition(self.after)
             if after and digits == b"%d" % len(body):
                 return body
         return None
@@ -47,4 +48,4 @@ def remember(data: bytes, size: int, meaning: Meaning) -> Known[Meaning] | None:
     if length is None or length[1] != b"%d" % size:
         return None
     start, stop = length.span(1)
-    return Known(data[:start], data[stop:end], meaning)
+    return Known(data[:start], start, data[stop:end], meaning)

@@ -65,9 +65,10 @@ class Gate:
         `lease` is what the call will hold; where that matters, it is measured for how long that is an instance.
         Raises ApiError (400, 403, 413, 429, 503).
         """
-        bearer = call.request.head.bearer
+        head = call.request.head
+        bearer = head.bearer
         policy = bearer.policy
-        if call.request.head.endpoint.job == "running":
+        if head.endpoint.job == "running":
             return self._admit_run(call, bearer, policy, lease)
         if self.router.rules or (policy is not None and policy.restricts):
             call = self.judge(call)

@@ -48,22 +48,27 @@ class Lease:
 
         Who asks the same instance again keeps its place there: another call may wait for each that comes free.
         """
-        before = self._pool
+        before = None
         if self.target is not None:
-            self.tried = (*self.tried, self.target)
-            if before is not None:
-                self.drop()
-                self._end_loan()
+            before = self._let_go()
         self.target = target
         self.attempts += 1
         if self.stopwatch is not None:
             self.stopwatch.start()
-        if before is pool:
-            return
-        self._pool = pool
-        pool.in_flight += 1
-        if before is not None:
-            before.leave()
+        if before is not pool:
+            self._pool = pool
+            pool.in_flight += 1
+            if before is not None:
+                before.leave()
+
+    def _let_go(self) -> Pool | None:
+        """What was asked last was tried; of it only the place is still held, in this pool."""
+        if self.target is not None:
+            self.tried = (*self.tried, self.target)
+        if self._pool is not None:
+            self.drop()
+            self._end_loan()
+        return self._pool
 
     def pause(self) -> None:
         """Until it is taken again, nothing is asked of the instance."""

@@ -40,12 +40,13 @@ def head_for(call: Call, target: Target, address: Address, length: int, until: f
     written = head.written
     if written.target is not target:
         _write(written, head, target, address)
-    start = (written.before, request.request_id.encode(), written.behind)
+    before, identity, behind = written.before, request.request_id.encode(), written.behind
     if length and until < inf and not more:
-        return b"%b%b%bx-nexus-deadline: %.3f\r\ncontent-length: %d\r\n\r\n" % (*start, until, length)
+        everyday = b"%b%b%bx-nexus-deadline: %.3f\r\ncontent-length: %d\r\n\r\n"
+        return everyday % (before, identity, behind, until, length)
     deadline = f"x-nexus-deadline: {until:.3f}\r\n" if until < inf else ""
     framing = f"content-length: {length}\r\n" if length or head.endpoint.method != "GET" else ""
-    return b"%b%b%b%b\r\n" % (*start, f"{more}{deadline}{framing}".encode("latin-1"))
+    return b"%b%b%b%b\r\n" % (before, identity, behind, f"{more}{deadline}{framing}".encode("latin-1"))
 
 
 def _write(written: Written, head: Head, target: Target, address: Address) -> None:

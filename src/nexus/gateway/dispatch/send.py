@@ -286,13 +286,16 @@ class Dispatcher:
 
     def _message(self, call: Call, target: Target, lease: Lease, pool: Pool) -> tuple[bytes, bytes]:
         """What the target is sent: a head, and a body. Raises ApiError (400)."""
-        request = call.request
-        alike = target.model == call.model and call.continued is None
-        body = request.body if alike else body_for(call, target)
-        if target.instance.asks and lease.loan is None:
-            lease.loan = self._lend(request.head.token)
-        lines = "" if lease.loan is None else lease.loan.lines
+        same = target.model == call.model and call.continued is None
+        body = call.request.body if same else body_for(call, target)
+        lines = self._loan(call, lease) if target.instance.asks else ""
         return head_for(call, target, pool.address, len(body), lease.until, lines), body
+
+    def _loan(self, call: Call, lease: Lease) -> str:
+        """The header lines by which the service asks the gateway on this call's behalf; none where nothing is lent."""
+        if lease.loan is None:
+            lease.loan = self._lend(call.request.head.token)
+        return "" if lease.loan is None else lease.loan.lines
 
     async def _open(self, pool: Pool, plan: Plan, client: Bounded) -> Connection:
         client.expect_within(plan.timeouts.connect, "accept the connection")

@@ -46,18 +46,16 @@ _ASKS_FOR_TIME: Final = (429, 503, 529)
 def is_fine(answer: Answer) -> bool:
     """True for an answer that need not be looked at more closely, which is what nearly all of them are."""
     head, parts = answer.head, answer.parts
-    if not parts or answer.failure or not 200 <= head.status < 300:
+    if not parts or answer.failure or not head.is_good or parts[0].find(_ERROR, 0, 24) >= 0:
         return False
-    first = parts[0]
     if head.is_events:
-        return first.startswith(b"data: {") and first.find(_ERROR, 0, 24) < 0
-    return answer.complete and head.is_json and first.find(_ERROR, 0, 24) < 0 and _is_json(answer)
+        return parts[0].startswith(b"data: {")
+    return answer.complete and head.is_json and _is_json(answer)
 
 
 def _is_json(answer: Answer) -> bool:
     """Whether a whole answer is a JSON text; one that is too large to be held is not read. What it cost is noted."""
-    parts = answer.parts
-    body = parts[0] if len(parts) == 1 else b"".join(parts)
+    body = b"".join(answer.parts)
     if len(body) > HELD:
         return True
     try:

@@ -36,14 +36,11 @@ _log = logging.getLogger(__name__)
 
 class Exchange(Drive):
     """See the module. `arrived`: the whole request has come; `refusal`: why it will not be served;
-    `begun`: it was handed on or answered.
+    `begun`: it was handed on or answered. `_commented`: the head of an event stream was sent, and nothing of an answer.
 
     Most attributes keep the class's values for most requests, so they are set only where they differ.
     """
 
-    http10 = False
-    head_only = False
-    keep_alive = True
     wants_continue = False
     refusal: ApiError | None = None
     arrived = False
@@ -60,7 +57,6 @@ class Exchange(Drive):
     comment_at = NEVER
     _comment = b""
     _comment_head = b""
-    _commented = False  # the head of an event stream was sent, and nothing of an answer
     _waiting_for = ""
     _writable: Signal | None = None  # made by the first one to wait for it
 
@@ -69,6 +65,8 @@ class Exchange(Drive):
         self.head = head
         self.request_id = head.request_id or new_id()
         self.started = perf_counter()
+        self.keep_alive = True
+        self.http10 = self.head_only = self._commented = False  # every answer looks at these
 
     # --- the request
 
@@ -205,15 +203,14 @@ class Exchange(Drive):
             self.send(encode(body) if status >= 400 else body)
             self.finish_and_close() if status >= 400 else self.finish()
             return
-        self.head_sent = True
-        self.comment_at = NEVER
+        self.head_sent = self.response_complete = True
         framing = b"" if status in _BODILESS else b"content-length: %d\r\n" % len(body)
         protocol = self.protocol
         connection = b"" if self.keep_alive and self.arrived and not self.http10 else self._connection()
         body = b"" if self.head_only else body
         lines = (wire.status_line(status), protocol.date_line(), head, framing, connection, b"\r\n", body)
         protocol.transport.write(b"".join(lines))
-        self._complete()
+        protocol.on_exchange_complete(self)
 
     def send_head(self, status: int, head: bytes, length: int | None) -> None:
         if self._commented:

@@ -19,4 +19,4 @@ def sane_id(sent: bytes | None) -> str | None:
 
 def new_id() -> str:
     """An id for a request that brings none."""
-    return f"req-{random.getrandbits(96):024x}"
+    return f"req-{random.getrandbits(96).to_bytes(12).hex()}"

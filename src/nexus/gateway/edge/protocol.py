@@ -181,16 +181,14 @@ class EdgeProtocol(RequestReader):
         """An answer of the lane is whole: close, or go on with the next request."""
         if not exchange.keep_alive:
             self._linger_and_close() if not exchange.arrived else self._close()
-            self.server_state.total_requests += 1
         elif self.pipeline or self._incomplete or self._afterwards is not None or self.flow.read_paused:
             self.on_response_complete()
         else:
             self._known = exchange.known
-            self.server_state.total_requests += 1
             self.deadline = self.loop.time() + self.edge.limits.keep_alive_seconds
 
     def on_response_complete(self) -> None:
-        self.server_state.total_requests += 1
+        """Go on with the next request. uvicorn's own counts those that ended, which nobody here asks for."""
         if self._taking_turns:
             return
         self._take_turns()

@@ -33,6 +33,7 @@ class _SlowPeek(_Peek):
 
 
 _decoder = msgspec.json.Decoder(_Peek)
+_decode = _decoder.decode
 _slow_decoder = msgspec.json.Decoder(_SlowPeek)
 
 
@@ -40,7 +41,10 @@ def read(request: Request) -> Call:
     """The call that a request makes. Raises ApiError (400, 415)."""
     endpoint = request.head.endpoint
     if endpoint.is_plain and request.head.content_type == b"application/json":
-        peek = decoded(request.body, _decoder)
+        try:
+            peek = _decode(request.body)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            peek = decoded(request.body, _decoder)  # which says what is wrong
         model = peek.model
         if model is None or not 0 < len(model) <= _LONGEST_NAME:
             model = _named(model, needed=endpoint.needs_model)

@@ -46,15 +46,31 @@ class Instance:
     own_authorization: str | None = None
     since: float = 0.0
 
-    @cached_property
-    def service(self) -> str:
-        """The service's name; for an instance whose card was never read, the host and port it is listed under."""
-        return self.card.service.name if self.card else self._listed.partition("://")[2]
+    service: str = field(init=False, repr=False, compare=False)
+    """The service's name; for an instance whose card was never read, the host and port it is listed under."""
+    data_path: str = field(init=False, repr=False, compare=False)
+    """The base URL that requests go to."""
+    places: int | None = field(init=False, repr=False, compare=False)
+    """How many calls it takes at once; None where its card does not say."""
+    room: float = field(init=False, repr=False, compare=False)
+    """How many calls may run there at once: no bound where it does not say, nor where it answers as itself."""
+    asks: bool = field(init=False, repr=False, compare=False)
+    """Whether the service asks the gateway for something on its callers' behalf."""
+    label: str = field(init=False, repr=False, compare=False)
+    """The instance's own name for itself; its URL where it gives none."""
 
-    @cached_property
-    def data_path(self) -> str:
-        """The base URL that requests go to."""
-        return self.data_url or self.url
+    def __post_init__(self) -> None:
+        """Every call asks for these: they are no properties."""
+        card, listed = self.card, self.url.removesuffix(_ITSELF)
+        service = card.service.name if card else listed.partition("://")[2]
+        says = card is not None and "max_concurrency" in card.capabilities.model_fields_set
+        places = card.capabilities.max_concurrency if card and says else None
+        object.__setattr__(self, "service", service)
+        object.__setattr__(self, "data_path", self.data_url or self.url)
+        object.__setattr__(self, "places", places)
+        object.__setattr__(self, "room", inf if places is None or self.url != listed else places)
+        object.__setattr__(self, "asks", card is not None and bool(card.capabilities.uses))
+        object.__setattr__(self, "label", (card.instance if card else "") or listed)
 
     @cached_property
     def itself(self) -> "Instance":
@@ -65,21 +81,9 @@ class Instance:
         return replace(self, url=self.url + _ITSELF, data_url=self.url, authorization=self.own_authorization)
 
     @cached_property
-    def places(self) -> int | None:
-        """How many calls it takes at once; None where its card does not say."""
-        if self.card is None or "max_concurrency" not in self.card.capabilities.model_fields_set:
-            return None
-        return self.card.capabilities.max_concurrency
-
-    @cached_property
     def seed(self) -> int:
         """A number that goes with its URL, the same at every gateway."""
         return crc32(self.url.encode())
-
-    @cached_property
-    def room(self) -> float:
-        """How many calls may run there at once: no bound where it does not say, nor where it answers as itself."""
-        return inf if self.places is None or self.url.endswith(_ITSELF) else self.places
 
     @cached_property
     def swaps(self) -> bool:
@@ -88,23 +92,9 @@ class Instance:
         return len(models) > 1 and any(model.state in _COLD for model in models)
 
     @cached_property
-    def asks(self) -> bool:
-        """Whether the service asks the gateway for something on its callers' behalf."""
-        return self.card is not None and bool(self.card.capabilities.uses)
-
-    @cached_property
     def region(self) -> str:
         """Where it stands, as its card says; empty where it does not."""
         return self.card.region if self.card else ""
-
-    @cached_property
-    def label(self) -> str:
-        """The instance's own name for itself; its URL where it gives none."""
-        return (self.card.instance if self.card else "") or self._listed
-
-    @property
-    def _listed(self) -> str:
-        return self.url.removesuffix(_ITSELF)
 
 
 @dataclass(frozen=True)
@@ -113,6 +103,19 @@ class Target:
 
     instance: Instance
     model: str | None
+
+    names: tuple[str, str, str] = field(init=False, repr=False, compare=False)
+    """Model, service and instance, as logs and metrics call them."""
+    head: bytes = field(init=False, repr=False, compare=False)
+    """The header lines that name the target in an answer."""
+
+    def __post_init__(self) -> None:
+        """Every call asks for these: they are no properties."""
+        service, label = self.instance.service, self.instance.label
+        model = f"x-nexus-model: {self.model}\r\n" if self.model else ""
+        head = f"x-nexus-service: {service}\r\nx-nexus-instance: {label}\r\n{model}"
+        object.__setattr__(self, "names", (self.model or "", service, label))
+        object.__setattr__(self, "head", head.encode())
 
     @cached_property
     def is_cold(self) -> bool:
@@ -123,22 +126,10 @@ class Target:
         return any(model.id == self.model and model.state in _COLD for model in card.models)
 
     @cached_property
-    def names(self) -> tuple[str, str, str]:
-        """Model, service and instance, as logs and metrics call them."""
-        return self.model or "", self.instance.service, self.instance.label
-
-    @cached_property
     def continues(self) -> bool:
         """Whether the model goes on from an answer that was begun for it, as its card says."""
         card = self.instance.card
         return card is not None and any(one.id == self.model and one.continuation for one in card.models)
-
-    @cached_property
-    def head(self) -> bytes:
-        """The header lines that name the target in an answer; made once, as they are sent with each."""
-        model = f"x-nexus-model: {self.model}\r\n" if self.model else ""
-        names = f"x-nexus-service: {self.instance.service}\r\nx-nexus-instance: {self.instance.label}\r\n"
-        return (names + model).encode()
 
 
 @dataclass(frozen=True, slots=True)

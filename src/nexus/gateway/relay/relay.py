@@ -16,6 +16,7 @@ from nexus.gateway.relay.result import Relayed
 from nexus.gateway.relay.stream import relay_events
 from nexus.gateway.values import Call, Client, Plan, Reply
 
+_AT_ONCE = b"x-nexus-attempts: 1\r\n"
 _USAGE_LIMIT = 262_144  # bytes of a JSON answer that are kept to read its usage
 
 
@@ -27,7 +28,7 @@ def relay_whole(call: Call, reply: Reply, client: Client, result: Relayed) -> bo
     result.first_byte = perf_counter()
     if status >= 400 or head.is_events or not answer.complete:
         return False
-    body = answer.take()
+    body = b"".join(answer.parts)
     client.send_whole(status, _head(head.forwarded, call, reply, result), body)
     result.bytes_out = len(body)
     if answer.was_read:
@@ -59,13 +60,9 @@ async def relay(
 def _head(lines: bytes, call: Call, reply: Reply, result: Relayed) -> bytes:
     """The lines of an answer's head: the service's, and what is left to the caller, who gave it, as which model,
     at which attempt."""
-    return b"%b%bx-request-id: %b\r\n%bx-nexus-attempts: %d\r\n" % (
-        lines,
-        result.limits,
-        call.request.request_id.encode(),
-        reply.target.head,
-        reply.attempts,
-    )
+    identity, attempts = call.request.request_id.encode(), reply.attempts
+    told = _AT_ONCE if attempts == 1 else b"x-nexus-attempts: %d\r\n" % attempts
+    return b"".join((lines, result.limits, b"x-request-id: ", identity, b"\r\n", reply.target.head, told))
 
 
 async def _relay_bytes(call: Call, plan: Plan, reply: Reply, client: Client, result: Relayed) -> None:

@@ -33,7 +33,6 @@ class Answer(Signal):
     length: int | None = None
     touched = False
     complete = False
-    failure = ""
     stalled = False
     was_read = False
     usage: Usage | None = None
@@ -41,6 +40,7 @@ class Answer(Signal):
     def __init__(self, connection: "Connection") -> None:
         self._connection = connection
         self.parts: list[bytes] = []
+        self.failure = ""
 
     @property
     def is_lost(self) -> bool:
@@ -49,11 +49,8 @@ class Answer(Signal):
 
     def take(self) -> bytes:
         """The bytes of the body that have come since the last call, in order; empty if none."""
-        parts = self.parts
-        if not parts:
-            return b""
-        self.parts = []
-        return parts[0] if len(parts) == 1 else b"".join(parts)
+        parts, self.parts = self.parts, []
+        return b"".join(parts)
 
     def pause(self) -> None:
         """Read no more for now."""

@@ -35,7 +35,7 @@ class AnswerHead(msgspec.Struct, frozen=True):
     """What the head of an answer says. `status` is 0 as long as none has come.
 
     `forwarded` are the header lines that go on to the client, as they came, each with its CR LF. `framed`: the answer
-    itself tells where its body ends. `recurs`: there is a body, and the head may well be said again for another one.
+    itself tells where its body ends. `is_good`: its status is one of success. `recurs`: there is a body, and the head may well be said again for another one.
     `media_type` is in lower case, without parameters; empty where none is given.
     """
 
@@ -43,6 +43,7 @@ class AnswerHead(msgspec.Struct, frozen=True):
     forwarded: bytes = b""
     is_json: bool = False
     is_events: bool = False
+    is_good: bool = False
     framed: bool = False
     recurs: bool = False
     media_type: bytes = b""
@@ -66,5 +67,5 @@ def read_head(status: int, head: bytes) -> tuple[AnswerHead, int | None]:
     is_json = media_type.startswith(b"application/json")
     is_events = media_type.startswith(b"text/event-stream") and status not in BODILESS
     return AnswerHead(
-        status, b"".join(lines), is_json, is_events, framed, recurs, media_type.partition(b";")[0]
+        status, b"".join(lines), is_json, is_events, 200 <= status < 300, framed, recurs, media_type.partition(b";")[0]
     ), length
