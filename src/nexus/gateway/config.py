@@ -211,12 +211,13 @@ class ConfigFile:
     """One file that is read at the start and again whenever it changes.
 
     A file that is not there is like an empty one at the start, and later one that was removed: it is logged
-    and what was read last stays, as it does after a bad edit.
+    and what was read last stays, as it does after a bad edit. `rules` are those of `config`: every call looks at them.
     """
 
     def __init__(self, path: Path, log: Log) -> None:
         self.path = path
         self.config = Config()
+        self.rules = self.config.rules
         self._log = log
         self._stamp: tuple[int, int, int] | None = None
 
@@ -224,7 +225,7 @@ class ConfigFile:
         """Read the file now. Raises ConfigError, its message headed by the file's name."""
         self._stamp = self._look()
         if self._stamp is not None:
-            self.config = read_config(self.path)
+            self._hold(read_config(self.path))
         return self.config
 
     def timeouts_for(self, operation: str, model: str | None) -> Timeouts:
@@ -255,8 +256,11 @@ class ConfigFile:
             self._log("error", "config_refused", path=str(self.path), reason=str(error))
             return None
         self._log("info", "config_read", path=str(self.path))
-        self.config = config
+        self._hold(config)
         return config
+
+    def _hold(self, config: Config) -> None:
+        self.config, self.rules = config, config.rules
 
     def _look(self) -> tuple[int, int, int] | None:
         try:

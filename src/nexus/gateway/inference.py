@@ -14,7 +14,7 @@ from nexus.gateway.dispatch.send import Dispatcher
 from nexus.gateway.edge.wire import error_head
 from nexus.gateway.health.health import Health
 from nexus.gateway.intake.body import read
-from nexus.gateway.plan.standing import Standing
+from nexus.gateway.plan.standing import NoRules, Ruled, Standing, There
 from nexus.gateway.plan.targets import plan
 from nexus.gateway.queue.turns import Turns
 from nexus.gateway.registry.snapshot import Snapshot
@@ -23,7 +23,7 @@ from nexus.gateway.relay.recovery import Again
 from nexus.gateway.relay.relay import relay, relay_whole
 from nexus.gateway.relay.result import Relayed
 from nexus.gateway.siding import Siding
-from nexus.gateway.values import Call, Client, ClientGoneError, Outcome, Plan, Reply, Request, Rules, Timeouts
+from nexus.gateway.values import Call, Client, ClientGoneError, Outcome, Plan, Reply, Request, Timeouts
 from nexus.policies.policy import Policy
 
 CLIENT_CLOSED = 499  # nginx's word for a request whose client left; it is seen in logs and metrics alone
@@ -32,12 +32,13 @@ CLIENT_CLOSED = 499  # nginx's word for a request whose client left; it is seen 
 class Inference:
     """Serves requests of the lane. What it holds is handed in; what it reads of others it reads afresh each time.
 
-    `view` gives the snapshot as a policy lets it be seen, `rules` what is done about calls that fail, `health` how
-    instances do. `together` is the gate where several gateways count together.
+    `there` knows the snapshot, `view` gives it as a policy lets it be seen; `ruled` knows what is done about calls that
+    fail, `health` how instances do. `together` is the gate where several gateways count together.
     """
 
     def __init__(
         self,
+        there: There,
         view: Callable[[Policy | None], Snapshot],
         timeouts: Callable[[str, str | None], Timeouts],
         in_flight: Callable[[str], int],
@@ -45,11 +46,12 @@ class Inference:
         dispatcher: Dispatcher,
         record: Callable[[Outcome], None],
         siding: Siding | None = None,
-        rules: Callable[[], Rules] = Rules,
+        ruled: Ruled | None = None,
         health: Health | None = None,
         turns: Turns | None = None,
         together: Together | None = None,
     ) -> None:
+        self._there = there
         self._view = view
         self._timeouts = timeouts
         self._in_flight = in_flight
@@ -57,7 +59,7 @@ class Inference:
         self._dispatcher = dispatcher
         self._record = record
         self._siding = siding
-        self._rules = rules
+        self._ruled = ruled or NoRules()
         self._health = health or Health()
         self._turns = turns
         self._together = together
@@ -117,10 +119,10 @@ class Inference:
         self._turn += 1
         head, health = call.request.head, self._health
         operation, policy = head.endpoint.operation, head.bearer.policy
-        snapshot, rules = self._view(policy), self._rules()
+        snapshot, rules = self._view(policy), self._ruled.rules
         timeouts = self._timeouts(operation, call.model).within(head, time())
         course = plan(call, snapshot, self._in_flight, self._turn, timeouts, rules, health, health.clock)
-        if head.is_usual and call.routed is None and (policy is None or not policy.narrows):
+        if head.is_usual and call.routed is None:
             self._standing.keep(snapshot, rules, (operation, call.model), course)
         return course
 
@@ -128,9 +130,9 @@ class Inference:
         """The plan for a call; None where it waits: whoever would be asked is full, or its model not in memory."""
         head, standing, turns = call.request.head, self._standing, self._turns
         course: Plan | None = None
-        if head.is_usual and call.routed is None and standing.rules is self._rules():
-            if standing.snapshot is self._view(head.bearer.policy):
-                course = standing.plans.get((head.endpoint.operation, call.model))
+        stands = standing.snapshot is self._there.snapshot and standing.rules is self._ruled.rules
+        if stands and head.is_usual and call.routed is None:
+            course = standing.plans.get((head.endpoint.operation, call.model))
         if course is None:
             try:
                 course = self.plan(call)
@@ -173,7 +175,7 @@ class Inference:
 
     def _again(self, call: Call, course: Plan, client: Client, lease: Lease) -> Again | None:
         """How a stream that breaks off is asked for again; None for what is never."""
-        if not (call.request.head.endpoint.done_marker and self._rules().resumes):
+        if not (call.request.head.endpoint.done_marker and self._ruled.rules.resumes):
             return None
 
         async def again(continued: Call) -> Reply:

@@ -77,7 +77,8 @@ class Head(msgspec.Struct, frozen=True):
     `target` is path and query at the service; `lines` are the header lines that go on to it, each with its CR LF.
     `request_id` is the client's own, if it sent a sane one; `prefer` and `host` are those headers. `timeout` (seconds)
     and `deadline` (Unix seconds) are how long the client is willing to wait, where it says so. `routed` is for the run
-    of a job, which goes where its call was led. `is_usual` follows from these: a standard path, and no time of its own.
+    of a job, which goes where its call was led. `is_usual` follows from these: a standard path, no time of its
+    own, and a caller who may use whatever is there.
     """
 
     endpoint: Endpoint
@@ -97,6 +98,7 @@ class Head(msgspec.Struct, frozen=True):
     def __post_init__(self) -> None:
         """Every call asks for the fact: it is no property."""
         usual = self.endpoint.standard and self.timeout is None and self.deadline is None
+        usual = usual and not (self.bearer.policy and self.bearer.policy.narrows)
         msgspec.structs.force_setattr(self, "is_usual", usual)
 
     @property

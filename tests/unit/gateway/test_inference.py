@@ -47,6 +47,7 @@ class Lane:
         self.recorded: list[Outcome] = []
         self.asked: list[tuple[str, str | None]] = []
         self.inference = Inference(
+            there=self,
             view=self.views.of,
             timeouts=self._timeouts,
             in_flight=upstreams.in_flight,
@@ -54,7 +55,7 @@ class Lane:
             dispatcher=Dispatcher(upstreams, lambda url, reason: self.refused.append(url)),
             record=self.recorded.append,
             siding=siding,
-            rules=lambda: self.rules,
+            ruled=self,
         )
 
     def _timeouts(self, operation: str, model: str | None) -> Timeouts:

@@ -68,6 +68,8 @@ class Gate:
         head = call.request.head
         bearer = head.bearer
         policy = bearer.policy
+        if policy is None and head.routed is None and not self.router.rules:
+            return call, self._slots.admit(call), b""
         if head.endpoint.job == "running":
             return self._admit_run(call, bearer, policy, lease)
         if self.router.rules or (policy is not None and policy.restricts):

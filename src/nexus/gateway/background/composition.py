@@ -17,6 +17,7 @@ from nexus.gateway.edge.auth import ADMINISTRATOR
 from nexus.gateway.health.health import Health
 from nexus.gateway.inference import Inference
 from nexus.gateway.pictures import Pictures
+from nexus.gateway.plan.standing import Ruled, There
 from nexus.gateway.queue.turns import Turns
 from nexus.gateway.references import References
 from nexus.gateway.registry.fetch import Fetcher
@@ -24,7 +25,7 @@ from nexus.gateway.registry.resolver import Resolver
 from nexus.gateway.settings import Settings
 from nexus.gateway.siding import Siding
 from nexus.gateway.storage import Store
-from nexus.gateway.values import Outcome, Rules, Timeouts
+from nexus.gateway.values import Outcome, Timeouts
 from nexus.gateway.views import Views
 from nexus.jobs.rules import JobRules
 from nexus.policies.token import Bearer
@@ -39,7 +40,8 @@ class RequestPath:
     gate: Gate
     dispatcher: Dispatcher
     record: Callable[[Outcome], None]
-    rules: Callable[[], Rules]
+    there: There
+    ruled: Ruled
     health: Health
     turns: Turns
     together: Together | None = None
@@ -47,6 +49,7 @@ class RequestPath:
     def story(self, timeouts: Callable[[str, str | None], Timeouts], siding: Siding) -> Inference:
         """The story told over these parts; `timeouts` are those for an operation and a model."""
         return Inference(
+            there=self.there,
             view=self.views.of,
             timeouts=timeouts,
             in_flight=self.in_flight,
@@ -54,7 +57,7 @@ class RequestPath:
             dispatcher=self.dispatcher,
             record=self.record,
             siding=siding,
-            rules=self.rules,
+            ruled=self.ruled,
             health=self.health,
             turns=self.turns,
             together=self.together,

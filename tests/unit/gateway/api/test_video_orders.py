@@ -51,7 +51,7 @@ def test_a_request_is_a_call_of_the_path_that_its_service_has() -> None:
     ],
 )
 def test_what_is_no_request_is_refused(body: bytes, content_type: str, status: int) -> None:
-    assert refused(read_call, request(), body, content_type, "ada").status == status
+    assert refused(read_call, request(), body, content_type, Bearer("ada")).status == status
 
 
 def test_fields_of_json_are_as_they_came() -> None:

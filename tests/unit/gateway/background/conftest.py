@@ -122,6 +122,7 @@ class Office:
     def runner(self, timeouts: Timeouts | None = None, siding: Any = None) -> Runner:
         """A runner that is not running yet."""
         inference = Inference(
+            there=self,
             view=self.view,
             timeouts=lambda operation, model: timeouts or Timeouts(),
             in_flight=self.upstreams.in_flight,

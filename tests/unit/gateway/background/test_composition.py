@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -26,7 +27,7 @@ from nexus.gateway.registry.snapshot import Snapshot
 from nexus.gateway.settings import load_settings
 from nexus.gateway.storage import Store, opening
 from nexus.gateway.upstream.upstreams import Upstreams
-from nexus.gateway.values import Head, Outcome, Request, Rules
+from nexus.gateway.values import Head, Outcome, Request
 from nexus.gateway.views import Views
 from nexus.policies.token import Bearer
 from tests.servers.caller import Caller
@@ -71,9 +72,9 @@ async def gateway(
     snapshot: Snapshot = build([make_instance("studio", url=peer.url, operations=operations, models=())], {})
     recorded: list[Outcome] = []
     dispatcher = Dispatcher(upstreams, lambda url, reason: None)
-    views = Views(lambda: snapshot)
+    views, there = Views(lambda: snapshot), SimpleNamespace(snapshot=snapshot)
     gate, turns = Gate(Slots(), views), make_turns(upstreams, lambda: snapshot)
-    path = RequestPath(views, upstreams.in_flight, gate, dispatcher, recorded.append, Rules, Health(), turns)
+    path = RequestPath(views, upstreams.in_flight, gate, dispatcher, recorded.append, there, configuration, Health(), turns)
     store = Store(opening(settings), lambda *_, **__: None)
     store.start()
     background = create_background(path, store, configuration, settings, Bearer)

@@ -44,6 +44,7 @@ class Lane:
         self.recorded: list[Outcome] = []
         views = Views(lambda: self.snapshot)
         self.inference = Inference(
+            there=self,
             view=views.of,
             timeouts=lambda operation, model: Timeouts(first_byte=10),
             in_flight=upstreams.in_flight,
