@@ -14,6 +14,7 @@ SERVICE_PREFIX: Final = "/v1/services/"
 _OWN_PAGES: Final = ("/health", "/readyz", "/metrics", "/v1/metadata", "/v1/models")
 _MODELS: Final = "/v1/models/"
 _LONGEST_MODEL: Final = 512
+_TEXT: Final = ("llm", "embedding", "rerank", "moderation")  # domains
 _SAFE: Final = ("GET", "HEAD")  # methods by which nothing is done
 _VERBS: Final[Mapping[tuple[str, str], str]] = {
     ("GET", ""): "models.show",
@@ -33,7 +34,7 @@ class Endpoint(msgspec.Struct, frozen=True):
     there whatever the services say. `job`: whether a call may become a durable job, or is the run of one.
     `itself`: it is the service's own affair, never that of the engine behind it; `model`: what model the path names.
     Facts that follow from these: `is_plain`: it is standard, takes JSON and never runs as a job; `is_replayable`: a call
-    may be made again although the first one may have been executed.
+    may be made again although the first one may have been executed; `is_text`: what is asked is text.
     """
 
     operation: str
@@ -50,6 +51,7 @@ class Endpoint(msgspec.Struct, frozen=True):
     events: bool = False
     is_plain: bool = False
     is_replayable: bool = False
+    is_text: bool = False
 
     def __post_init__(self) -> None:
         """Every call asks for the facts: they are no properties."""
@@ -57,6 +59,7 @@ class Endpoint(msgspec.Struct, frozen=True):
         repeatable = known is not None and known.repeatable and not self.itself
         force_setattr(self, "is_plain", self.standard and self.job == "never" and self.bodies == ("json",))
         force_setattr(self, "is_replayable", repeatable or self.method in _SAFE)
+        force_setattr(self, "is_text", known is not None and known.domain in _TEXT)
 
     @property
     def verb(self) -> bytes:

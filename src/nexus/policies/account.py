@@ -8,18 +8,26 @@ from nexus.policies.windows import Window
 class Account:
     """Requests and tokens of the last minute, and the calls that run now. It outlives the policy that bounds it.
 
+    The totals of both windows hold until `ends`: before that, who is in a hurry need not look.
     `promised` are the tokens that the calls have which run now, as far as anybody can know: those of their prompts.
     `permit` is what its calls share, kept here by who hands it out; `lines` are what is told of limits but for what
     remains, kept by who tells, for the policy `told`.
     """
 
-    __slots__ = ("lines", "permit", "promised", "requests", "running", "tokens", "told")
+    __slots__ = ("ends", "lines", "permit", "promised", "requests", "running", "tokens", "told")
 
     def __init__(self) -> None:
         self.requests = Window()
         self.tokens = Window()
+        self.ends = min(self.requests.ends, self.tokens.ends)
         self.running = 0
         self.promised = 0
         self.permit: Any = None
         self.told: Any = None
         self.lines = b""
+
+    def look(self, now: float) -> None:
+        """Forget what is older than a minute at `now`."""
+        self.requests.count(now)
+        self.tokens.count(now)
+        self.ends = min(self.requests.ends, self.tokens.ends)

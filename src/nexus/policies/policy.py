@@ -1,6 +1,7 @@
 """What a token may do and how much."""
 
 from dataclasses import dataclass, field
+from math import inf
 
 from nexus.policies.budgets import Budgets
 from nexus.policies.globs import Globs, everything
@@ -39,15 +40,26 @@ class Policy:
     """Whether tokens are counted of its calls."""
     restricts: bool = field(init=False, repr=False, compare=False)
     """Whether it says anything of what may be asked for, and not only of how much and from where."""
+    is_free: bool = field(init=False, repr=False, compare=False)
+    """Whether a call has whatever it asks for, and nothing of it is counted."""
+    most_requests: float = field(init=False, repr=False, compare=False)
+    most_tokens: float = field(init=False, repr=False, compare=False)
+    most_calls: float = field(init=False, repr=False, compare=False)
+    """Of a minute, and at once; infinite where there is no bound."""
 
     def __post_init__(self) -> None:
         """Every call asks for these: they are no properties."""
         narrows = not (self.models.everything and self.operations.everything and self.tools.everything)
         restricts = narrows or bool(self.max_request_bytes) or bool(self.parameters)
+        counts = bool(self.rpm or self.tpm or self.concurrency)
         object.__setattr__(self, "narrows", narrows)
-        object.__setattr__(self, "counts", bool(self.rpm or self.tpm or self.concurrency))
+        object.__setattr__(self, "counts", counts)
         object.__setattr__(self, "spends", bool(self.tpm) or self.budgets is not None)
         object.__setattr__(self, "restricts", restricts)
+        object.__setattr__(self, "is_free", not (counts or restricts or self.budgets))
+        object.__setattr__(self, "most_requests", self.rpm or inf)
+        object.__setattr__(self, "most_tokens", self.tpm or inf)
+        object.__setattr__(self, "most_calls", self.concurrency or inf)
 
 
 def nothing() -> Policy:

@@ -13,9 +13,8 @@ from nexus.gateway.values import Call
 from nexus.policies.account import Account
 from nexus.policies.estimate import answer_tokens, prompt_tokens
 
-_READ: Final = frozenset(one.name for one in OPERATIONS if one.domain in ("llm", "embedding", "rerank", "moderation"))
 _WRITTEN: Final = frozenset(one.name for one in OPERATIONS if one.domain == "llm")
-"""The operations whose requests are text, and those whose answers are: there tokens can be counted by us."""
+"""The operations whose answers are text, as most requests are: there tokens can be counted by us."""
 
 _CLIENT_CLOSED: Final = 499
 
@@ -23,7 +22,7 @@ _CLIENT_CLOSED: Final = 499
 def prompt_of(call: Call) -> int:
     """About how many tokens a call's request has; 0 where it is no text."""
     request = call.request
-    return prompt_tokens(request.body) if request.head.endpoint.operation in _READ else 0
+    return prompt_tokens(request.body) if request.head.endpoint.is_text else 0
 
 
 class Allowance:
@@ -59,17 +58,17 @@ class TokenAllowance(msgspec.Struct, gc=False):
 
     def release(self, spent: Spent) -> None:
         """Give back the place, and settle the tokens; where nobody has counted them, `spent` is told our estimate."""
-        account, now = self.account, self.now
+        account = self.account
         account.running -= self.places
         account.promised -= self.prompt
         usage = spent.usage
         if usage is None:
             usage = spent.usage = self._estimated(spent)
         if usage is not None:
-            tokens = account.tokens
-            if (ended := now()) >= tokens.ends:
-                tokens.count(ended)
-            tokens.total += usage.prompt_tokens + usage.completion_tokens
+            now = self.now()
+            if now >= account.ends:
+                account.look(now)
+            account.tokens.total += usage.prompt_tokens + usage.completion_tokens
         self.place.release(spent)
 
     def _estimated(self, spent: Spent) -> Usage | None:

@@ -26,6 +26,7 @@ from nexus.gateway.values import Call
 from nexus.gateway.views import Views
 from nexus.policies.account import Account
 from nexus.policies.budgets import Budgets
+from nexus.policies.estimate import prompt_tokens
 from nexus.policies.policy import Policy
 from nexus.policies.routing.asked import Asked
 from nexus.policies.spending import Spendings
@@ -68,11 +69,11 @@ class Gate:
         head = call.request.head
         bearer = head.bearer
         policy = bearer.policy
-        if policy is None and head.routed is None and not self.router.rules:
+        if (policy is None or policy.is_free) and head.routed is None and not self.router.rules:
             return call, self._slots.admit(call), b""
         if head.endpoint.job == "running":
             return self._admit_run(call, bearer, policy, lease)
-        if self.router.rules or (policy is not None and policy.restricts):
+        if policy is None or policy.restricts or self.router.rules:
             call = self.judge(call)
         if policy is None:
             return call, self._slots.admit(call), b""
@@ -92,26 +93,31 @@ class Gate:
     def let_in(self, call: Call, bearer: Bearer, policy: Policy, lease: Timed | None) -> tuple[Call, Permit, bytes]:
         """A judged call, its permit and its header lines, by what was let in here. Raises ApiError (429, 503)."""
         account, now = bearer.account, self._now()
-        rpm, tpm, most = policy.rpm, policy.tpm, policy.concurrency
-        # The totals are those of the last look, and since then have only become less: who is below them needs no other.
+        if now >= account.ends:
+            account.look(now)
+        requests = account.requests
         if (
-            (rpm and account.requests.total >= rpm)
-            or (tpm and account.tokens.total + account.promised >= tpm)
-            or (most and account.running >= most)
+            requests.total >= policy.most_requests
+            or account.tokens.total + account.promised >= policy.most_tokens
+            or account.running >= policy.most_calls
             or policy.budgets is not None
         ):
             self._check(bearer, policy, now)
         place = self._slots.admit(call)
-        if rpm:
-            requests = account.requests
-            if now >= requests.ends:
-                requests.count(now)
-            requests.total += 1
-        prompt = prompt_of(call) if policy.spends and call.job_after is None else None
-        permit = self._permit(call, account, place, 0 if bearer.lent else 1, prompt)
+        requests.total += 1
+        places = 0 if bearer.lent else 1
+        permit: Permit
+        if policy.spends and call.job_after is None:
+            request = call.request
+            prompt = prompt_tokens(request.body) if request.head.endpoint.is_text else 0
+            account.running += places
+            account.promised += prompt
+            permit = TokenAllowance(account, place, places, prompt, call, self._now)
+        else:
+            permit = self._permit(call, account, place, places, None)
         if policy.budgets is not None:
             permit = self._budgeted(bearer, policy.budgets, permit, lease)
-        return call, permit, lines_after(policy, account, now) if rpm or tpm else b""
+        return call, permit, lines_after(policy, account, now)
 
     def place(self, call: Call, bearer: Bearer, policy: Policy) -> Place:
         """A place among all calls for one that is not too much here; takes nothing else. Raises ApiError (429, 503)."""

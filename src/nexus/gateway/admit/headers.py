@@ -19,14 +19,12 @@ def lines_after(policy: Policy, account: Account, now: float) -> bytes:
     """
     if account.told is not policy:
         account.told, account.lines = policy, _but_for_what_remains(policy)
-    rpm, tpm = policy.rpm, policy.tpm
+    rpm, tpm, promised = policy.rpm, policy.tpm, account.promised
     if not tpm:
         return account.lines % (rpm - account.requests.total) if rpm else b""
-    promised, tokens = account.promised, account.tokens
-    if not promised or now >= tokens.ends:
+    left = tpm - promised - account.tokens.total
+    if not promised or left < 0:
         return _lines(policy, account, now).encode()
-    left = tpm - promised - tokens.total
-    left = left if left > 0 else 0
     return account.lines % ((rpm - account.requests.total, left) if rpm else left)
 
 

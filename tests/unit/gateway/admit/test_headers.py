@@ -33,6 +33,7 @@ def test_lines_of_a_call_that_was_just_counted() -> None:
     account.tokens.add(900, 100.0)
     account.promised = 30
     policy = Policy("p", rpm=5, tpm=1000)
+    account.look(161.0)
     assert b"x-ratelimit-remaining-tokens: 970\r\n" in lines_after(policy, account, 161.0)  # what was is forgotten
 
 
