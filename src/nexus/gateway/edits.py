@@ -51,7 +51,9 @@ def _compared(
 
 
 def _policy_keys(old: Policy, new: Policy) -> list[str]:
-    return [field.name for field in fields(Policy) if getattr(old, field.name) != getattr(new, field.name)]
+    """Those that the file says; what follows from them is none."""
+    said = [field.name for field in fields(Policy) if field.init]
+    return [name for name in said if getattr(old, name) != getattr(new, name)]
 
 
 def _token_keys(old: Token, new: Token) -> list[str]:

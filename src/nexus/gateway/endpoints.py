@@ -33,8 +33,8 @@ class Endpoint(msgspec.Struct, frozen=True):
     event stream ends with `data: [DONE]`. `standard`: it is
     there whatever the services say. `job`: whether a call may become a durable job, or is the run of one.
     `itself`: it is the service's own affair, never that of the engine behind it; `model`: what model the path names.
-    Facts that follow from these: `is_plain`: it is standard, takes JSON and never runs as a job; `is_replayable`: a call
-    may be made again although the first one may have been executed; `is_text`: what is asked is text.
+    Facts that follow from these: `is_plain`: it is standard, takes JSON and never runs as a job; `is_replayable`: a
+    call may be made again although the first one may have been executed; `is_text`: what is asked is text.
     """
 
     operation: str

@@ -20,7 +20,7 @@ _LENGTH: Final = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]+)[ \t]*\r\n", re.
 
 
 class Known(msgspec.Struct, Generic[Meaning], frozen=True):
-    """A head: its bytes before and after the digits of its length, where these start, and what its reader made of it."""
+    """A head: its bytes before and after the digits of its length, where they start, and what its reader made of it."""
 
     before: bytes
     start: int

@@ -231,7 +231,8 @@ class Client(Protocol):
     def expect_within(self, seconds: float, what: str, total: float | None = None) -> None:
         """The service must do `what` within `seconds` from now, or the story is interrupted with LateError.
 
-        `total` bounds the whole answer, too, as `end_within` does. It may go on after that, with something else; once the whole answer's bound has passed the error is `final`.
+        `total` bounds the whole answer, too, as `end_within` does. It may go on after that, with something else; once
+        the whole answer's bound has passed the error is `final`.
         """
 
     def keep_waiting(self, why: str, head: bytes) -> None:

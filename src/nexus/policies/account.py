@@ -10,11 +10,10 @@ class Account:
 
     The totals of both windows hold until `ends`: before that, who is in a hurry need not look.
     `promised` are the tokens that the calls have which run now, as far as anybody can know: those of their prompts.
-    `permit` is what its calls share, kept here by who hands it out; `lines` are what is told of limits but for what
-    remains, kept by who tells, for the policy `told`.
+    `meter` is kept here by who lets its calls in.
     """
 
-    __slots__ = ("ends", "lines", "permit", "promised", "requests", "running", "tokens", "told")
+    __slots__ = ("ends", "meter", "promised", "requests", "running", "tokens")
 
     def __init__(self) -> None:
         self.requests = Window()
@@ -22,9 +21,7 @@ class Account:
         self.ends = min(self.requests.ends, self.tokens.ends)
         self.running = 0
         self.promised = 0
-        self.permit: Any = None
-        self.told: Any = None
-        self.lines = b""
+        self.meter: Any = None
 
     def look(self, now: float) -> None:
         """Forget what is older than a minute at `now`."""

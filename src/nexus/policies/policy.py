@@ -42,6 +42,8 @@ class Policy:
     """Whether it says anything of what may be asked for, and not only of how much and from where."""
     is_free: bool = field(init=False, repr=False, compare=False)
     """Whether a call has whatever it asks for, and nothing of it is counted."""
+    is_metered: bool = field(init=False, repr=False, compare=False)
+    """Whether a call has whatever it asks for, and requests, tokens or calls at once are all that is counted."""
     most_requests: float = field(init=False, repr=False, compare=False)
     most_tokens: float = field(init=False, repr=False, compare=False)
     most_calls: float = field(init=False, repr=False, compare=False)
@@ -57,6 +59,7 @@ class Policy:
         object.__setattr__(self, "spends", bool(self.tpm) or self.budgets is not None)
         object.__setattr__(self, "restricts", restricts)
         object.__setattr__(self, "is_free", not (counts or restricts or self.budgets))
+        object.__setattr__(self, "is_metered", counts and not (restricts or self.budgets))
         object.__setattr__(self, "most_requests", self.rpm or inf)
         object.__setattr__(self, "most_tokens", self.tpm or inf)
         object.__setattr__(self, "most_calls", self.concurrency or inf)

@@ -6,6 +6,7 @@ from nexus.contract.operations import OPERATIONS, Operation
 from nexus.gateway.endpoints import STANDARD, Endpoint, find
 from nexus.gateway.registry.index import build
 from nexus.gateway.registry.snapshot import Instance, Snapshot, State
+from nexus.gateway.siding import WITH_FILES
 from tests.servers.calls import make_instance
 
 EMPTY = Snapshot()
@@ -33,6 +34,31 @@ def test_each_standard_operation_is_at_its_path(operation: Operation) -> None:
     )
     assert found.service is None
     assert found.verb == operation.method.encode()
+
+
+@pytest.mark.parametrize("operation", ON_THE_LANE, ids=lambda operation: operation.name)
+def test_of_a_plain_call_nothing_waits_outside_the_lane(operation: Operation) -> None:
+    found = find(operation.method.encode(), operation.path.encode(), EMPTY)
+    assert found is not None
+    assert found.is_plain is (operation.job == "never" and operation.bodies == ("json",))
+    assert not (found.is_plain and operation.name in WITH_FILES)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "replayable", "text"),
+    [
+        (Endpoint("chat.completions", "POST", "/v1/chat/completions"), True, True),
+        (Endpoint("chat.completions", "POST", "/v1/chat/completions", service="svc"), True, True),
+        (Endpoint("ocr", "POST", "/v1/ocr", job="running"), True, False),
+        (Endpoint("images.generations", "POST", "/v1/images/generations"), False, False),
+        (Endpoint("greeter.greet", "POST", "/v1/greet"), False, False),
+        (Endpoint("models.load", "POST", "/v1/models/m/load", itself=True), False, False),
+        (page("/metrics"), True, False),
+    ],
+    ids=str,
+)
+def test_what_may_be_asked_again_and_what_is_text(endpoint: Endpoint, replayable: bool, text: bool) -> None:
+    assert (endpoint.is_replayable, endpoint.is_text) == (replayable, text)
 
 
 def test_a_standard_path_is_the_lanes_with_every_method() -> None:

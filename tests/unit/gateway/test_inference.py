@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from time import time
 
 import pytest
+from msgspec.structs import replace
 
 from nexus.gateway.admit.gate import Gate
 from nexus.gateway.admit.slots import Slots
@@ -274,6 +275,58 @@ async def test_a_stream_that_breaks_off_goes_on_at_who_is_there_by_then(lane: La
         await caller.result()
     assert (caller.body.count(b"one "), caller.body.count(b"two"), caller.end) == (1, 1, "finished")
     assert lane.outcome().attempts == 2
+
+
+async def ask(lane: Lane, side: Side, request: Request | None = None) -> Caller:
+    """A call that is answered on a connection that is there."""
+    caller = lane.begin(request)
+    await side.request()
+    side.answer()
+    await caller.result()
+    assert caller.status == 200
+    return caller
+
+
+@pytest.fixture
+async def side(lane: Lane, peer: Peer) -> Side:
+    """The service's end of a connection that is kept."""
+    caller = lane.begin()
+    side = await asked(peer)
+    side.answer()
+    await caller.result()
+    return side
+
+
+async def test_the_plan_of_a_lone_instance_is_thought_out_once(lane: Lane, side: Side) -> None:
+    for _ in range(3):
+        await ask(lane, side)
+    assert lane.asked == [("chat.completions", "m")]
+    lane.rules = Rules()
+    await ask(lane, side)
+    await ask(lane, side)
+    assert len(lane.asked) == 2
+    lane.snapshot = build([make_instance(url=lane.snapshot.instances[0].url)], {})
+    await ask(lane, side)
+    await ask(lane, side)
+    assert len(lane.asked) == 3
+
+
+async def test_a_plan_that_stands_is_not_for_who_has_little_time(lane: Lane, side: Side) -> None:
+    await ask(lane, side)
+    request = make_request()
+    hurried = replace(request, head=replace(request.head, timeout=0.05))
+    caller = lane.begin(hurried)
+    await side.request()
+    await caller.result()
+    assert caller.status == 504
+
+
+async def test_a_model_that_is_gone_has_no_plan_that_stands(lane: Lane, side: Side) -> None:
+    await ask(lane, side)
+    lane.snapshot = build([make_instance(url=lane.snapshot.instances[0].url, models=("other",))], {})
+    caller = lane.begin()
+    await caller.result()
+    assert caller.status == 404
 
 
 async def test_the_connection_serves_the_next_call(lane: Lane, peer: Peer) -> None:

@@ -1,13 +1,18 @@
 """The values cannot be changed on their way, and an outcome is the log line as it stands."""
 
 from math import inf
+from typing import Any
 
 import msgspec
 import pytest
 
 from nexus.contract.usage import Usage
-from nexus.gateway.values import Outcome, Plan, Routed, Timeouts
-from tests.servers.calls import make_call, make_request, make_target
+from nexus.gateway.endpoints import Endpoint
+from nexus.gateway.values import Head, Outcome, Plan, Routed, Timeouts
+from nexus.policies.globs import Globs
+from nexus.policies.policy import Policy
+from nexus.policies.token import Bearer
+from tests.servers.calls import CHAT, make_call, make_request, make_target
 
 OUTCOME = Outcome(1.5, "info", "request", "req-1", "administrator", "chat.completions", 200, 12.5)
 
@@ -25,6 +30,22 @@ OUTCOME = Outcome(1.5, "info", "request", "req-1", "administrator", "chat.comple
 def test_values_are_frozen(value: object, field: str) -> None:
     with pytest.raises(AttributeError):
         setattr(value, field, None)
+
+
+@pytest.mark.parametrize(
+    ("given", "usual"),
+    [
+        ({}, True),
+        ({"bearer": Bearer("ada", Policy("p", rpm=5))}, True),
+        ({"bearer": Bearer("ada", Policy("p", models=Globs(["m"])))}, False),
+        ({"endpoint": Endpoint("chat.completions", "POST", "/v1/chat/completions", service="svc")}, False),
+        ({"timeout": 5.0}, False),
+        ({"deadline": 1_764_000_000.0}, False),
+    ],
+)
+def test_which_heads_are_usual(given: dict[str, Any], usual: bool) -> None:
+    head = Head(**{"endpoint": CHAT, "target": "", "lines": b"", "content_type": b"", "bearer": Bearer("ada")} | given)
+    assert head.is_usual is usual
 
 
 def test_an_outcome_in_json_leaves_out_what_did_not_happen() -> None:

@@ -1,5 +1,9 @@
 """A policy's defaults bound nothing."""
 
+from math import inf
+
+import pytest
+
 from nexus.policies.budgets import Budget, Budgets
 from nexus.policies.globs import Globs
 from nexus.policies.networks import parse_network
@@ -47,3 +51,24 @@ def test_what_bounds_how_much_is_to_be_counted() -> None:
 def test_a_priority_says_nothing_of_what_may_be_asked() -> None:
     assert Policy("p").priority == "interactive"
     assert not Policy("p", priority="batch").restricts
+
+
+@pytest.mark.parametrize(
+    ("policy", "free", "metered"),
+    [
+        (Policy("p"), True, False),
+        (Policy("p", ip_allow=(parse_network("::1"),), priority="batch"), True, False),
+        (Policy("p", rpm=1), False, True),
+        (Policy("p", tpm=1, concurrency=1), False, True),
+        (Policy("p", rpm=1, models=Globs(("m",))), False, False),
+        (Policy("p", max_request_bytes=1), False, False),
+        (Policy("p", budgets=Budgets(Budget(1))), False, False),
+    ],
+)
+def test_whose_calls_need_no_gate_and_whose_no_more_than_a_meter(policy: Policy, free: bool, metered: bool) -> None:
+    assert (policy.is_free, policy.is_metered) == (free, metered)
+
+
+def test_what_has_no_bound_is_never_too_much() -> None:
+    policy = Policy("p", rpm=5)
+    assert (policy.most_requests, policy.most_tokens, policy.most_calls) == (5, inf, inf)

@@ -7,7 +7,7 @@ import msgspec
 
 from nexus.contract.operations import OPERATIONS
 from nexus.contract.usage import Usage
-from nexus.gateway.admit.slots import Permit
+from nexus.gateway.admit.slots import Slots
 from nexus.gateway.admit.spent import Spent
 from nexus.gateway.values import Call
 from nexus.policies.account import Account
@@ -33,7 +33,7 @@ class Allowance:
 
     __slots__ = ("_account", "_place")
 
-    def __init__(self, account: Account, place: Permit) -> None:
+    def __init__(self, account: Account, place: Slots) -> None:
         self._account = account
         self._place = place
 
@@ -50,7 +50,7 @@ class TokenAllowance(msgspec.Struct, gc=False):
     """
 
     account: Account
-    place: Permit
+    place: Slots
     places: int
     prompt: int
     call: Call
@@ -69,7 +69,7 @@ class TokenAllowance(msgspec.Struct, gc=False):
             if now >= account.ends:
                 account.look(now)
             account.tokens.total += usage.prompt_tokens + usage.completion_tokens
-        self.place.release(spent)
+        self.place.taken -= 1  # its `release` would be one call more
 
     def _estimated(self, spent: Spent) -> Usage | None:
         if not self.prompt or (spent.status >= 400 and spent.status != _CLIENT_CLOSED):

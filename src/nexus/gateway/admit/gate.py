@@ -12,21 +12,19 @@ from typing import Protocol
 from msgspec.structs import replace
 
 from nexus.contract.errors import ApiError
-from nexus.gateway.admit.allowance import Allowance, TokenAllowance, prompt_of
+from nexus.gateway.admit.allowance import prompt_of
 from nexus.gateway.admit.guards import WHEN_ASKED, WHEN_LED, WHEN_RUN, Guard
 from nexus.gateway.admit.guards.operation import forbidden
-from nexus.gateway.admit.headers import limit_headers, lines_after
+from nexus.gateway.admit.headers import limit_headers
 from nexus.gateway.admit.limits import too_many_calls, too_many_requests, too_many_tokens
-from nexus.gateway.admit.slots import Permit as Place
+from nexus.gateway.admit.meter import Meter
 from nexus.gateway.admit.slots import Slots
 from nexus.gateway.admit.spent import Spent
 from nexus.gateway.admit.treasurer import Timed, Treasurer
 from nexus.gateway.routing.router import Router
 from nexus.gateway.values import Call
 from nexus.gateway.views import Views
-from nexus.policies.account import Account
 from nexus.policies.budgets import Budgets
-from nexus.policies.estimate import prompt_tokens
 from nexus.policies.policy import Policy
 from nexus.policies.routing.asked import Asked
 from nexus.policies.spending import Spendings
@@ -69,8 +67,13 @@ class Gate:
         head = call.request.head
         bearer = head.bearer
         policy = bearer.policy
-        if (policy is None or policy.is_free) and head.routed is None and not self.router.rules:
-            return call, self._slots.admit(call), b""
+        if head.endpoint.is_plain and not self.router.rules:  # nearly all are let in here
+            if policy is None or policy.is_free:
+                return call, self._slots.admit(call), b""
+            if policy.is_metered and not bearer.lent:
+                let_in = self._meter(bearer, policy).let_in(call)
+                if let_in is not None:
+                    return let_in
         if head.endpoint.job == "running":
             return self._admit_run(call, bearer, policy, lease)
         if policy is None or policy.restricts or self.router.rules:
@@ -92,45 +95,33 @@ class Gate:
 
     def let_in(self, call: Call, bearer: Bearer, policy: Policy, lease: Timed | None) -> tuple[Call, Permit, bytes]:
         """A judged call, its permit and its header lines, by what was let in here. Raises ApiError (429, 503)."""
-        account, now = bearer.account, self._now()
-        if now >= account.ends:
-            account.look(now)
-        requests = account.requests
-        if (
-            requests.total >= policy.most_requests
-            or account.tokens.total + account.promised >= policy.most_tokens
-            or account.running >= policy.most_calls
-            or policy.budgets is not None
-        ):
-            self._check(bearer, policy, now)
-        place = self._slots.admit(call)
-        requests.total += 1
-        places = 0 if bearer.lent else 1
-        permit: Permit
-        if policy.spends and call.job_after is None:
-            request = call.request
-            prompt = prompt_tokens(request.body) if request.head.endpoint.is_text else 0
-            account.running += places
-            account.promised += prompt
-            permit = TokenAllowance(account, place, places, prompt, call, self._now)
-        else:
-            permit = self._permit(call, account, place, places, None)
-        if policy.budgets is not None:
-            permit = self._budgeted(bearer, policy.budgets, permit, lease)
-        return call, permit, lines_after(policy, account, now)
+        budgets, meter = policy.budgets, self._meter(bearer, policy)
+        if budgets is not None:
+            self._treasurer.check(bearer, budgets)
+        let_in = meter.let_in(call, 0) if bearer.lent else meter.let_in(call)
+        if let_in is None:
+            raise self._refusal(bearer, policy) or AssertionError("a limit was reached")
+        if budgets is None:
+            return let_in
+        _, permit, lines = let_in
+        return call, self._budgeted(bearer, budgets, permit, lease), lines
 
-    def place(self, call: Call, bearer: Bearer, policy: Policy) -> Place:
+    def place(self, call: Call, bearer: Bearer, policy: Policy) -> Slots:
         """A place among all calls for one that is not too much here; takes nothing else. Raises ApiError (429, 503)."""
-        self._check(bearer, policy, self._now())
+        if policy.budgets is not None:
+            self._treasurer.check(bearer, policy.budgets)
+        refusal = self._refusal(bearer, policy)
+        if refusal is not None:
+            raise refusal
         return self._slots.admit(call)
 
     def counted(
-        self, call: Call, bearer: Bearer, policy: Policy, place: Place, prompt: int | None, lease: Timed | None = None
+        self, call: Call, bearer: Bearer, policy: Policy, place: Slots, prompt: int | None, lease: Timed | None = None
     ) -> Permit:
         """The permit of a call that is let in already: now it counts here, too. `prompt` None: it spends no tokens."""
         if policy.rpm:
             bearer.account.requests.add(1, self._now())
-        permit = self._permit(call, bearer.account, place, 0 if bearer.lent else 1, prompt)
+        permit = self._meter(bearer, policy).permit(call, place, 0 if bearer.lent else 1, prompt)
         return permit if policy.budgets is None else self._budgeted(bearer, policy.budgets, permit, lease)
 
     async def admit_outside(self, call: Call) -> tuple[Call, Permit, bytes]:
@@ -168,31 +159,24 @@ class Gate:
                 call = guard(call, policy, self._views)
         return call
 
-    def _check(self, bearer: Bearer, policy: Policy, now: float) -> None:
-        """Budgets, calls at once, tokens and requests. Raises ApiError (429)."""
-        if policy.budgets is not None:
-            self._treasurer.check(bearer, policy.budgets)
-        account = bearer.account
+    def _refusal(self, bearer: Bearer, policy: Policy) -> ApiError | None:
+        """Why a call is too much: calls at once, tokens or requests; None where it is not."""
+        account, now = bearer.account, self._now()
         if policy.concurrency and account.running >= policy.concurrency and not bearer.lent:
-            raise too_many_calls(bearer, policy, limit_headers(policy, account, now))
+            return too_many_calls(bearer, policy, limit_headers(policy, account, now))
         if policy.tpm and account.tokens.count(now) + account.promised >= policy.tpm:
             wait = account.tokens.seconds_until_less(account.tokens.total + account.promised - policy.tpm + 1, now)
-            raise too_many_tokens(bearer, policy, wait, limit_headers(policy, account, now))
+            return too_many_tokens(bearer, policy, wait, limit_headers(policy, account, now))
         if policy.rpm and account.requests.count(now) >= policy.rpm:
-            raise _too_many_requests(bearer, policy, now)
+            return _too_many_requests(bearer, policy, now)
+        return None
 
-    def _permit(self, call: Call, account: Account, place: Place, places: int, prompt: int | None) -> Permit:
-        """With a place of the caller's, unless that of the call that lends to it will do, and with tokens it has."""
-        account.running += places
-        if prompt is not None:
-            account.promised += prompt
-            return TokenAllowance(account, place, places, prompt, call, self._now)
-        if not places:
-            return place
-        permit: Allowance | None = account.permit
-        if permit is None:
-            permit = account.permit = Allowance(account, place)
-        return permit
+    def _meter(self, bearer: Bearer, policy: Policy) -> Meter:
+        """The account's for this policy; the one for the policy before is forgotten."""
+        meter: Meter | None = bearer.account.meter
+        if meter is None or meter.policy is not policy:
+            meter = bearer.account.meter = Meter(policy, bearer.account, self._slots, self._now)
+        return meter
 
     def _budgeted(self, bearer: Bearer, budgets: Budgets, permit: Permit, lease: Timed | None) -> Permit:
         """One more request of the caller's budgets, and what the call will have used of them."""
@@ -213,7 +197,8 @@ class Gate:
         if policy.budgets is not None:
             self._treasurer.check(bearer, policy.budgets, request=False)
         place = self._slots.admit(call)
-        permit = self._permit(call, bearer.account, place, 0, prompt_of(call) if spends(call, policy) else None)
+        prompt = prompt_of(call) if spends(call, policy) else None
+        permit: Permit = self._meter(bearer, policy).permit(call, place, 0, prompt)
         if policy.budgets is not None:
             permit = self._treasurer.open(bearer, policy.budgets, permit, lease)
         return call, permit, b""

@@ -12,20 +12,22 @@ _LINES: Final = "\r\n".join(
 )
 
 
-def lines_after(policy: Policy, account: Account, now: float) -> bytes:
-    """`x-ratelimit-{limit,remaining,reset}-{requests,tokens}`, each with its CR LF, for a call that was just counted.
+def limit_lines(policy: Policy, account: Account, now: float) -> bytes:
+    """`x-ratelimit-{limit,remaining,reset}-{requests,tokens}`, each with its CR LF, as an account is at `now`.
 
     `reset` is when nothing counts any more of what was used: a duration, as `1.5s` or `1m0s`.
     """
-    if account.told is not policy:
-        account.told, account.lines = policy, _but_for_what_remains(policy)
-    rpm, tpm, promised = policy.rpm, policy.tpm, account.promised
-    if not tpm:
-        return account.lines % (rpm - account.requests.total) if rpm else b""
-    left = tpm - promised - account.tokens.total
-    if not promised or left < 0:
-        return _lines(policy, account, now).encode()
-    return account.lines % ((rpm - account.requests.total, left) if rpm else left)
+    return _lines(policy, account, now).encode()
+
+
+def lines_but_for_what_remains(policy: Policy) -> bytes:
+    """The same for a call that was just counted, with `%d` where it says what remains.
+
+    What was just counted, or is promised, is forgotten in a minute.
+    """
+    limits = (("requests", policy.rpm), ("tokens", policy.tpm))
+    reset = duration(SECONDS)
+    return "".join(_LINES.format(kind, limit, "%d", reset) for kind, limit in limits if limit).encode()
 
 
 def limit_headers(policy: Policy, account: Account, now: float) -> dict[str, str]:
@@ -34,20 +36,13 @@ def limit_headers(policy: Policy, account: Account, now: float) -> dict[str, str
 
 
 def lines_of(policy: Policy, verdict: Verdict) -> bytes:
-    """`lines_after`, by what all gateways together have counted."""
+    """`limit_lines`, by what all gateways together have counted."""
     return _lines_of(policy, verdict, SECONDS).encode()
 
 
 def headers_of(policy: Policy, verdict: Verdict) -> dict[str, str]:
     """`limit_headers`, by what all gateways together have counted."""
     return _by_name(_lines_of(policy, verdict, verdict.requests_reset / 1000))
-
-
-def _but_for_what_remains(policy: Policy) -> bytes:
-    """What was just counted, or is promised, is forgotten in a minute."""
-    limits = (("requests", policy.rpm), ("tokens", policy.tpm))
-    reset = duration(SECONDS)
-    return "".join(_LINES.format(kind, limit, "%d", reset) for kind, limit in limits if limit).encode()
 
 
 def _lines(policy: Policy, account: Account, now: float) -> str:

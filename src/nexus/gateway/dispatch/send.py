@@ -9,7 +9,7 @@ done twice is never sent on one; whatever ends a call, its lease ends with it.
 import asyncio
 import random
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from typing import Final
 
 from nexus.contract.errors import NO_READY_SERVICE, UPSTREAM_ERROR, ApiError, kind_of_status
@@ -20,7 +20,6 @@ from nexus.gateway.dispatch.message import body_for, head_for
 from nexus.gateway.dispatch.retries import Step, Trouble, kind_of, pause, step
 from nexus.gateway.dispatch.targets import first_target, next_target
 from nexus.gateway.dispatch.troubles import has_begun, is_fine, trouble_of, wants_more
-from nexus.gateway.drive import Signal
 from nexus.gateway.drive import pause as wait
 from nexus.gateway.health.circuit import Failure
 from nexus.gateway.health.health import Health
@@ -103,7 +102,7 @@ class Dispatcher:
             return await self._send(call, plan, client, lease, target, answer)
         if not answer.complete:
             lease.watch(answer, health)
-        elif health.troubled:
+        elif self._health.troubled:  # by now
             health.ok(target)
         return Reply(answer, target, 1)
 
@@ -269,7 +268,7 @@ class Dispatcher:
         if isinstance(begun, LateError):
             raise begun
         answer = begun
-        may_be_kept = begun is None and call.request.head.endpoint.is_replayable
+        may_be_kept = call.request.head.endpoint.is_replayable
         while True:
             if answer is None:
                 head, body = self._message(call, target, lease, pool)

@@ -34,8 +34,9 @@ _KEPT_BACK: Final = frozenset(
 class AnswerHead(msgspec.Struct, frozen=True):
     """What the head of an answer says. `status` is 0 as long as none has come.
 
-    `forwarded` are the header lines that go on to the client, as they came, each with its CR LF. `framed`: the answer
-    itself tells where its body ends. `is_good`: its status is one of success. `recurs`: there is a body, and the head may well be said again for another one.
+    `forwarded` are the header lines that go on to the client, as they came, each with its CR LF. `is_good`: its status
+    is one of success. `framed`: the answer itself tells where its body ends. `recurs`: there is a body, and the head
+    may well be said again for another one.
     `media_type` is in lower case, without parameters; empty where none is given.
     """
 

@@ -21,8 +21,8 @@ class ConnectError(OSError):
 class Pool:
     """Connections to one address; at most `IDLE_CONNECTIONS` are kept for later, each for `IDLE_SECONDS`.
 
-    `idle` are those that can be taken, from the end: which were used last. `in_flight` is the number of calls that run there: what least-busy planning
-    reads. `freed` is told whenever one less does.
+    `idle` are those that can be taken, from the end: which were used last. `in_flight` is the number of calls that run
+    there: what least-busy planning reads. `freed` is told whenever one less does.
     """
 
     def __init__(

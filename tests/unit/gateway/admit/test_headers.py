@@ -27,14 +27,19 @@ def test_limit_what_is_left_and_when_nothing_counts_any_more() -> None:
     assert limit_headers(Policy("p", rpm=5), Account(), 1.0)["x-ratelimit-reset-requests"] == "0s"
 
 
+def told(policy: Policy, account: Account, now: float) -> bytes:
+    """What a call is told with which the account came to what it is."""
+    account.look(now)
+    return lines_after(policy, account, account.requests.total, account.tokens.total + account.promised, now)
+
+
 def test_lines_of_a_call_that_was_just_counted() -> None:
     account = Account()
     account.requests.add(2, 130.0)
     account.tokens.add(900, 100.0)
     account.promised = 30
     policy = Policy("p", rpm=5, tpm=1000)
-    account.look(161.0)
-    assert b"x-ratelimit-remaining-tokens: 970\r\n" in lines_after(policy, account, 161.0)  # what was is forgotten
+    assert b"x-ratelimit-remaining-tokens: 970\r\n" in told(policy, account, 161.0)  # what was is forgotten
 
 
 def test_lines_of_a_call_that_was_just_counted_after_others() -> None:
@@ -44,7 +49,7 @@ def test_lines_of_a_call_that_was_just_counted_after_others() -> None:
     assert account.tokens.count(130.0) == 900
     account.promised = 30
     policy = Policy("p", rpm=5, tpm=1000)
-    assert lines_after(policy, account, 130.0).decode().splitlines() == [
+    assert told(policy, account, 130.0).decode().splitlines() == [
         "x-ratelimit-limit-requests: 5",
         "x-ratelimit-remaining-requests: 3",
         "x-ratelimit-reset-requests: 1m0s",
@@ -53,15 +58,15 @@ def test_lines_of_a_call_that_was_just_counted_after_others() -> None:
         "x-ratelimit-reset-tokens: 1m0s",
     ]
     account.promised = 0  # of a picture, whose request is no text
-    assert lines_after(policy, account, 130.0).decode().splitlines()[4:] == [
+    assert told(policy, account, 130.0).decode().splitlines()[4:] == [
         "x-ratelimit-remaining-tokens: 100",
         "x-ratelimit-reset-tokens: 30.5s",
     ]
     account.promised = 2000
-    assert b"x-ratelimit-remaining-tokens: 0\r\n" in lines_after(policy, account, 130.0)
-    edited = lines_after(Policy("p", tpm=4000), account, 130.0)  # the account outlives the policy
+    assert b"x-ratelimit-remaining-tokens: 0\r\n" in told(policy, account, 130.0)
+    edited = told(Policy("p", tpm=4000), account, 130.0)  # the account outlives the policy
     assert edited.startswith(b"x-ratelimit-limit-tokens: 4000\r\nx-ratelimit-remaining-tokens: 1100\r\n")
-    assert lines_after(Policy("p", concurrency=5), account, 130.0) == b""
+    assert told(Policy("p", concurrency=5), account, 130.0) == b""
 
 
 @pytest.mark.parametrize(

@@ -8,12 +8,14 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from nexus.contract.errors import ApiError
 from nexus.gateway.dispatch.message import body_for, head_for
 from nexus.gateway.endpoints import Endpoint
 from nexus.gateway.intake.body import read
 from nexus.gateway.upstream.address import Address
+from nexus.gateway.values import Call
 from tests.servers.calls import CHAT, endpoint, make_call, make_request, make_target
 from tests.servers.cards import model
 
@@ -155,3 +157,30 @@ def test_an_instances_own_credential_takes_the_place_of_the_clients() -> None:
 def test_the_service_is_told_when_nobody_waits_any_more() -> None:
     head = head_for(make_call(), make_target(), BOX, 2, 1_700_000_000.1234)
     assert b"\r\nx-nexus-deadline: 1700000000.123\r\n" in head
+
+
+def test_what_is_kept_of_a_head_is_said_to_nobody_else() -> None:
+    call, other_call = make_call(), make_call()
+    one = make_target(authorization="Bearer sk-one")
+    other = make_target(authorization="Bearer sk-other")
+    box = Address.of("http://other-box:8000/engine")
+    for _ in range(2):
+        first = head_for(call, one, BOX, 2, inf)
+        second = head_for(call, other, box, 2, inf)
+        assert b"authorization: Bearer sk-one\r\n" in first
+        assert b"host: box:8000\r\n" in first
+        assert b"authorization: Bearer sk-other\r\n" in second
+        assert second.startswith(b"POST /engine/v1/chat/completions HTTP/1.1\r\nhost: other-box:8000\r\n")
+        assert b"sk-" not in head_for(other_call, make_target(), BOX, 2, inf)
+
+
+def test_of_what_is_kept_each_request_has_its_own_id_length_and_time() -> None:
+    request = make_call().request
+    target = make_target()
+    for identity, length, until in (("req-1", 2, 1.25), ("req-2", 30, 2.5), ("req-3", 0, inf)):
+        call = Call(replace(request, request_id=identity), "m", False)
+        lines = head_for(call, target, BOX, length, until).split(b"\r\n")
+        assert f"x-request-id: {identity}".encode() in lines
+        assert f"content-length: {length}".encode() in lines
+        deadlines = [line for line in lines if line.startswith(b"x-nexus-deadline")]
+        assert deadlines == ([] if until == inf else [f"x-nexus-deadline: {until:.3f}".encode()])

@@ -294,6 +294,121 @@ async def test_a_pooled_connection_that_breaks_after_a_byte_is_502(send: Send, p
     assert (await sending.error()).status == 502
 
 
+@pytest.mark.parametrize("trouble", ["late", "an error", "no JSON", "cut"])
+async def test_a_kept_connection_on_which_no_good_answer_comes_is_left_for_the_next(
+    send: Send, peer: Peer, upstreams: Upstreams, trouble: str
+) -> None:
+    kept = await pooled(send, peer)
+    async with Peer() as other:
+        sending = send(peer.url, other.url, first_byte=0.05)
+        await kept.request()
+        if trouble == "an error":
+            kept.answer(status=500)
+        elif trouble == "no JSON":
+            kept.answer(b"{", JSON)
+        elif trouble == "cut":
+            kept.send(HALF)
+            kept.close()
+        side = await other.accept()
+        await side.request()
+        side.answer(b"{}", JSON)
+        reply = await sending.reply()
+        assert (reply.attempts, reply.target.instance.url) == (2, other.url)
+        assert (upstreams.in_flight(peer.url), upstreams.in_flight(other.url)) == (0, 1)
+
+
+async def test_on_a_kept_connection_an_answer_may_come_piece_by_piece(send: Send, peer: Peer) -> None:
+    kept = await pooled(send, peer)
+    sending = send(peer.url)
+    await kept.request()
+    kept.send(HALF)
+    await asyncio.sleep(0.02)
+    kept.send(b" " * 38 + b"}")
+    reply = await sending.reply()
+    assert (len(reply.answer.take()), reply.attempts) == (40, 1)
+
+
+async def test_who_lost_a_kept_connection_gets_a_new_one_and_not_the_next_kept_one(send: Send, peer: Peer) -> None:
+    waiting = [send(peer.url), send(peer.url)]
+    kept = [await peer.accept(), await peer.accept()]
+    for sending, side in zip(waiting, kept, strict=True):
+        await side.request()
+        side.answer()
+        await sending.reply()
+    for sending in waiting:
+        sending.lease.release()
+    sending = send(peer.url)
+    await kept[1].request()
+    kept[1].close()
+    fresh = await peer.accept()
+    await fresh.request()
+    fresh.answer(b"fresh")
+    assert (await sending.reply()).answer.take() == b"fresh"
+
+
+async def test_on_a_kept_connection_the_whole_call_is_bounded(send: Send, peer: Peer) -> None:
+    kept = await pooled(send, peer)
+    sending = send(peer.url, peer.url, total=0.05)
+    await kept.request()
+    error = await sending.error()
+    assert (error.status, sending.lease.attempts) == (504, 1)
+    sending.lease.release()
+    await kept.closed()
+
+
+async def test_a_client_that_leaves_closes_the_kept_connection_that_it_waits_on(
+    send: Send, peer: Peer, upstreams: Upstreams
+) -> None:
+    kept = await pooled(send, peer)
+    sending = send(peer.url)
+    await kept.request()
+    sending.caller.leave()
+    with pytest.raises(ClientGoneError):
+        await sending.reply()
+    sending.lease.release()
+    await kept.closed()
+    assert upstreams.in_flight(peer.url) == 0
+
+
+async def test_a_body_that_cannot_be_sent_takes_no_kept_connection(send: Send, peer: Peer) -> None:
+    kept = await pooled(send, peer)
+    unreadable = send(peer.url, call=make_call("another", b'{"model":"another","\xff":1}'))
+    assert (await unreadable.error()).status == 400
+    unreadable.lease.release()
+    sending = send(peer.url)
+    await kept.request()
+    kept.answer(b"again")
+    assert (await sending.reply()).answer.take() == b"again"
+
+
+async def test_a_stream_on_a_kept_connection_is_well_only_at_its_end(send: Send, peer: Peer, health: Health) -> None:
+    kept = await pooled(send, peer)
+    sending = send(peer.url)
+    await kept.request()
+    kept.send(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-length: 40\r\n\r\ndata: {}\n\n")
+    reply = await sending.reply()
+    assert not health.troubled
+    kept.close()
+    async with asyncio.timeout(10):
+        while not reply.answer.failure:
+            await asyncio.sleep(0)
+    sending.lease.release()
+    assert health.troubled
+
+
+async def test_where_circuits_are_open_the_probe_is_noted_and_its_answer_closes_them(
+    send: Send, peer: Peer, health: Health
+) -> None:
+    kept = await pooled(send, peer)
+    health.paused(make_target(peer.url, instance=peer.url), 0.01)
+    sending = send(peer.url)
+    await kept.request()
+    await asyncio.sleep(0.02)
+    kept.answer(b"{}", JSON)
+    await sending.reply()
+    assert not health.troubled
+
+
 async def test_a_service_that_does_not_begin_in_time_is_504_and_its_connection_is_closed(
     send: Send, peer: Peer, upstreams: Upstreams
 ) -> None:

@@ -88,6 +88,15 @@ def test_jobs_that_wait_are_told_apart_from_those_that_run() -> None:
     assert value(metrics, "nexus_jobs_running", operation="videos") is None
 
 
+@pytest.mark.parametrize("number", [1, 31, 32, 33, 100])
+def test_however_many_have_ended_all_of_them_are_told(metrics: Metrics, number: int) -> None:
+    for _ in range(number):
+        metrics.add(outcome(200, queued_ms=2.0, priority="batch"))
+    for _ in range(2):
+        assert value(metrics, "nexus_requests_total", **ROUTE, status="200") == number
+        assert value(metrics, "nexus_queue_wait_seconds_count", priority="batch") == number
+
+
 def test_the_process_is_measured(metrics: Metrics) -> None:
     assert (value(metrics, "process_resident_memory_bytes") or 0) > 1_000_000
 
