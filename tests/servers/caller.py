@@ -89,9 +89,9 @@ class Caller(Drive):
         self._bound("end", seconds, "come to an end")
 
     def expect_within(self, seconds: float, what: str, total: float | None = None) -> None:
-        self._bound("next", seconds, what)
         if total is not None:
             self.end_within(total)
+        self._bound("next", seconds, what)
 
     def _bound(self, name: str, seconds: float, what: str) -> None:
         if name in self._timers:

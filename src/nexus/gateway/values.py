@@ -96,7 +96,8 @@ class Head(msgspec.Struct, frozen=True):
     is_usual: bool = False
 
     def __post_init__(self) -> None:
-        """Every call asks for the fact: it is no property."""
+        """Every call asks for the fact: it is no property. What is kept is of this head, and of none made from it."""
+        msgspec.structs.force_setattr(self, "written", Written())
         usual = self.endpoint.standard and self.timeout is None and self.deadline is None
         usual = usual and not (self.bearer.policy and self.bearer.policy.narrows)
         msgspec.structs.force_setattr(self, "is_usual", usual)

@@ -98,9 +98,11 @@ class Gate:
         budgets, meter = policy.budgets, self._meter(bearer, policy)
         if budgets is not None:
             self._treasurer.check(bearer, budgets)
-        let_in = meter.let_in(call, 0) if bearer.lent else meter.let_in(call)
-        if let_in is None:
-            raise self._refusal(bearer, policy) or AssertionError("a limit was reached")
+        places = 0 if bearer.lent else 1
+        while (let_in := meter.let_in(call, places)) is None:
+            refusal = self._refusal(bearer, policy)
+            if refusal is not None:
+                raise refusal  # else what was too much is forgotten since
         if budgets is None:
             return let_in
         _, permit, lines = let_in

@@ -71,9 +71,9 @@ class Scribe(Drive):
         self._last = self._renewed(self._last, seconds, "come to an end", True)
 
     def expect_within(self, seconds: float, what: str, total: float | None = None) -> None:
-        self._timer = self._renewed(self._timer, seconds, what, False)
         if total is not None:
-            self.end_within(total)
+            self.end_within(total)  # first: where both end at once it is the last one
+        self._timer = self._renewed(self._timer, seconds, what, False)
 
     def keep_waiting(self, why: str, head: bytes) -> None:
         """Nobody is waiting at the other end of a connection."""

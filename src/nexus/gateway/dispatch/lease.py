@@ -26,8 +26,8 @@ class Lease:
     An answer that goes on is `watched`: the circuits are told how it ended when the lease lets go of it. Whoever finds
     that it has stalled tells it so (`Answer.stall`). `shunned` are service and instance that are not asked first, where
     there is another one: an earlier run of the same job broke off there. `asked` is when the connection was written to
-    last, in Unix seconds, as is `until`, when nobody waits any more. `stopwatch`, where there is one, measures for how
-    long an instance is held.
+    last (monotonic), `until` when nobody waits any more (Unix seconds). `stopwatch`, where there is one, measures for
+    how long an instance is held.
     """
 
     shunned: tuple[str, str] | None = None
@@ -68,6 +68,11 @@ class Lease:
         if self._pool is not None:
             self.drop()
             self._end_loan()
+        return self._pool
+
+    @property
+    def pool(self) -> Pool | None:
+        """Where it counts the call."""
         return self._pool
 
     def pause(self) -> None:

@@ -81,8 +81,7 @@ class Dispatcher:
         What nearly all calls need is done here, in one go: a connection is there, and whoever is asked answers.
         """
         timeouts, health = plan.timeouts, self._health
-        lease.asked = now = time.time()
-        lease.until = now + timeouts.total
+        lease.until = time.time() + timeouts.total
         self._budget.calls += 1
         target = plan.targets[0] if lease.shunned is None else first_target(plan, lease)
         pool = self._upstreams.pool(target.instance)
@@ -92,6 +91,7 @@ class Dispatcher:
         lease.take(target, pool)
         head, body = self._message(call, target, lease, pool)
         lease.connection = connection = pool.idle.pop()
+        lease.asked = time.monotonic()
         client.expect_within(timeouts.first_byte, _BEGIN, timeouts.total)
         answer = connection.request(head, body)
         try:
@@ -126,8 +126,9 @@ class Dispatcher:
         """See `send`. `begun`: the first attempt, which lease and client know of already."""
         health = self._health
         while True:
-            pool = self._upstreams.pool(target.instance)
-            if begun is None:
+            pool = None if begun is None else lease.pool  # the instance may have another one by now
+            if pool is None:
+                pool = self._upstreams.pool(target.instance)
                 lease.take(target, pool)
                 if health.troubled:
                     health.asked(target)
@@ -273,12 +274,12 @@ class Dispatcher:
             if answer is None:
                 head, body = self._message(call, target, lease, pool)
                 connection = pool.idle.pop() if may_be_kept and pool.idle else await self._open(pool, plan, client)
-                lease.connection, lease.asked = connection, time.time()
+                lease.connection, lease.asked = connection, time.monotonic()
                 client.expect_within(plan.timeouts.first_byte, _BEGIN)
                 answer = connection.request(head, body)
             while not (answer.complete or answer.failure or has_begun(answer)):
                 await answer
-            if not answer.is_lost or time.time() - lease.asked > _STALE:
+            if not answer.is_lost or time.monotonic() - lease.asked > _STALE:
                 return answer
             lease.drop()
             answer, may_be_kept = None, False  # it was closed while it was kept: the request never reached anyone

@@ -304,3 +304,12 @@ async def test_what_is_none_of_the_lanes_counts_as_a_request_of_the_budget(budge
         await budgeted.gate.count(ada, "files")
     assert caught.value.code == "budget_exceeded"
     assert (budgeted.day.requests, ada.account.requests.count(1000.0)) == (1, 1)
+
+
+def test_what_is_forgotten_between_two_looks_is_too_much_no_more(slots: Slots, views: Views, call_of: CallOf) -> None:
+    ada = Bearer("ada", Policy("p", rpm=1))
+    looks = iter([1000.0, 1060.49995, 1060.5, 1060.50005])
+    gate = Gate(slots, views, lambda: next(looks))
+    for _ in range(2):
+        gate.admit(call_of(ada))[1].release(Relayed())
+    assert ada.account.requests.total == 1

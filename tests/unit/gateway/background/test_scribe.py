@@ -9,7 +9,7 @@ from nexus.contract.errors import UPSTREAM_ERROR, ApiError
 from nexus.gateway.background import scribe as module
 from nexus.gateway.background.scribe import Scribe, envelope_of, error_in
 from nexus.gateway.drive import Signal
-from nexus.gateway.values import ClientGoneError
+from nexus.gateway.values import ClientGoneError, LateError
 
 HEAD = b"Content-Type: audio/wav\r\nx-nexus-service:  svc \r\nx-nexus-service: other\r\n"
 
@@ -122,6 +122,24 @@ async def test_bounds_interrupt_the_story_with_what_did_not_happen(scribe: Scrib
     assert isinstance(error, ApiError)
     assert (error.code, error.message) == ("upstream_timeout", "The service did not sing in time.")
     assert envelope_of(scribe)["code"] == "upstream_timeout"
+
+
+async def test_where_both_bounds_end_at_once_it_is_the_last_one(scribe: Scribe) -> None:
+    seen: list[BaseException] = []
+
+    async def story() -> None:
+        try:
+            await Signal()
+        except LateError as error:
+            seen.append(error)
+            raise
+
+    scribe.tell(story())
+    scribe.expect_within(0.01, "rise", 0.01)
+    await asyncio.wait_for(scribe.ended.wait(), 5)
+    (error,) = seen
+    assert isinstance(error, LateError)
+    assert error.final
 
 
 async def test_an_answer_that_is_cut_because_time_is_over_says_that(scribe: Scribe) -> None:

@@ -184,3 +184,10 @@ def test_of_what_is_kept_each_request_has_its_own_id_length_and_time() -> None:
         assert f"content-length: {length}".encode() in lines
         deadlines = [line for line in lines if line.startswith(b"x-nexus-deadline")]
         assert deadlines == ([] if until == inf else [f"x-nexus-deadline: {until:.3f}".encode()])
+
+
+def test_a_head_made_from_another_says_what_it_says_itself() -> None:
+    call, target = make_call(headers=[(b"x-own", b"1")]), make_target()
+    assert b"x-own: 1\r\n" in head_for(call, target, BOX, 2, inf)
+    request = replace(call.request, head=replace(call.request.head, lines=b"x-own: 2\r\n"))
+    assert b"x-own: 2\r\n" in head_for(Call(request, "m", False), target, BOX, 2, inf)

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import pytest
 
@@ -344,6 +345,22 @@ async def test_who_lost_a_kept_connection_gets_a_new_one_and_not_the_next_kept_o
     await fresh.request()
     fresh.answer(b"fresh")
     assert (await sending.reply()).answer.take() == b"fresh"
+
+
+async def test_an_instance_that_moves_under_a_call_keeps_its_new_connections(
+    send: Send, peer: Peer, upstreams: Upstreams
+) -> None:
+    kept = await pooled(send, peer)
+    sending = send(peer.url)
+    await kept.request()
+    moved = replace(sending.plan.targets[0].instance, data_url="http://127.0.0.1:9")
+    pool = upstreams.pool(moved)
+    kept.send(HALF)
+    await asyncio.sleep(0.02)
+    kept.send(b" " * 38 + b"}")
+    assert (await sending.reply()).attempts == 1
+    sending.lease.release()
+    assert upstreams.pool(moved) is pool
 
 
 async def test_on_a_kept_connection_the_whole_call_is_bounded(send: Send, peer: Peer) -> None:
