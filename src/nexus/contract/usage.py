@@ -5,7 +5,7 @@ from typing import Any, Self
 import msgspec
 
 
-class Usage(msgspec.Struct, frozen=True):
+class Usage(msgspec.Struct, frozen=True, gc=False):
     """Tokens in and out of one answer. `estimated` marks counts that Nexus made because the engine gave none."""
 
     prompt_tokens: int = 0
@@ -24,7 +24,7 @@ class Usage(msgspec.Struct, frozen=True):
         )
 
 
-class _Counts(msgspec.Struct):
+class _Counts(msgspec.Struct, gc=False):
     """Chat's names and those of the newer endpoints (`input_tokens`); which came decides."""
 
     prompt_tokens: int | None = None
@@ -33,7 +33,7 @@ class _Counts(msgspec.Struct):
     output_tokens: int | None = None
 
 
-class _Carrier(msgspec.Struct):
+class _Carrier(msgspec.Struct, gc=False):
     usage: _Counts | None = None
     response: "_Carrier | None" = None
 

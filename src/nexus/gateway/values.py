@@ -108,7 +108,7 @@ class Head(msgspec.Struct, frozen=True):
         return self.bearer.name
 
 
-class Request(msgspec.Struct, frozen=True):
+class Request(msgspec.Struct, frozen=True, gc=False):
     """One whole HTTP request to the lane."""
 
     head: Head
@@ -127,7 +127,7 @@ class Request(msgspec.Struct, frozen=True):
         return self.request_id if self.head.endpoint.job == "running" else None
 
 
-class Call(msgspec.Struct, frozen=True):
+class Call(msgspec.Struct, frozen=True, gc=False):
     """What is asked: `model` as the client wrote it, or a rule of `routes` (None where the operation needs none).
 
     `job_after`: it may run as a job, which the client is told of after so many seconds; None: it is answered as it
@@ -209,7 +209,7 @@ class Plan(msgspec.Struct, frozen=True):
     hedge: Hedge | None = None
 
 
-class Reply(msgspec.Struct, frozen=True):
+class Reply(msgspec.Struct, frozen=True, gc=False):
     """An answer whose first bytes (or whose end) have come, and who gives it at which attempt."""
 
     answer: Answer

@@ -69,8 +69,11 @@ class Gate:
         policy = bearer.policy
         if head.endpoint.is_plain and not self.router.rules:  # nearly all are let in here
             if policy is None or policy.is_free:
-                return call, self._slots.admit(call), b""
-            if policy.is_metered and not bearer.lent:
+                slots = self._slots
+                if slots.taken < slots.limit:  # its `admit` would be one call more
+                    slots.taken += 1
+                    return call, slots, b""
+            elif policy.is_metered and not bearer.lent:
                 let_in = self._meter(bearer, policy).let_in(call)
                 if let_in is not None:
                     return let_in

@@ -20,7 +20,7 @@ T = TypeVar("T")
 _MEDIA_TYPES = {_JSON: "application/json", _FORM: "multipart/form-data"}
 
 
-class _Peek(msgspec.Struct):
+class _Peek(msgspec.Struct, gc=False):
     model: str | None = None
     stream: bool | None = None
 

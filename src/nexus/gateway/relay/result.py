@@ -5,7 +5,7 @@ import msgspec
 from nexus.contract.usage import Usage
 
 
-class Relayed(msgspec.Struct):
+class Relayed(msgspec.Struct, gc=False):
     """Filled in while the answer passes; `error` is the code of what went wrong, `first_byte` a loop time.
 
     `queued` is how many seconds the call waited for its turn, if it had to, and `priority` what it did so as.
