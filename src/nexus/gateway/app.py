@@ -64,11 +64,15 @@ async def _serve(
     instance = f"gateway-{settings.worker.family if settings.worker else secrets.token_hex(2)}"
     own_url = _own_url(settings, listener)
     gateway = compose(Given(settings, configuration, key, certificate, own_url, lines, log, instance))
+    host, port = listener.getsockname()[:2]
+
+    def started() -> None:
+        log("info", "gateway_started", host=host, port=port, tls=settings.tls_cert is not None, instance=instance)
+
+    gateway.server.on_started = started
     if settings.lifeline_fd is not None:
         lifeline.watch(settings.lifeline_fd, lambda: gateway.server.handle_exit(signal.SIGTERM, None))
     async with _running(gateway):
-        host, port = listener.getsockname()[:2]
-        log("info", "gateway_started", host=host, port=port, tls=settings.tls_cert is not None, instance=instance)
         for variable in later_variables():
             log("warning", "variable_not_acted_on", variable=variable)
         _settle_memory()

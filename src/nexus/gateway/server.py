@@ -32,7 +32,8 @@ _SETTLING_TURNS: Final = 3
 class Server(uvicorn.Server):
     """Ends when a signal asks for it, and leaves it at that: uvicorn's own raises the signal again before it returns.
 
-    The process would be gone before connections are closed and the last lines of the log written.
+    The process would be gone before connections are closed and the last lines of the log written. `on_started` is told
+    once connections are taken.
     """
 
     def __init__(self, config: uvicorn.Config, edge: Edge, notice: float, now: Callable[[], float] = monotonic) -> None:
@@ -41,6 +42,12 @@ class Server(uvicorn.Server):
         self._notice = notice
         self._now = now
         self._ends_at: float | None = None
+        self.on_started: Callable[[], None] = lambda: None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, and say so."""
+        await super().startup(sockets)
+        self.on_started()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """The first time: end after the notice. Again: at once, by SIGINT without waiting for what runs."""

@@ -74,3 +74,22 @@ async def test_without_a_notice_it_ends_at_the_next_tick(edge: Edge, clock: Cloc
     assert edge.draining
     with pytest.raises(ConnectionRefusedError):
         await asyncio.open_connection("127.0.0.1", port)
+
+
+async def test_it_says_that_it_has_started_once_connections_are_taken(edge: Edge, clock: Clock) -> None:
+    server = make_server(edge, clock, notice=0)
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        connected: list[str] = []
+
+        def started() -> None:
+            with socket.create_connection(listener.getsockname(), 5) as client:
+                connected.append(client.getpeername()[0])
+            server.should_exit = True
+
+        server.on_started = started
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(listener.getsockname(), 5)
+        async with asyncio.timeout(10):
+            await server.serve(sockets=[listener])
+    assert connected == ["127.0.0.1"]
