@@ -15,10 +15,12 @@ from nexus.gateway.relay.result import Relayed
 from nexus.policies.account import Account
 from nexus.policies.estimate import prompt_tokens
 from nexus.policies.policy import Policy
-from nexus.policies.windows import Window
+from nexus.policies.windows import SECONDS, SLOTS
 from tests.servers.calls import endpoint, make_call
 from tests.servers.clock import Clock
+from tests.servers.door import Held, held
 
+SLOT = SECONDS / SLOTS
 OPERATIONS = ("chat.completions", "embeddings", "images.generations")
 
 policies = st.builds(
@@ -34,35 +36,32 @@ waits = st.tuples(st.just("wait"), st.sampled_from([0.1, 0.6, 7.0, 30.0, 61.0]),
 
 
 class Reference:
-    """The same limits, each in its own window, looked at each time."""
+    """The same limits, each looked at each time: the moments of requests, and those of tokens, by the slots' rule."""
 
     def __init__(self, policy: Policy) -> None:
         self.policy = policy
-        self.requests, self.tokens = Window(), Window()
-        self.running: list[tuple[int, int]] = []  # places and tokens of the calls that run
-
-    @property
-    def promised(self) -> int:
-        return sum(tokens for _, tokens in self.running)
-
-    @property
-    def places(self) -> int:
-        return sum(places for places, _ in self.running)
+        self.requests: list[tuple[float, int]] = []
+        self.tokens: list[tuple[float, int]] = []
+        self.places = 0
 
     def is_full(self, now: float, places: int) -> bool:
         policy = self.policy
-        over = bool(policy.rpm) and self.requests.count(now) >= policy.rpm
-        over = over or (bool(policy.tpm) and self.tokens.count(now) + self.promised >= policy.tpm)
+        over = bool(policy.rpm) and counted(self.requests, now) >= policy.rpm
+        over = over or (bool(policy.tpm) and counted(self.tokens, now) >= policy.tpm)
         return over or (bool(policy.concurrency) and bool(places) and self.places >= policy.concurrency)
 
     def remaining(self, now: float) -> dict[str, str]:
         policy, left = self.policy, {}
         if policy.rpm:
-            left["x-ratelimit-remaining-requests"] = str(policy.rpm - self.requests.count(now))
+            left["x-ratelimit-remaining-requests"] = str(policy.rpm - counted(self.requests, now))
         if policy.tpm:
-            spent = self.tokens.count(now) + self.promised
-            left["x-ratelimit-remaining-tokens"] = str(max(0, policy.tpm - spent))
+            left["x-ratelimit-remaining-tokens"] = str(max(0, policy.tpm - counted(self.tokens, now)))
         return left
+
+
+def counted(log: list[tuple[float, int]], now: float) -> int:
+    """What is forgotten once the whole slot that it was in is a minute old."""
+    return sum(amount for then, amount in log if int(now / SLOT) - int(then / SLOT) <= SLOTS)
 
 
 def remaining(lines: bytes) -> Mapping[str, str]:
@@ -81,40 +80,38 @@ def test_it_lets_in_whom_they_let_in_and_tells_what_they_tell(
     policy: Policy, steps: list[tuple[str, object, int, int]]
 ) -> None:
     clock, slots, account, reference = Clock(1000.0), Slots(9), Account(), Reference(policy)
-    meter = Meter(policy, account, slots, clock)
-    running = []
+    meters = [Meter(policy, account, slots, places) for places in (0, 1)]
+    running: list[tuple[Held, int, float, int]] = []  # with its places, when it began, and its prompt
     for step, what, number, places in steps:
         if step == "wait":
             assert isinstance(what, float)
             clock.now += what
         elif step == "ask":
             assert isinstance(what, str)
-            call = make_call(body=b" " * number, at=endpoint(what))
+            call, spent = make_call(body=b" " * number, at=endpoint(what), arrived=clock.now), Relayed()
             full = reference.is_full(clock.now, places)
             if not full and slots.taken == slots.limit:
                 with pytest.raises(ApiError) as caught:
-                    meter.let_in(call, places)
+                    meters[places].let_in(call, spent)
                 assert caught.value.status == 503
                 continue
-            let_in = meter.let_in(call, places)
-            assert (let_in is None) is full
-            if let_in is None:
+            given = meters[places].let_in(call, spent)
+            assert (given is None) is full
+            if given is None:
                 continue
-            reference.requests.add(1, clock.now)
-            text = what != "images.generations"
-            reference.running.append((places, prompt_tokens(call.request.body) if text and policy.tpm else 0))
-            running.append(let_in[1])
-            assert remaining(let_in[2]) == reference.remaining(clock.now)
+            prompt = prompt_tokens(call.request.body) if what != "images.generations" and policy.tpm else 0
+            reference.requests.append((clock.now, 1))
+            reference.tokens.append((clock.now, prompt))
+            reference.places += places
+            running.append((held(given, spent, clock)[1], places, clock.now, prompt))
+            assert remaining(given[2]) == reference.remaining(clock.now)
         elif running:
             assert isinstance(what, int)
-            at = what % len(running)
-            running.pop(at).release(Relayed(200, usage=Usage(number, places)))
-            reference.running.pop(at)
-            reference.tokens.add(number + places if policy.tpm else 0, clock.now)
-        assert (account.running, account.promised, slots.taken) == (
-            reference.places,
-            reference.promised,
-            len(reference.running),
-        )
+            permit, held_places, began, prompt = running.pop(what % len(running))
+            permit.release(Relayed(200, usage=Usage(number, places)))
+            more = number + places - prompt if policy.tpm else 0
+            reference.tokens.append((began if more < 0 else clock.now, more))
+            reference.places -= held_places
+        assert (account.running, slots.taken) == (reference.places, len(running))
     lines = "\r\n".join(map(": ".join, limit_headers(policy, account, clock.now).items()))
     assert remaining(lines.encode()) == reference.remaining(clock.now)

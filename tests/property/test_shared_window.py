@@ -104,19 +104,19 @@ def test_each_decision_is_that_of_the_model(
     client: Any, start: int, steps: list[tuple[int, int, int, int]], rpm: int, tpm: int, most: int
 ) -> None:
     scripted, model = Scripted(client, next(numbers)), Model(start)
-    running: list[tuple[str, int, int, int]] = []
+    running: list[tuple[str, int, int, float]] = []
     for number, (pause, estimate, used, what) in enumerate(steps):
         model.now += pause
         scripted.at(model.now)
         lease = f"lease-{number}"
         if what == 0 and running:  # the oldest ends
-            name, slot, taken, then = running.pop(0)
+            name, slot, taken, ends = running.pop(0)
             scripted.settle(name if most else "", (used - taken) if tpm else 0, slot)
             model.leases.pop(name, None)
             if tpm and used > taken:
                 model.tokens.add(used - taken, model.now / 1000)
             elif tpm and used < taken:
-                model.tokens.take_back(taken - used, then / 1000, model.now / 1000)
+                model.tokens.take_back(taken - used, ends, model.now / 1000)
         elif what == 1 and most:
             names = [name for name, _, _, _ in running]
             scripted.renew(*names)
@@ -131,7 +131,7 @@ def test_each_decision_is_that_of_the_model(
             ]
             assert [reply[3], reply[5]] == wanted
             if reply[0] == 0:
-                running.append((lease, reply[6], estimate if tpm else 0, model.now))
+                running.append((lease, reply[6], estimate if tpm else 0, model.tokens.ends))
 
 
 def let_in(scripted: Scripted, times: Sequence[int], limit: int) -> list[int]:

@@ -30,11 +30,13 @@ def make_request(
     headers: Sequence[tuple[bytes, bytes]] = (),
     query: bytes = b"",
     bearer: Bearer | None = None,
+    arrived: float | None = None,
 ) -> Request:
-    """A whole request; `headers` as given, without those that a real one would have besides."""
+    """A whole request, which has `arrived` just now or then; `headers` as given, without those of a real one."""
     target = f"{at.path}?{query.decode('latin-1')}" if query else at.path
     head = Head(at, target, forwarded(headers), content_type, bearer or Bearer("administrator"))
-    return Request(head, body, "req-1", perf_counter())
+    now = perf_counter()
+    return Request(head, body, "req-1", now, now if arrived is None else arrived)
 
 
 def make_call(model: str | None = "m", body: bytes = BODY, *, stream: bool = False, **request: Any) -> Call:

@@ -77,9 +77,9 @@ class Inference:
         result = Relayed()
         try:
             call = read(request)
-            together = self._together
-            admitted = self._gate.admit(call, lease) if together is None else await together.admit(call, lease)
-            call, permit, result.limits = admitted
+            gate, together = self._gate, self._together
+            given = gate.admit(call, result, lease) if together is None else await together.admit(call, result, lease)
+            call, permit, result.limits = given
             if call.routed is not None:
                 result.limits += call.routed.head
             endpoint = request.head.endpoint
@@ -108,8 +108,9 @@ class Inference:
             result.status, result.error = INTERNAL_ERROR.status, INTERNAL_ERROR.code
             raise
         finally:
+            result.ended = perf_counter()
             if permit is not None:
-                permit.release(result)
+                permit.release(request, result)
             outcome = _outcome(request, call, lease, result)
             lease.release()
             self._record(outcome)
@@ -218,7 +219,7 @@ def _outcome(request: Request, call: Call | None, lease: Lease, result: Relayed)
         head.bearer.name,
         head.endpoint.operation,
         status,
-        int((perf_counter() - started) * 100_000) / 100,
+        int((result.ended - started) * 100_000) / 100,
         model,
         service,
         instance,

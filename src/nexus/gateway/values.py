@@ -109,12 +109,17 @@ class Head(msgspec.Struct, frozen=True):
 
 
 class Request(msgspec.Struct, frozen=True, gc=False):
-    """One whole HTTP request to the lane."""
+    """One whole HTTP request to the lane, as its story begins.
+
+    `started` is when its head had come; `arrived` when all of it had, and its turn on its connection. Both are times of
+    `perf_counter`.
+    """
 
     head: Head
     body: bytes
     request_id: str
     started: float
+    arrived: float
 
     @property
     def endpoint(self) -> Endpoint:

@@ -4,6 +4,7 @@ Law: a period holds the moment that it was asked for, and the next one begins wh
 """
 
 import datetime
+import math
 from collections.abc import Callable
 from typing import Final, Literal
 from zoneinfo import ZoneInfo
@@ -44,7 +45,8 @@ def _bounds(
     first: Callable[[datetime.date], datetime.date],
     following: Callable[[datetime.date], datetime.date],
 ) -> Bounds:
-    begins = first(datetime.datetime.fromtimestamp(now, zone).date())
+    second = math.floor(now)  # a moment before midnight would be rounded up to it
+    begins = first(datetime.datetime.fromtimestamp(second, zone).date())
     ends = following(begins)
     if _midnight(ends, zone) <= now:  # clocks went back over midnight: it is the day before once more, which is over
         begins, ends = ends, following(ends)

@@ -1,7 +1,6 @@
 """What a token may do and how much."""
 
 from dataclasses import dataclass, field
-from math import inf
 
 from nexus.policies.budgets import Budgets
 from nexus.policies.globs import Globs, everything
@@ -44,10 +43,6 @@ class Policy:
     """Whether a call has whatever it asks for, and nothing of it is counted."""
     is_metered: bool = field(init=False, repr=False, compare=False)
     """Whether a call has whatever it asks for, and requests, tokens or calls at once are all that is counted."""
-    most_requests: float = field(init=False, repr=False, compare=False)
-    most_tokens: float = field(init=False, repr=False, compare=False)
-    most_calls: float = field(init=False, repr=False, compare=False)
-    """Of a minute, and at once; infinite where there is no bound."""
 
     def __post_init__(self) -> None:
         """Every call asks for these: they are no properties."""
@@ -60,9 +55,6 @@ class Policy:
         object.__setattr__(self, "restricts", restricts)
         object.__setattr__(self, "is_free", not (counts or restricts or self.budgets))
         object.__setattr__(self, "is_metered", counts and not (restricts or self.budgets))
-        object.__setattr__(self, "most_requests", self.rpm or inf)
-        object.__setattr__(self, "most_tokens", self.tpm or inf)
-        object.__setattr__(self, "most_calls", self.concurrency or inf)
 
 
 def nothing() -> Policy:

@@ -1,6 +1,7 @@
 """A token as it is kept, and its bearer as a request knows it."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 
@@ -23,7 +24,7 @@ class Bearer(msgspec.Struct, frozen=True):
     """Who asks: the token's name, its policy (None: no bounds) and what it has used.
 
     `lent`: a service asks in its caller's stead, whose own call holds a place already. `role`: of the user who is
-    signed in and asks; none where it is a token that does.
+    signed in and asks; none where it is a token that does. `meter` is kept here by who lets its calls in.
     """
 
     name: str
@@ -31,6 +32,11 @@ class Bearer(msgspec.Struct, frozen=True):
     account: Account = msgspec.field(default_factory=Account)
     lent: bool = False
     role: Role | None = None
+    meter: Any = None
+
+    def __post_init__(self) -> None:
+        """What is kept is of this bearer, and of none made from it."""
+        msgspec.structs.force_setattr(self, "meter", None)
 
     @property
     def is_bound_to_addresses(self) -> bool:

@@ -50,11 +50,18 @@ class Window:
             self._move_to(int(now / _WIDTH))
         self.total += amount
 
-    def take_back(self, amount: int, then: float, now: float) -> None:
-        """`amount` of what was added at `then` was none after all."""
+    def settle(self, more: int, ends: float, now: float) -> None:
+        """`more` at `now` than was added while the newest slot was the one that `ends` then; negative: less."""
+        if more < 0:
+            self.take_back(-more, ends, now)
+        else:
+            self.add(more, now)
+
+    def take_back(self, amount: int, ends: float, now: float) -> None:
+        """`amount` of what was added while the newest slot was the one that `ends` then was none after all."""
         if now >= self.ends:
             self._move_to(int(now / _WIDTH))
-        slot = int(then / _WIDTH)
+        slot = round(ends / _WIDTH) - 1
         if slot <= self._newest - _KEPT:
             return
         self.total -= amount

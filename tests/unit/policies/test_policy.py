@@ -1,7 +1,5 @@
 """A policy's defaults bound nothing."""
 
-from math import inf
-
 import pytest
 
 from nexus.policies.budgets import Budget, Budgets
@@ -67,8 +65,3 @@ def test_a_priority_says_nothing_of_what_may_be_asked() -> None:
 )
 def test_whose_calls_need_no_gate_and_whose_no_more_than_a_meter(policy: Policy, free: bool, metered: bool) -> None:
     assert (policy.is_free, policy.is_metered) == (free, metered)
-
-
-def test_what_has_no_bound_is_never_too_much() -> None:
-    policy = Policy("p", rpm=5)
-    assert (policy.most_requests, policy.most_tokens, policy.most_calls) == (5, inf, inf)

@@ -48,12 +48,23 @@ def test_how_long_until_all_is_forgotten() -> None:
 def test_what_is_taken_back_goes_where_it_was_added() -> None:
     window = Window()
     window.add(10, 100.0)
+    ends = window.ends
     window.add(5, 130.0)
-    window.take_back(4, 100.0, 140.0)
+    window.take_back(4, ends, 140.0)
     assert window.count(140.0) == 11
     assert window.count(165.0) == 5
-    window.take_back(6, 100.0, 165.0)  # forgotten long ago
+    window.take_back(6, ends, 165.0)  # forgotten long ago
     assert window.count(165.0) == 5
+
+
+def test_what_is_settled_is_added_where_it_is_more_and_taken_back_where_it_is_less() -> None:
+    window = Window()
+    window.add(10, 100.0)
+    ends = window.ends
+    window.settle(-4, ends, 140.0)
+    window.settle(3, ends, 140.0)
+    assert window.count(140.0) == 9
+    assert window.count(165.0) == 3
 
 
 def test_one_more_is_taken_where_there_are_fewer() -> None:

@@ -9,20 +9,19 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-from msgspec.structs import replace
+from msgspec.structs import force_setattr, replace
 
 from nexus.contract.errors import ApiError
-from nexus.gateway.admit.allowance import prompt_of
 from nexus.gateway.admit.guards import WHEN_ASKED, WHEN_LED, WHEN_RUN, Guard
 from nexus.gateway.admit.guards.operation import forbidden
 from nexus.gateway.admit.headers import limit_headers
 from nexus.gateway.admit.limits import too_many_calls, too_many_requests, too_many_tokens
-from nexus.gateway.admit.meter import Meter
+from nexus.gateway.admit.meter import Meter, prompt_of
 from nexus.gateway.admit.slots import Slots
 from nexus.gateway.admit.spent import Spent
 from nexus.gateway.admit.treasurer import Timed, Treasurer
 from nexus.gateway.routing.router import Router
-from nexus.gateway.values import Call
+from nexus.gateway.values import Call, Request
 from nexus.gateway.views import Views
 from nexus.policies.budgets import Budgets
 from nexus.policies.policy import Policy
@@ -34,12 +33,12 @@ from nexus.policies.token import Bearer
 class Permit(Protocol):
     """Leave to go on."""
 
-    def release(self, spent: Spent) -> None:
+    def release(self, request: Request, spent: Spent) -> None:
         """The call has ended, in whatever way."""
 
 
 class Gate:
-    """`slots` are those of all calls together; `now` is a clock that never goes back; `router` leads calls.
+    """`slots` are those of all calls together; `now` is the clock of `Request.arrived`; `router` leads calls.
 
     `treasurer` sees to budgets.
     """
@@ -48,7 +47,7 @@ class Gate:
         self,
         slots: Slots,
         views: Views,
-        now: Callable[[], float] = time.monotonic,
+        now: Callable[[], float] = time.perf_counter,
         router: Router | None = None,
         treasurer: Treasurer | None = None,
     ) -> None:
@@ -58,10 +57,11 @@ class Gate:
         self.router = router or Router(views)
         self._treasurer = treasurer or Treasurer(Spendings())
 
-    def admit(self, call: Call, lease: Timed | None = None) -> tuple[Call, Permit, bytes]:
+    def admit(self, call: Call, spent: Spent, lease: Timed | None = None) -> tuple[Call, Permit, bytes]:
         """The call as its policy lets it go on, its permit, and header lines for its answer that say what is left.
 
-        `lease` is what the call will hold; where that matters, it is measured for how long that is an instance.
+        `spent` will say what has become of it. `lease` is what it will hold; where that matters, it is measured for how
+        long that is an instance.
         Raises ApiError (400, 403, 413, 429, 503).
         """
         head = call.request.head
@@ -73,17 +73,17 @@ class Gate:
                 if slots.taken < slots.limit:  # its `admit` would be one call more
                     slots.taken += 1
                     return call, slots, b""
-            elif policy.is_metered and not bearer.lent:
-                let_in = self._meter(bearer, policy).let_in(call)
+            elif policy.is_metered and bearer.meter is not None:
+                let_in: tuple[Call, Permit, bytes] | None = bearer.meter.let_in(call, spent)
                 if let_in is not None:
                     return let_in
         if head.endpoint.job == "running":
-            return self._admit_run(call, bearer, policy, lease)
+            return self._admit_run(call, bearer, policy, spent, lease)
         if policy is None or policy.restricts or self.router.rules:
             call = self.judge(call)
         if policy is None:
             return call, self._slots.admit(call), b""
-        return self.let_in(call, bearer, policy, lease)
+        return self.let_in(call, bearer, policy, spent, lease)
 
     def judge(self, call: Call, asked: Asked | None = None) -> Call:
         """The call as it may go on, led to where it is to go; nothing is counted. Raises ApiError (400, 403, 413).
@@ -96,13 +96,14 @@ class Gate:
             call = self.router.lead(call, asked)
         return self._guarded(WHEN_LED, call, policy)
 
-    def let_in(self, call: Call, bearer: Bearer, policy: Policy, lease: Timed | None) -> tuple[Call, Permit, bytes]:
+    def let_in(
+        self, call: Call, bearer: Bearer, policy: Policy, spent: Spent, lease: Timed | None
+    ) -> tuple[Call, Permit, bytes]:
         """A judged call, its permit and its header lines, by what was let in here. Raises ApiError (429, 503)."""
         budgets, meter = policy.budgets, self._meter(bearer, policy)
         if budgets is not None:
             self._treasurer.check(bearer, budgets)
-        places = 0 if bearer.lent else 1
-        while (let_in := meter.let_in(call, places)) is None:
+        while (let_in := meter.let_in(call, spent)) is None:
             refusal = self._refusal(bearer, policy)
             if refusal is not None:
                 raise refusal  # else what was too much is forgotten since
@@ -121,17 +122,21 @@ class Gate:
         return self._slots.admit(call)
 
     def counted(
-        self, call: Call, bearer: Bearer, policy: Policy, place: Slots, prompt: int | None, lease: Timed | None = None
+        self, bearer: Bearer, policy: Policy, prompt: int | None, spent: Spent, lease: Timed | None = None
     ) -> Permit:
-        """The permit of a call that is let in already: now it counts here, too. `prompt` None: it spends no tokens."""
+        """The permit of a call that is let in and placed already: now it counts here, too.
+
+        `prompt` None: it spends no tokens.
+        """
+        now = self._now()
         if policy.rpm:
-            bearer.account.requests.add(1, self._now())
-        permit = self._meter(bearer, policy).permit(call, place, 0 if bearer.lent else 1, prompt)
+            bearer.account.requests.add(1, now)
+        permit = self._meter(bearer, policy).take(spent, prompt, now)
         return permit if policy.budgets is None else self._budgeted(bearer, policy.budgets, permit, lease)
 
-    async def admit_outside(self, call: Call) -> tuple[Call, Permit, bytes]:
+    async def admit_outside(self, call: Call, spent: Spent) -> tuple[Call, Permit, bytes]:
         """As `admit`, from a task of the event loop."""
-        return self.admit(call)
+        return self.admit(call, spent)
 
     async def count(self, bearer: Bearer, operation: str) -> None:
         """Count a request that is none of the lane's. Raises ApiError (403, 429)."""
@@ -169,18 +174,19 @@ class Gate:
         account, now = bearer.account, self._now()
         if policy.concurrency and account.running >= policy.concurrency and not bearer.lent:
             return too_many_calls(bearer, policy, limit_headers(policy, account, now))
-        if policy.tpm and account.tokens.count(now) + account.promised >= policy.tpm:
-            wait = account.tokens.seconds_until_less(account.tokens.total + account.promised - policy.tpm + 1, now)
+        if policy.tpm and account.tokens.count(now) >= policy.tpm:
+            wait = account.tokens.seconds_until_less(account.tokens.total - policy.tpm + 1, now)
             return too_many_tokens(bearer, policy, wait, limit_headers(policy, account, now))
         if policy.rpm and account.requests.count(now) >= policy.rpm:
             return _too_many_requests(bearer, policy, now)
         return None
 
     def _meter(self, bearer: Bearer, policy: Policy) -> Meter:
-        """The account's for this policy; the one for the policy before is forgotten."""
-        meter: Meter | None = bearer.account.meter
-        if meter is None or meter.policy is not policy:
-            meter = bearer.account.meter = Meter(policy, bearer.account, self._slots, self._now)
+        """The bearer's; its policy is always the same."""
+        meter: Meter | None = bearer.meter
+        if meter is None:
+            meter = Meter(policy, bearer.account, self._slots, 0 if bearer.lent else 1)
+            force_setattr(bearer, "meter", meter)
         return meter
 
     def _budgeted(self, bearer: Bearer, budgets: Budgets, permit: Permit, lease: Timed | None) -> Permit:
@@ -189,7 +195,7 @@ class Gate:
         return self._treasurer.open(bearer, budgets, permit, lease)
 
     def _admit_run(
-        self, call: Call, bearer: Bearer, policy: Policy | None, lease: Timed | None
+        self, call: Call, bearer: Bearer, policy: Policy | None, spent: Spent, lease: Timed | None
     ) -> tuple[Call, Permit, bytes]:
         """The run of a job, which was counted and led when it was asked for: it holds no place of its caller's."""
         routed = call.request.head.routed
@@ -201,9 +207,9 @@ class Gate:
             call = guard(call, policy, self._views)
         if policy.budgets is not None:
             self._treasurer.check(bearer, policy.budgets, request=False)
-        place = self._slots.admit(call)
+        self._slots.admit(call)
         prompt = prompt_of(call) if spends(call, policy) else None
-        permit: Permit = self._meter(bearer, policy).permit(call, place, 0, prompt)
+        permit: Permit = Meter(policy, bearer.account, self._slots, 0).take(spent, prompt, self._now())
         if policy.budgets is not None:
             permit = self._treasurer.open(bearer, policy.budgets, permit, lease)
         return call, permit, b""

@@ -20,14 +20,16 @@ def limit_lines(policy: Policy, account: Account, now: float) -> bytes:
     return _lines(policy, account, now).encode()
 
 
-def lines_but_for_what_remains(policy: Policy) -> bytes:
-    """The same for a call that was just counted, with `%d` where it says what remains.
+def around_what_remains(policy: Policy) -> tuple[str, str, str]:
+    """The same for a call that was just counted, cut where the numbers are that remain; without limits it is empty.
 
-    What was just counted, or is promised, is forgotten in a minute.
+    Before the first number, between both (nothing where only one is bounded), and behind the last. What was just
+    counted is forgotten in a minute.
     """
     limits = (("requests", policy.rpm), ("tokens", policy.tpm))
     reset = duration(SECONDS)
-    return "".join(_LINES.format(kind, limit, "%d", reset) for kind, limit in limits if limit).encode()
+    parts = "".join(_LINES.format(kind, limit, "\0", reset) for kind, limit in limits if limit).split("\0")
+    return parts[0], parts[1] if len(parts) > 2 else "", parts[-1] if len(parts) > 1 else ""
 
 
 def limit_headers(policy: Policy, account: Account, now: float) -> dict[str, str]:
@@ -50,9 +52,7 @@ def _lines(policy: Policy, account: Account, now: float) -> str:
     if policy.rpm:
         lines = _written("requests", policy.rpm, requests.count(now), requests.seconds_until_empty(now))
     if policy.tpm:
-        used = tokens.count(now) + account.promised
-        reset = SECONDS if account.promised else tokens.seconds_until_empty(now)
-        lines += _written("tokens", policy.tpm, used, reset)
+        lines += _written("tokens", policy.tpm, tokens.count(now), tokens.seconds_until_empty(now))
     return lines
 
 

@@ -4,7 +4,7 @@ from typing import Final
 
 from nexus.contract.errors import OVERLOADED, ApiError
 from nexus.gateway.admit.spent import Spent
-from nexus.gateway.values import Call
+from nexus.gateway.values import Call, Request
 
 CALLS_AT_ONCE: Final = 10_000
 
@@ -31,7 +31,7 @@ class Slots:
         self.taken += 1
         return self
 
-    def release(self, _: Spent) -> None:
+    def release(self, _: Request, __: Spent) -> None:
         """Give it back: exactly once a call, which is the story's law."""
         self.taken -= 1
 

@@ -9,17 +9,17 @@ from dataclasses import replace
 from typing import Final
 
 from nexus.contract.errors import OVERLOADED, ApiError
-from nexus.gateway.admit.allowance import prompt_of
 from nexus.gateway.admit.gate import Gate, Permit, spends
 from nexus.gateway.admit.headers import headers_of, lines_of
 from nexus.gateway.admit.limits import too_many_calls, too_many_requests, too_many_tokens
+from nexus.gateway.admit.meter import prompt_of
 from nexus.gateway.admit.spent import Spent
 from nexus.gateway.admit.treasurer import Timed
 from nexus.gateway.shared.limits import Asking, SharedLimits
 from nexus.gateway.shared.link import Asked, AskedOutside
 from nexus.gateway.shared.ticket import Ticket
 from nexus.gateway.shared.verdict import LET_IN, TOO_MANY_CALLS, TOO_MANY_TOKENS, Verdict
-from nexus.gateway.values import Call
+from nexus.gateway.values import Call, Request
 from nexus.policies.policy import Policy
 from nexus.policies.token import Bearer
 
@@ -33,28 +33,30 @@ class Together:
         self._gate = gate
         self._shared = shared
 
-    async def admit(self, call: Call, lease: Timed | None = None) -> tuple[Call, Permit, bytes]:
+    async def admit(self, call: Call, spent: Spent, lease: Timed | None = None) -> tuple[Call, Permit, bytes]:
         """As `Gate.admit`, from the lane. Raises ApiError; 503 also where nobody is let in while Redis is away."""
-        return await self._admit(call, Asked, lease)
+        return await self._admit(call, Asked, spent, lease)
 
-    async def admit_outside(self, call: Call) -> tuple[Call, Permit, bytes]:
+    async def admit_outside(self, call: Call, spent: Spent) -> tuple[Call, Permit, bytes]:
         """The same from a task of the event loop."""
-        return await self._admit(call, AskedOutside, None)
+        return await self._admit(call, AskedOutside, spent, None)
 
-    async def _admit(self, call: Call, ask: Callable[[], Asking], lease: Timed | None) -> tuple[Call, Permit, bytes]:
+    async def _admit(
+        self, call: Call, ask: Callable[[], Asking], spent: Spent, lease: Timed | None
+    ) -> tuple[Call, Permit, bytes]:
         bearer = call.request.head.bearer
         policy = bearer.policy
         if policy is None or not policy.counts:
-            return self._gate.admit(call, lease)
+            return self._gate.admit(call, spent, lease)
         if call.request.head.endpoint.job == "running":
-            return self._admit_run(call, bearer, policy, lease)
+            return self._admit_run(call, bearer, policy, spent, lease)
         call = self._gate.judge(call)
         ticket = self._shared.ticket(bearer.name, leased=bool(policy.concurrency) and not bearer.lent)
         if self._shared.up:
-            decided = await self._decide(call, bearer, policy, ticket, ask(), lease)
+            decided = await self._decide(call, bearer, policy, ticket, ask(), spent, lease)
             if decided is not None:
                 return decided
-        return self._alone(call, bearer, policy, ticket, lease)
+        return self._alone(call, bearer, policy, ticket, spent, lease)
 
     async def count(self, bearer: Bearer, operation: str) -> None:
         """As `Gate.count`, from a task of the event loop."""
@@ -75,7 +77,14 @@ class Together:
         self._gate.add_request(bearer, policy)
 
     async def _decide(
-        self, call: Call, bearer: Bearer, policy: Policy, ticket: Ticket, asking: Asking, lease: Timed | None
+        self,
+        call: Call,
+        bearer: Bearer,
+        policy: Policy,
+        ticket: Ticket,
+        asking: Asking,
+        spent: Spent,
+        lease: Timed | None,
     ) -> tuple[Call, Permit, bytes] | None:
         """What all gateways together say; None where Redis does not."""
         place = self._gate.place(call, bearer, policy)
@@ -90,25 +99,27 @@ class Together:
             return None
         if verdict.decision != LET_IN:
             raise _refusal(bearer, policy, verdict)
-        permit = self._gate.counted(call, bearer, policy, place, prompt, lease)
+        permit = self._gate.counted(bearer, policy, prompt, spent, lease)
         return call, self._both(permit, ticket, spending=prompt is not None), lines_of(policy, verdict)
 
     def _alone(
-        self, call: Call, bearer: Bearer, policy: Policy, ticket: Ticket, lease: Timed | None
+        self, call: Call, bearer: Bearer, policy: Policy, ticket: Ticket, spent: Spent, lease: Timed | None
     ) -> tuple[Call, Permit, bytes]:
         """Redis is away: what this gateway has let in decides, or nobody is let in."""
         try:
             self._refuse_without()
-            call, permit, lines = self._gate.let_in(call, bearer, policy, lease)
+            call, permit, lines = self._gate.let_in(call, bearer, policy, spent, lease)
         except BaseException:
             self._shared.end(ticket, 0)
             raise
         self._shared.hold(ticket)
         return call, self._both(permit, ticket, spending=spends(call, policy)), lines
 
-    def _admit_run(self, call: Call, bearer: Bearer, policy: Policy, lease: Timed | None) -> tuple[Call, Permit, bytes]:
+    def _admit_run(
+        self, call: Call, bearer: Bearer, policy: Policy, spent: Spent, lease: Timed | None
+    ) -> tuple[Call, Permit, bytes]:
         """A job was counted when it was asked for; its run only spends tokens."""
-        call, permit, lines = self._gate.admit(call, lease)
+        call, permit, lines = self._gate.admit(call, spent, lease)
         if not policy.tpm:
             return call, permit, lines
         ticket = self._shared.ticket(bearer.name, leased=False)
@@ -135,9 +146,9 @@ class _SharedPermit:
         self._ticket = ticket
         self._spending = spending
 
-    def release(self, spent: Spent) -> None:
+    def release(self, request: Request, spent: Spent) -> None:
         """Give back both; the tokens are those that were settled here."""
-        self._permit.release(spent)
+        self._permit.release(request, spent)
         used = spent.usage.total_tokens if self._spending and spent.usage is not None else 0
         self._shared.end(self._ticket, used)
 

@@ -10,6 +10,7 @@ from typing import Final, Protocol
 
 from nexus.contract.errors import BUDGET_EXCEEDED, ApiError
 from nexus.gateway.admit.spent import Spent
+from nexus.gateway.values import Request
 from nexus.policies.budgets import Budgets, UsedUp, used_up
 from nexus.policies.spending import Spending, Spendings
 from nexus.policies.stopwatch import Stopwatch
@@ -27,7 +28,7 @@ class Timed(Protocol):
 class Place(Protocol):
     """What a call has besides its budgets. See `gate.Permit`."""
 
-    def release(self, spent: Spent, /) -> None: ...
+    def release(self, request: Request, spent: Spent, /) -> None: ...
 
 
 class Treasurer:
@@ -82,9 +83,9 @@ class BudgetAllowance:
         self._stopwatch = stopwatch
         self._now = now
 
-    def release(self, spent: Spent) -> None:
+    def release(self, request: Request, spent: Spent) -> None:
         """Give back the place, which sees to it that tokens are known, and count."""
-        self._place.release(spent)
+        self._place.release(request, spent)
         self._stopwatch.stop()
         self._spending.at(self._now(), self._budgets.zone)
         self._spending.add(spent.usage.total_tokens if spent.usage is not None else 0, self._stopwatch.seconds)

@@ -38,7 +38,8 @@ def read_call(request: Request, body: bytes, content_type: str, bearer: Bearer) 
         bearer,
         host=request.headers.get("host", "").encode("latin-1"),
     )
-    return read(LaneRequest(head, body, identity_of(request), perf_counter()))
+    now = perf_counter()
+    return read(LaneRequest(head, body, identity_of(request), now, now))
 
 
 def fields_of(body: bytes, content_type: str) -> dict[str, Any]:

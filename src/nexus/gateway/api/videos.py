@@ -110,13 +110,14 @@ def video_view(job: Job) -> dict[str, Any]:
 
 async def _accepted(parts: ApiParts, call: Call, details: Mapping[str, Any]) -> Response:
     """Take the call as a job, where its caller may ask for it, and tell of that."""
-    call, permit, _ = await parts.counting.admit_outside(call)
+    spent = Relayed()
+    call, permit, _ = await parts.counting.admit_outside(call, spent)
     try:
         if call.routed is not None:
             details = {**details, "model": _model(parts, call)}
         job = await parts.desk.accept(call, parts.base_url(call.request.head.host), details, _PREFIX)
     finally:
-        permit.release(Relayed())
+        permit.release(call.request, spent)
     answer = _answer(job)
     if call.routed is not None:
         answer.headers[HEADER] = call.routed.why

@@ -172,7 +172,8 @@ def _request(job: Job, endpoint: Endpoint, body: bytes, bearer: Bearer) -> Reque
     lines = b"content-type: %b\r\n" % content_type if content_type else b""
     routed = read_kept(order.details)
     head = Head(endpoint, order.path, lines, content_type, bearer, host=host, routed=routed)
-    return Request(head, body, order.id, time.perf_counter())
+    now = time.perf_counter()
+    return Request(head, body, order.id, now, now)
 
 
 async def _stored(opened: Opened, key: str, body: bytes) -> None:

@@ -76,12 +76,12 @@ class Exchange(Drive):
             self.refuse(self.refusal)
             return
         parts, self.parts = self.parts, ()
-        self.tell(parts[0] if len(parts) == 1 else b"".join(parts))
+        self.tell(parts[0] if len(parts) == 1 else b"".join(parts), perf_counter())
 
-    def tell(self, body: bytes) -> None:
-        """Tell the story of the request with this body."""
+    def tell(self, body: bytes, arrived: float) -> None:
+        """Tell the story of the request, which has arrived with this body."""
         self.begun = self.arrived = True
-        self.drive(self.protocol.edge.story(Request(self.head, body, self.request_id, self.started), self))
+        self.drive(self.protocol.edge.story(Request(self.head, body, self.request_id, self.started, arrived), self))
 
     @property
     def is_everyday(self) -> bool:

@@ -97,7 +97,7 @@ class RequestReader(HttpToolsProtocol):
         self.deadline = NEVER
         self.cycle = self.active = exchange = Exchange(self, known.meaning)
         exchange.known = known
-        exchange.tell(body)
+        exchange.tell(body, exchange.started)  # it has come in one piece
 
     def _parse(self, data: bytes) -> None:
         if self._discarding:

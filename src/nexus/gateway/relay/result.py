@@ -10,6 +10,7 @@ class Relayed(msgspec.Struct, gc=False):
 
     `queued` is how many seconds the call waited for its turn, if it had to, and `priority` what it did so as.
     `events` are those of a stream. `limits` are header lines, each with its CR LF, that say what is left to the caller.
+    `ended` is when the call did, by `perf_counter`; for `since` and `prompt` see `admit.spent`.
     """
 
     status: int = 500
@@ -21,3 +22,6 @@ class Relayed(msgspec.Struct, gc=False):
     limits: bytes = b""
     queued: float | None = None
     priority: str = ""
+    ended: float = 0.0
+    since: float = 0.0
+    prompt: int = 0

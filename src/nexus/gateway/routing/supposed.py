@@ -32,7 +32,8 @@ def supposed_call(question: Question, bearer: Bearer, snapshot: Snapshot) -> Cal
     lines = "".join(f"{name}: {value}\r\n" for name, value in question.headers.items()).encode("latin-1")
     endpoint = _endpoint(question.operation, snapshot)
     head = Head(endpoint, endpoint.path, lines, b"application/json", bearer)
-    request = Request(head, json.dumps(body).encode(), "explain", perf_counter())  # whatever numbers are in it
+    now = perf_counter()
+    request = Request(head, json.dumps(body).encode(), "explain", now, now)  # whatever numbers are in it
     return Call(request, model, bool(body.get("stream")))
 
 

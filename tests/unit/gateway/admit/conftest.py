@@ -14,6 +14,7 @@ from nexus.policies.policy import Policy
 from nexus.policies.token import Bearer
 from tests.servers.calls import make_call, make_instance
 from tests.servers.clock import Clock
+from tests.servers.door import Door
 
 
 @pytest.fixture
@@ -34,16 +35,16 @@ def slots() -> Slots:
 
 
 @pytest.fixture
-def gate(slots: Slots, views: Views, clock: Clock) -> Gate:
-    return Gate(slots, views, clock)
+def gate(slots: Slots, views: Views, clock: Clock) -> Door:
+    return Door(Gate(slots, views, clock), clock)
 
 
 @pytest.fixture
-def call_of() -> Callable[..., Call]:
-    """`call_of(bearer or policy, model, body)`."""
+def call_of(clock: Clock) -> Callable[..., Call]:
+    """`call_of(bearer or policy, model, body)`: a call that comes now."""
 
     def make(who: Bearer | Policy, model: str | None = "m", **fields: Any) -> Call:
         bearer = who if isinstance(who, Bearer) else Bearer("ada", who)
-        return make_call(model, **fields, bearer=bearer)
+        return make_call(model, **fields, bearer=bearer, arrived=clock.now)
 
     return make

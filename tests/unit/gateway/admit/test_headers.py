@@ -3,11 +3,11 @@
 import pytest
 
 from nexus.gateway.admit.headers import (
+    around_what_remains,
     duration,
     headers_of,
     limit_headers,
     limit_lines,
-    lines_but_for_what_remains,
     lines_of,
 )
 from nexus.gateway.shared.verdict import LET_IN, Verdict
@@ -46,16 +46,21 @@ def test_lines_of_an_account_are_the_same_line_by_line() -> None:
 
 
 def test_but_for_what_remains_the_lines_of_a_policy_are_always_the_same() -> None:
-    assert lines_but_for_what_remains(Policy("p", rpm=5, tpm=1000)).decode().splitlines() == [
+    before, between, behind = around_what_remains(Policy("p", rpm=5, tpm=1000))
+    assert f"{before}R{between}T{behind}".splitlines() == [
         "x-ratelimit-limit-requests: 5",
-        "x-ratelimit-remaining-requests: %d",
+        "x-ratelimit-remaining-requests: R",
         "x-ratelimit-reset-requests: 1m0s",
         "x-ratelimit-limit-tokens: 1000",
-        "x-ratelimit-remaining-tokens: %d",
+        "x-ratelimit-remaining-tokens: T",
         "x-ratelimit-reset-tokens: 1m0s",
     ]
-    assert lines_but_for_what_remains(Policy("p", tpm=4)).startswith(b"x-ratelimit-limit-tokens: 4\r\n")
-    assert lines_but_for_what_remains(Policy("p", concurrency=5)) == b""
+    assert around_what_remains(Policy("p", tpm=4)) == (
+        "x-ratelimit-limit-tokens: 4\r\nx-ratelimit-remaining-tokens: ",
+        "",
+        "\r\nx-ratelimit-reset-tokens: 1m0s\r\n",
+    )
+    assert around_what_remains(Policy("p", concurrency=5)) == ("", "", "")
 
 
 @pytest.mark.parametrize(

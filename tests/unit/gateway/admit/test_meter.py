@@ -1,16 +1,24 @@
-"""What a meter tells, and what it keeps; whom it lets in is held against a reference in tests/property."""
+"""What a meter tells, and what a call has used; whom it lets in is held against a reference in tests/property."""
+
+from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
-from nexus.gateway.admit.meter import Meter
+from nexus.contract.usage import Usage
+from nexus.gateway.admit.meter import Meter, prompt_of
 from nexus.gateway.admit.slots import Slots
 from nexus.gateway.relay.result import Relayed
+from nexus.gateway.values import Call
 from nexus.policies.account import Account
 from nexus.policies.policy import Policy
 from tests.servers.calls import endpoint, make_call
 from tests.servers.clock import Clock
+from tests.servers.door import Held, held
 
 PICTURE = endpoint("images.generations")
+BODY = b'{"model":"m","messages":[]}'.ljust(200)
+PROMPT = 50
 
 
 @pytest.fixture
@@ -18,10 +26,15 @@ def account() -> Account:
     return Account()
 
 
-def told(policy: Policy, account: Account, clock: Clock, **call: object) -> list[str]:
-    let_in = Meter(policy, account, Slots(9), clock).let_in(make_call(**call))  # type: ignore[arg-type]
-    assert let_in is not None
-    return let_in[2].decode().splitlines()
+def let_in(meter: Meter, clock: Clock, **call: Any) -> tuple[Call, Held, bytes]:
+    spent = Relayed()
+    given = meter.let_in(make_call(arrived=clock.now, **call), spent)
+    assert given is not None
+    return held(given, spent, clock)
+
+
+def told(policy: Policy, account: Account, clock: Clock, **call: Any) -> list[str]:
+    return let_in(Meter(policy, account, Slots(9)), clock, **call)[2].decode().splitlines()
 
 
 def test_what_is_left_after_a_call(account: Account, clock: Clock) -> None:
@@ -39,9 +52,7 @@ def test_what_is_left_after_a_call(account: Account, clock: Clock) -> None:
     assert edited[:2] == ["x-ratelimit-limit-tokens: 4000", "x-ratelimit-remaining-tokens: 3040"]
 
 
-def test_of_a_call_that_promises_nothing_the_tokens_before_it_tell_when_none_counts(
-    account: Account, clock: Clock
-) -> None:
+def test_of_a_call_without_a_prompt_the_tokens_before_it_tell_when_none_counts(account: Account, clock: Clock) -> None:
     account.tokens.add(900, clock.now - 30)
     lines = told(Policy("p", tpm=1000), account, clock, at=PICTURE)
     assert lines[1:] == ["x-ratelimit-remaining-tokens: 100", "x-ratelimit-reset-tokens: 30.5s"]
@@ -52,19 +63,107 @@ def test_there_is_never_less_than_nothing_left(account: Account, clock: Clock) -
     assert lines[1] == "x-ratelimit-remaining-tokens: 0"
 
 
-def test_calls_without_tokens_share_one_permit_and_those_that_are_lent_have_none(
-    account: Account, clock: Clock
+@pytest.mark.parametrize("policy", [Policy("p", rpm=9_999), Policy("p", rpm=50, tpm=9_999), Policy("p", tpm=9_999)])
+def test_what_remains_is_told_exactly_of_limits_that_are_not_huge(
+    policy: Policy, account: Account, clock: Clock
 ) -> None:
-    slots = Slots(9)
-    meter = Meter(Policy("p", concurrency=2), account, slots, clock)
-    one, other = (meter.let_in(make_call()) for _ in range(2))
-    assert one is not None
-    assert other is not None
-    assert one[1] is other[1]
-    assert meter.let_in(make_call()) is None
-    lent = meter.let_in(make_call(), 0)
-    assert lent is not None
+    meter = Meter(policy, account, Slots(9))
+    for turn in range(1, 6):
+        _, permit, lines = let_in(meter, clock, body=BODY)
+        permit.release(Relayed(200, usage=Usage(PROMPT, 1)))
+        left = [line.partition(b": ")[2] for line in lines.splitlines() if b"remaining" in line]
+        tokens = policy.tpm - turn * PROMPT - (turn - 1)
+        assert left == [
+            b"%d" % number for number in (policy.rpm and policy.rpm - turn, policy.tpm and tokens) if number
+        ]
+
+
+def test_of_huge_limits_it_is_told_to_a_ten_thousandth_and_anew_in_each_slot(account: Account, clock: Clock) -> None:
+    meter = Meter(Policy("p", rpm=30_000, tpm=2_000_000), account, Slots(9))
+    told = []
+    for turn in range(12):
+        _, permit, lines = let_in(meter, clock, body=b" " * 40)
+        permit.release(Relayed(200, usage=Usage(10, 0)))
+        left = [int(line.partition(b": ")[2]) for line in lines.splitlines() if b"remaining" in line]
+        assert 0 <= left[0] - (30_000 - turn - 1) <= 3
+        assert 0 <= left[1] - (2_000_000 - 10 * turn - 10) <= 200
+        told.append(left[0])
+        clock.now += 0.6 if turn == 9 else 0
+    assert told == [29_999] * 4 + [29_995] * 4 + [29_991] * 2 + [29_989] * 2
+    account.tokens.add(1_999_000, clock.now)
+    assert b"remaining-tokens: 870\r\n" in let_in(meter, clock, body=b" " * 40)[2]
+
+
+def test_each_call_holds_a_place_and_those_that_are_lent_have_none(account: Account, clock: Clock) -> None:
+    policy, slots = Policy("p", concurrency=2), Slots(9)
+    meter = Meter(policy, account, slots)
+    permits = [let_in(meter, clock)[1] for _ in range(2)]
+    assert meter.let_in(make_call(arrived=clock.now), Relayed()) is None
+    permits.append(let_in(Meter(policy, account, slots, 0), clock)[1])
     assert (account.running, slots.taken) == (2, 3)
-    for permit in (one[1], other[1], lent[1]):
-        permit.release(Relayed())
-    assert (account.running, slots.taken) == (0, 0)
+    for permit in permits:
+        permit.release(Relayed(200, bytes_out=100))
+    assert (account.running, slots.taken, account.tokens.count(clock.now)) == (0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("spent", "tokens"),
+    [
+        (Relayed(200, usage=Usage(10, 5)), 15),
+        (Relayed(200, usage=Usage(10, 500)), 510),
+        (Relayed(499, usage=Usage(60, 0)), 60),
+        (Relayed(200, bytes_out=80), PROMPT + 20),
+        (Relayed(200, bytes_out=8000, events=7), PROMPT + 7),
+        (Relayed(499, events=3), PROMPT + 3),
+        (Relayed(499), PROMPT),
+        (Relayed(400, bytes_out=100), 0),
+        (Relayed(503, bytes_out=100), 0),
+    ],
+)
+@pytest.mark.parametrize("seconds", [0, 0.3, 5, 50, 70])
+def test_a_prompt_counts_from_its_beginning_and_the_answer_from_its_end(
+    account: Account, clock: Clock, spent: Relayed, tokens: int, seconds: float
+) -> None:
+    meter = Meter(Policy("p", tpm=1000), account, Slots(9))
+    permit = let_in(meter, clock, body=BODY)[1]
+    assert account.tokens.count(clock.now) == PROMPT
+    clock.now += seconds
+    estimated = spent.usage is None
+    spent = replace(spent)
+    permit.release(spent)
+    answer = max(0, tokens - PROMPT)
+    assert account.tokens.count(clock.now) == (tokens if seconds < 60 else answer)
+    if tokens and estimated:
+        assert spent.usage == Usage(PROMPT, tokens - PROMPT, estimated=True)
+    clock.now += 59.9
+    assert account.tokens.count(clock.now) == (answer if seconds > 1 else tokens)
+    clock.now += 0.7
+    assert account.tokens.count(clock.now) == 0
+
+
+@pytest.mark.parametrize(
+    ("operation", "tokens"),
+    [("chat.completions", 10), ("embeddings", 10), ("audio.transcriptions", 0), ("images.generations", 0)],
+)
+def test_only_requests_that_are_text_have_tokens_before_anybody_has_counted(operation: str, tokens: int) -> None:
+    assert prompt_of(make_call(body=b" " * 40, at=endpoint(operation))) == tokens
+
+
+def test_vectors_are_no_text_and_sounds_have_none(account: Account, clock: Clock) -> None:
+    meter = Meter(Policy("p", tpm=1000), account, Slots(9))
+    for operation, usage in (("embeddings", Usage(10, 0, estimated=True)), ("audio.transcriptions", None)):
+        became = Relayed(200, bytes_out=8000)
+        let_in(meter, clock, body=b" " * 40, at=endpoint(operation))[1].release(became)
+        assert became.usage == usage
+    assert account.tokens.count(clock.now) == 10
+
+
+def test_what_was_let_in_elsewhere_counts_here(account: Account, clock: Clock) -> None:
+    slots = Slots(9)
+    slots.taken = 2
+    meter = Meter(Policy("p", tpm=1000), account, slots)
+    for prompt, counted in ((PROMPT, 15), (None, 15)):
+        spent = Relayed(200, usage=Usage(10, 5), ended=clock.now)
+        meter.take(spent, prompt, clock.now).release(make_call().request, spent)
+        assert (account.tokens.count(clock.now), account.running) == (counted, 0)
+    assert slots.taken == 0

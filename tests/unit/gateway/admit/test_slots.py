@@ -5,7 +5,7 @@ import pytest
 from nexus.contract.errors import ApiError
 from nexus.gateway.admit.slots import Slots
 from nexus.gateway.relay.result import Relayed
-from tests.servers.calls import make_call
+from tests.servers.calls import make_call, make_request
 
 
 def test_slots_are_handed_out_up_to_the_limit_and_come_back() -> None:
@@ -18,10 +18,10 @@ def test_slots_are_handed_out_up_to_the_limit_and_come_back() -> None:
     assert caught.value.headers() == {"retry-after": "1"}
     assert "chat.completions" in caught.value.message
     assert slots.taken == 2
-    one.release(Relayed())
+    one.release(make_request(), Relayed())
     three = slots.admit(make_call())
-    two.release(Relayed())
-    three.release(Relayed())
+    two.release(make_request(), Relayed())
+    three.release(make_request(), Relayed())
     assert slots.taken == 0
 
 

@@ -25,6 +25,7 @@ from nexus.policies.globs import Globs
 from nexus.policies.policy import Policy
 from nexus.policies.spending import Spendings
 from nexus.policies.token import Bearer
+from tests.servers.door import Door, DoorOfMany
 
 CallOf = Callable[..., Call]
 RUN = replace(standard(BY_NAME["chat.completions"]), job="running")
@@ -76,28 +77,28 @@ def others() -> Others:
 
 
 @pytest.fixture
-def together(gate: Gate, others: Others) -> Together:
-    return Together(gate, others)
+def together(gate: Door, others: Others, clock: Any) -> DoorOfMany:
+    return DoorOfMany(Together(gate.gate, others), clock)
 
 
 def refused(verdict: int, wait: int = 2500) -> Verdict:
     return Verdict(verdict, wait, 5, 30_500, 60, 1500, 7)
 
 
-async def error_of(together: Together, call: Call) -> ApiError:
+async def error_of(together: DoorOfMany, call: Call) -> ApiError:
     with pytest.raises(ApiError) as caught:
         await together.admit(call)
     return caught.value
 
 
-async def test_who_has_no_limits_costs_no_question(together: Together, others: Others, call_of: CallOf) -> None:
+async def test_who_has_no_limits_costs_no_question(together: DoorOfMany, others: Others, call_of: CallOf) -> None:
     for bearer in (Bearer("ada"), Bearer("ada", Policy("p", models=Globs(["m"])))):
         (await together.admit(call_of(bearer)))[1].release(Relayed())
     assert (others.asked, others.ended) == ([], [])
 
 
 async def test_who_is_let_in_by_all_counts_here_too(
-    together: Together, others: Others, call_of: CallOf, clock: Any, slots: Slots
+    together: DoorOfMany, others: Others, call_of: CallOf, clock: Any, slots: Slots
 ) -> None:
     ada = Bearer("ada", Policy("p", rpm=5, tpm=100, concurrency=2))
     _, permit, lines = await together.admit(call_of(ada, body=BODY))
@@ -111,7 +112,7 @@ async def test_who_is_let_in_by_all_counts_here_too(
     ]
     account = ada.account
     assert others.asked == [(True, 100, PROMPT)]
-    assert (account.running, account.requests.count(clock.now), account.promised) == (1, 1, PROMPT)
+    assert (account.running, account.requests.count(clock.now), account.tokens.count(clock.now)) == (1, 1, PROMPT)
     permit.release(Relayed(200, usage=Usage(30, 25)))
     assert (account.running, account.tokens.count(clock.now), slots.taken) == (0, 55, 0)
     assert others.ended == [55]
@@ -126,7 +127,7 @@ async def test_who_is_let_in_by_all_counts_here_too(
     ],
 )
 async def test_who_is_refused_by_all_has_used_nothing_here(
-    together: Together, others: Others, call_of: CallOf, slots: Slots, decision: int, code: str, wait: str, text: str
+    together: DoorOfMany, others: Others, call_of: CallOf, slots: Slots, decision: int, code: str, wait: str, text: str
 ) -> None:
     others.verdict = refused(decision)
     ada = Bearer("ada", Policy("p", rpm=5, tpm=60, concurrency=2))
@@ -140,7 +141,7 @@ async def test_who_is_refused_by_all_has_used_nothing_here(
     assert others.ended == []
 
 
-async def test_what_is_too_much_here_is_not_asked(together: Together, others: Others, call_of: CallOf) -> None:
+async def test_what_is_too_much_here_is_not_asked(together: DoorOfMany, others: Others, call_of: CallOf) -> None:
     ada = Bearer("ada", Policy("p", rpm=1))
     (await together.admit(call_of(ada)))[1].release(Relayed())
     assert (await error_of(together, call_of(ada))).code == "rate_limit_exceeded"
@@ -148,13 +149,13 @@ async def test_what_is_too_much_here_is_not_asked(together: Together, others: Ot
     assert others.ended == []  # requests alone leave nothing to give back
 
 
-async def test_who_is_forbidden_is_not_asked_for(together: Together, others: Others, call_of: CallOf) -> None:
+async def test_who_is_forbidden_is_not_asked_for(together: DoorOfMany, others: Others, call_of: CallOf) -> None:
     assert (await error_of(together, call_of(Policy("p", rpm=5, operations=Globs(["files"]))))).status == 403
     assert others.asked == []
 
 
 async def test_all_calls_together_are_bounded_before_the_others_are_asked(
-    together: Together, others: Others, call_of: CallOf
+    together: DoorOfMany, others: Others, call_of: CallOf
 ) -> None:
     permits = [(await together.admit(call_of(Bearer("bob"))))[1] for _ in range(3)]
     assert (await error_of(together, call_of(Policy("p", rpm=5)))).status == 503
@@ -164,7 +165,7 @@ async def test_all_calls_together_are_bounded_before_the_others_are_asked(
 
 
 async def test_who_leaves_while_others_are_asked_holds_no_place(
-    together: Together, others: Others, call_of: CallOf, slots: Slots
+    together: DoorOfMany, others: Others, call_of: CallOf, slots: Slots
 ) -> None:
     others.fault = RuntimeError("left")
     ada = Bearer("ada", Policy("p", rpm=5, concurrency=2))
@@ -175,7 +176,7 @@ async def test_who_leaves_while_others_are_asked_holds_no_place(
 
 @pytest.mark.parametrize("in_the_middle", [True, False])
 async def test_without_redis_this_gateway_decides_alone(
-    together: Together, others: Others, call_of: CallOf, slots: Slots, in_the_middle: bool
+    together: DoorOfMany, others: Others, call_of: CallOf, slots: Slots, in_the_middle: bool
 ) -> None:
     ada = Bearer("ada", Policy("p", rpm=3, tpm=500, concurrency=2))
     first = (await together.admit(call_of(ada)))[1]
@@ -193,7 +194,7 @@ async def test_without_redis_this_gateway_decides_alone(
 
 
 async def test_without_redis_nobody_is_let_in_if_that_is_wanted(
-    together: Together, others: Others, call_of: CallOf, slots: Slots
+    together: DoorOfMany, others: Others, call_of: CallOf, slots: Slots
 ) -> None:
     others.is_up, others.closed = False, True
     error = await error_of(together, call_of(Policy("p", rpm=3)))
@@ -206,7 +207,7 @@ async def test_without_redis_nobody_is_let_in_if_that_is_wanted(
     assert slots.taken == 0
 
 
-async def test_a_loan_is_a_request_but_needs_no_place(together: Together, others: Others, call_of: CallOf) -> None:
+async def test_a_loan_is_a_request_but_needs_no_place(together: DoorOfMany, others: Others, call_of: CallOf) -> None:
     ada = Bearer("ada", Policy("p", rpm=5, concurrency=1))
     await together.admit(call_of(ada))
     (await together.admit(call_of(replace(ada, lent=True))))[1].release(Relayed())
@@ -215,7 +216,7 @@ async def test_a_loan_is_a_request_but_needs_no_place(together: Together, others
 
 
 async def test_a_call_that_is_put_off_spends_its_tokens_when_it_runs(
-    together: Together, others: Others, call_of: CallOf
+    together: DoorOfMany, others: Others, call_of: CallOf
 ) -> None:
     ada = Bearer("ada", Policy("p", tpm=500))
     call = call_of(ada, body=BODY)
@@ -229,7 +230,7 @@ async def test_a_call_that_is_put_off_spends_its_tokens_when_it_runs(
 
 
 async def test_what_is_none_of_the_lanes_is_counted_with_the_others(
-    together: Together, others: Others, clock: Any
+    together: DoorOfMany, others: Others, clock: Any
 ) -> None:
     await together.count(Bearer("ada"), "files")
     await together.count(Bearer("ada", Policy("p", tpm=5)), "files")
@@ -252,7 +253,7 @@ async def test_what_is_none_of_the_lanes_is_counted_with_the_others(
         await together.count(ada, "files")
 
 
-async def test_from_outside_the_lane_it_is_the_same(together: Together, others: Others, call_of: CallOf) -> None:
+async def test_from_outside_the_lane_it_is_the_same(together: DoorOfMany, others: Others, call_of: CallOf) -> None:
     _, permit, lines = await together.admit_outside(call_of(Policy("p", rpm=5)))
     assert b"remaining-requests: 2" in lines
     permit.release(Relayed())
@@ -264,7 +265,7 @@ async def test_budgets_are_asked_first_and_counted_once_whoever_decides(
 ) -> None:
     spendings = Spendings()
     budgets = Budgets(Budget(requests=3))
-    together = Together(Gate(slots, views, clock, treasurer=Treasurer(spendings, clock)), others)
+    together = DoorOfMany(Together(Gate(slots, views, clock, treasurer=Treasurer(spendings, clock)), others), clock)
     ada = Bearer("ada", Policy("p", rpm=9, budgets=budgets))
 
     def used() -> tuple[int, int]:

@@ -15,7 +15,7 @@ from nexus.policies.budgets import Budget, Budgets
 from nexus.policies.spending import Spendings
 from nexus.policies.token import Bearer
 from nexus.store.rows import Amounts, UsedAmounts
-from tests.servers.calls import make_call
+from tests.servers.calls import make_call, make_request
 
 ADA = Bearer("ada")
 DAY = 86_400.0
@@ -75,7 +75,7 @@ def test_a_call_gives_back_its_place_and_is_counted(spendings: Spendings, clock:
     assert slots.taken == 1
     assert lease.stopwatch is not None
     lease.stopwatch.start()
-    permit.release(Relayed(200, usage=Usage(7, 5)))
+    permit.release(make_request(), Relayed(200, usage=Usage(7, 5)))
     assert slots.taken == 0
     assert spendings.of("ada", clock.now, budgets.zone).day.here == Amounts(0, 12, 1.5)
 
@@ -86,7 +86,7 @@ def test_what_ends_after_midnight_belongs_to_the_new_day(
     budgets = Budgets(Budget(tokens=10))
     permit = treasurer.open(ADA, budgets, Slots(1).admit(make_call()), None)
     clock.now = DAY + 1
-    permit.release(Relayed(200, usage=Usage(7, 5)))
+    permit.release(make_request(), Relayed(200, usage=Usage(7, 5)))
     spending = spendings.of("ada", clock.now, budgets.zone)
     assert (spending.day.starts, spending.day.tokens, spending.month.tokens) == (DAY, 12, 12)
     assert refused(treasurer, budgets).retry_after == DAY - 1
@@ -96,5 +96,5 @@ def test_a_call_that_never_came_to_an_instance_has_used_nothing(
     treasurer: Treasurer, spendings: Spendings, clock: Any
 ) -> None:
     permit = treasurer.open(ADA, Budgets(), Slots(1).admit(make_call()), Lease())
-    permit.release(Relayed(503))
+    permit.release(make_request(), Relayed(503))
     assert spendings.of("ada", clock.now, Budgets().zone).day.here == Amounts()

@@ -54,7 +54,7 @@ class Gateway:
             host=b"gw.test:8800",
         )
         caller = Caller()
-        caller.start(self.inference.serve(Request(head, json.dumps(body).encode(), "req-9", 0.0), caller))
+        caller.start(self.inference.serve(Request(head, json.dumps(body).encode(), "req-9", 0.0, 0.0), caller))
         return caller
 
 

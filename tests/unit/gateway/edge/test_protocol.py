@@ -324,6 +324,31 @@ async def test_who_is_slow_with_what_waits_its_turn_is_told_so(
         assert (await connection.answer()).status == status
 
 
+async def test_a_request_has_arrived_when_all_of_it_has_and_its_turn_has_come(serve: Serve) -> None:
+    go_on = Signal()
+
+    async def story(request: Request, client: Client) -> None:
+        if len(served.told) == 3:
+            await go_on
+        client.send_whole(200, b"", b"")
+
+    served = await serve(story)
+    connection = await served.connect()
+    connection.send(ask())
+    await connection.answer()
+    connection.send(ask()[:-1])
+    await asyncio.sleep(0.1)
+    connection.send(ask()[-1:])
+    await connection.answer()
+    connection.send(ask() + ask())
+    asyncio.get_running_loop().call_later(0.1, go_on.set)
+    assert [(await connection.answer()).status for _ in range(2)] == [200, 200]
+    at_once, slowly, _, behind = (one.arrived - one.started for one in served.told)
+    assert at_once < 0.05
+    assert slowly > 0.09
+    assert behind > 0.09
+
+
 @pytest.mark.parametrize("cut", [10, -1], ids=["head", "body"])
 async def test_a_request_that_waits_its_turn_has_come_in_time(serve: Serve, cut: int) -> None:
     go_on = Signal()
