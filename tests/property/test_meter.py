@@ -75,6 +75,8 @@ ASK = ("ask", "chat.completions", 100, 1)
 @settings(max_examples=300)
 @example(Policy("p", rpm=1), [ASK, *[("wait", 30.0, 0, 0), ASK] * 2, ("wait", 0.6, 0, 0), ASK])
 @example(Policy("p", tpm=1), [ASK, ("end", 0, 9, 0), *[("wait", 30.0, 0, 0), ASK] * 2, ("wait", 0.6, 0, 0), ASK])
+@example(Policy("p", tpm=400), [("ask", "chat.completions", 1000, 1), ("end", 0, 0, 0), ASK])
+@example(Policy("p", rpm=10), [ASK, ASK, ("wait", 61.0, 0, 0), ("ask", "chat.completions", 9, 0), ASK])
 @given(policies, st.lists(st.one_of(asks, ends, waits), max_size=60))
 def test_it_lets_in_whom_they_let_in_and_tells_what_they_tell(
     policy: Policy, steps: list[tuple[str, object, int, int]]

@@ -1,6 +1,6 @@
 """What an answer cost in tokens, read from the shapes in which engines say it."""
 
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 import msgspec
 
@@ -24,13 +24,16 @@ class Usage(msgspec.Struct, frozen=True, gc=False):
         )
 
 
+_Count = Annotated[int, msgspec.Meta(ge=0)] | None
+
+
 class _Counts(msgspec.Struct, gc=False):
     """Chat's names and those of the newer endpoints (`input_tokens`); which came decides."""
 
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-    input_tokens: int | None = None
-    output_tokens: int | None = None
+    prompt_tokens: _Count = None
+    completion_tokens: _Count = None
+    input_tokens: _Count = None
+    output_tokens: _Count = None
 
 
 class _Carrier(msgspec.Struct, gc=False):

@@ -25,7 +25,7 @@ def test_embeddings_have_no_completion() -> None:
 @pytest.mark.parametrize(
     "body",
     [b"", b"[DONE]", b"{", b"[]", b"null", b'{"usage": null}', b'{"usage": {}}', b'{"usage": "much"}', b"{}",
-     b'{"usage": {"prompt_tokens": "3"}}', b'{"response": {}}', b"\xff\xfe"],
+     b'{"usage": {"prompt_tokens": "3"}}', b'{"usage": {"prompt_tokens": -3}}', b'{"response": {}}', b"\xff\xfe"],
 )  # fmt: skip
 def test_nothing_to_read_is_none(body: bytes) -> None:
     assert read_usage(body) is None
@@ -34,7 +34,7 @@ def test_nothing_to_read_is_none(body: bytes) -> None:
 def test_decoded_counts_are_read_alike() -> None:
     assert read_counts({"prompt_tokens": 7, "completion_tokens": 5, "more": {}}) == Usage(7, 5)
     assert read_counts({"input_tokens": 7}) == Usage(7, 0)
-    for nothing in (None, "7", {}, {"prompt_tokens": "7"}, [7]):
+    for nothing in (None, "7", {}, {"prompt_tokens": "7"}, {"input_tokens": -7}, [7]):
         assert read_counts(nothing) is None
 
 

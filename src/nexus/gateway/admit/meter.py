@@ -40,8 +40,8 @@ class Meter:
     """
 
     __slots__ = (
-        *("_account", "_around", "_most_calls", "_most_requests", "_most_tokens", "_places", "_policy", "_slots"),
-        *("_spends", "_told", "_until_asked", "_until_used"),
+        *("_account", "_around", "_from_asked", "_from_used", "_most_calls", "_most_requests", "_most_tokens"),
+        *("_places", "_policy", "_slots", "_spends", "_told", "_until_asked", "_until_used"),
     )
 
     def __init__(self, policy: Policy, account: Account, slots: Slots, places: int = 1) -> None:
@@ -54,8 +54,9 @@ class Meter:
         self._most_tokens = policy.tpm or inf
         self._most_calls = policy.concurrency if policy.concurrency and places else inf
         self._around = around_what_remains(policy)
-        self._told = b""  # the lines that were told last, which hold
-        self._until_asked = self._until_used = -1.0  # until there are more requests or tokens
+        self._told = b""  # the lines that were told last, which hold for so many requests and tokens:
+        self._from_asked = self._from_used = inf
+        self._until_asked = self._until_used = -inf
 
     def let_in(self, call: Call, spent: Spent) -> "tuple[Call, Meter, bytes] | None":
         """The call, its permit, and header lines that say what is left; None where a limit is reached.
@@ -65,7 +66,6 @@ class Meter:
         account, slots, request = self._account, self._slots, call.request
         if request.arrived >= account.ends:
             account.look(request.arrived)
-            self._until_asked = -1.0
         requests, tokens = account.requests, account.tokens
         asked, used = requests.total, tokens.total
         if asked >= self._most_requests or used >= self._most_tokens or account.running >= self._most_calls:
@@ -83,9 +83,9 @@ class Meter:
                 prompt = (size // BYTES or 1) if size < SMALL else prompt_tokens(request.body)
                 spent.prompt = prompt
                 tokens.total = used = used + prompt
-        if asked > self._until_asked or used > self._until_used:
-            return call, self, self._tell(asked, used, prompt, request.arrived)
-        return call, self, self._told
+        if self._from_asked <= asked <= self._until_asked and self._from_used <= used <= self._until_used:
+            return call, self, self._told
+        return call, self, self._tell(asked, used, prompt, request.arrived)
 
     def _tell(self, asked: int, used: int, prompt: int, now: float) -> bytes:
         """The lines for so many requests and tokens."""
@@ -95,8 +95,9 @@ class Meter:
         before, between, behind = self._around
         told = "" if not tpm else f"{between}{tpm - used}" if rpm else str(tpm - used)
         self._told = f"{before}{rpm - asked if rpm else ''}{told}{behind}".encode()
-        self._until_asked = asked + rpm // COARSE if rpm else inf
-        self._until_used = min(used + tpm // COARSE, tpm) if tpm else inf
+        requests, tokens = rpm // COARSE if rpm else inf, tpm // COARSE if tpm else inf
+        self._from_asked, self._until_asked = asked - requests, asked + requests
+        self._from_used, self._until_used = used - tokens, min(used + tokens, tpm or inf)
         return self._told
 
     def take(self, spent: Spent, prompt: int | None, now: float) -> "Meter":
