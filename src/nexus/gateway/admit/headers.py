@@ -28,8 +28,10 @@ def around_what_remains(policy: Policy) -> tuple[str, str, str]:
     """
     limits = (("requests", policy.rpm), ("tokens", policy.tpm))
     reset = duration(SECONDS)
-    parts = "".join(_LINES.format(kind, limit, "\0", reset) for kind, limit in limits if limit).split("\0")
-    return parts[0], parts[1] if len(parts) > 2 else "", parts[-1] if len(parts) > 1 else ""
+    text = "".join(_LINES.format(kind, limit, "\0", reset) for kind, limit in limits if limit)
+    before, *rest = text.split("\0")
+    *between, behind = rest or [""]
+    return before, "".join(between), behind
 
 
 def limit_headers(policy: Policy, account: Account, now: float) -> dict[str, str]:

@@ -15,7 +15,7 @@ from nexus.gateway.admit.slots import Slots
 from nexus.gateway.admit.spent import Spent
 from nexus.gateway.values import Call, Request
 from nexus.policies.account import Account
-from nexus.policies.estimate import BYTES, SMALL, answer_tokens, prompt_tokens
+from nexus.policies.estimate import answer_tokens, prompt_tokens
 from nexus.policies.policy import Policy
 
 _WRITTEN: Final = frozenset(one.name for one in OPERATIONS if one.domain == "llm")
@@ -79,9 +79,7 @@ class Meter:
         if self._spends and call.job_after is None:
             spent.since = tokens.ends
             if request.head.endpoint.is_text:
-                size = len(request.body)
-                prompt = (size // BYTES or 1) if size < SMALL else prompt_tokens(request.body)
-                spent.prompt = prompt
+                spent.prompt = prompt = prompt_tokens(request.body)
                 tokens.total = used = used + prompt
         if self._from_asked <= asked <= self._until_asked and self._from_used <= used <= self._until_used:
             return call, self, self._told
