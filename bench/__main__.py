@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -14,7 +14,7 @@ from rich.console import Console
 from bench.board import REFERENCE, Board
 from bench.machine import describe, find_cores, pinned, raise_file_limit
 from bench.options import Plan, read_arguments
-from bench.phases import Bench, Found, measure_many, measure_requests, measure_soak, measure_starts, measure_streams
+from bench.phases import PHASES, Bench, Found
 from bench.processes import Children
 from bench.report import Report, show, write
 from bench.site import Ground
@@ -34,20 +34,26 @@ def find_subjects(only: tuple[str, ...], console: Console) -> Iterator[tuple[str
 
 
 def measure(plan: Plan, bench: Bench, found: Found) -> None:
-    """All phases, one after another."""
+    """All phases that are asked for, one after another."""
     static, streaming = bench.ground.start_static_upstream(), bench.ground.start_stream_upstream()
-    measure_starts(bench, found, static)
-    measure_requests(bench, found, static)
-    measure_streams(bench, found, streaming)
-    measure_many(bench, found, streaming)
-    measure_soak(bench, found, static)
+    for phase in PHASES:
+        if not plan.phases or phase.name in plan.phases:
+            phase.measure(bench, found, streaming if phase.streams else static)
+
+
+def unknown(asked: Sequence[str], there: Sequence[str], console: Console) -> bool:
+    """Whether names are asked for that are not there, which is said."""
+    wrong = set(asked) - set(there)
+    if wrong:
+        console.print(f"unknown: {', '.join(sorted(wrong))}; known: {', '.join(there)}")
+    return bool(wrong)
 
 
 def main() -> int:
     plan, console, cores = read_arguments(), Console(stderr=True), find_cores()
-    unknown = set(plan.only) - {subject.name for subject in SUBJECTS}
-    if unknown:
-        console.print(f"unknown: {', '.join(sorted(unknown))}; known: {', '.join(one.name for one in SUBJECTS)}")
+    if unknown(plan.only, [one.name for one in SUBJECTS], console):
+        return 2
+    if unknown(plan.phases, [one.name for one in PHASES], console):
         return 2
     machine = describe()
     raise_file_limit()
@@ -64,7 +70,8 @@ def main() -> int:
         cores.note,
         f"{machine.cpu}, {machine.cores} cores, {machine.system}, Python {machine.python}",
         f"just before the run others used {machine.busy_percent:.0f} % of it (load average {machine.load_average:.2f})",
-        f"{plan.rounds} interleaved rounds of {plan.seconds:g} s, {plan.connections} connections, "
+        f"{plan.rounds} interleaved rounds of {plan.seconds:g} s, those of small answers over {plan.starts} starts, "
+        f"{plan.connections} connections, "
         f"request bodies of about 700 bytes; {plan.many:,} streams at once",
         f'0.50x is half of {REFERENCE}\'s figure; "direct" is the upstream itself, with nothing between',
     ]

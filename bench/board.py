@@ -27,11 +27,16 @@ class Measure:
 
 MEASURES: tuple[Measure, ...] = (
     Measure("requests", "small answers, requests/s", ",.0f", relative=True),
+    Measure("requests_spread", "… from start to start, ± %", ".1f"),
     Measure("p50", "… latency p50, ms"),
     Measure("p99", "… latency p99, ms"),
     Measure("cpu", "… core in use, %", ".0f"),
     Measure("cpu_each", "… core time a request, µs", ".1f", relative=True, less_is_better=True),
     Measure("failed", "… failed requests", ".0f"),
+    Measure("limits_requests", "small answers to who has limits, requests/s", ",.0f"),
+    Measure("limits_more", "… than without limits by turns, %", "+.1f"),
+    Measure("limits_error", "… standard error of that, %", ".1f"),
+    Measure("limits_cpu", "… core time a request, than without, %", "+.1f"),
     Measure("first", "stream: added first-token time p50, ms"),
     Measure("between", "stream: added delay of a later token p50, ms"),
     Measure("between_p99", "stream: added delay of a later token p99, ms"),

@@ -14,7 +14,7 @@ from bench.subjects import Site, Subject
 from bench.subjects.subject import find_program
 from bench.upstream.answers import ANSWER, MODEL
 from bench.upstream.static import static_argv
-from bench.workload import PATH, TOKEN, chat_body
+from bench.workload import LIMITED_TOKEN, PATH, TOKEN, chat_body
 
 _READY_SECONDS = 90.0
 _POLL_SECONDS = 0.01
@@ -76,7 +76,9 @@ class Ground:
     def start(self, subject: Subject, program: Path, upstream_port: int) -> Running:
         """Start `subject` before the upstream and wait for its first good answer. Raises NotReadyError."""
         port, folder = free_port(), self._new_folder(subject.name)
-        site = Site(port=port, upstream_port=upstream_port, model=MODEL, token=TOKEN, folder=folder)
+        site = Site(
+            port=port, upstream_port=upstream_port, model=MODEL, token=TOKEN, limited_token=LIMITED_TOKEN, folder=folder
+        )
         launch = subject.launch(program, site)
         began = time.perf_counter()
         child = self._children.start(subject.name, launch.argv, core=self._cores.subject, env=launch.env, folder=folder)

@@ -7,6 +7,8 @@ from bench.upstream.answers import MODEL
 
 PATH: Final = "/v1/chat/completions"
 TOKEN: Final = "sk-bench-0123456789abcdef0123456789abcdef"
+LIMITED_TOKEN: Final = "sk-bench-fedcba9876543210fedcba9876543210"
+"""As long as the other one, of who has limits (see `subjects`)."""
 
 _MESSAGES: Final = [
     {"role": "system", "content": "You are a careful assistant who answers in one short sentence and never guesses."},

@@ -19,7 +19,7 @@ from bench.site import Ground
 from bench.subjects.nexus import SUBJECT
 from bench.subjects.subject import Site
 from bench.upstream.answers import MODEL
-from bench.workload import TOKEN
+from bench.workload import LIMITED_TOKEN, TOKEN
 
 _UP_SECONDS: Final = 900.0
 _POLL_SECONDS: Final = 0.1
@@ -96,7 +96,7 @@ def bare(folder: Path, cores: Cores, children: Children) -> Iterator[Stack]:
     slow, port = free_port(), free_port()
     argv = (sys.executable, "-m", "nexus.sdk.serve", str(_SLOW), "--port", str(slow))
     children.start("slow", argv, core=cores.load, env={}, folder=folder)
-    launch = SUBJECT.launch(Path(sys.executable), Site(port, chat, MODEL, TOKEN, folder))
+    launch = SUBJECT.launch(Path(sys.executable), Site(port, chat, MODEL, TOKEN, LIMITED_TOKEN, folder))
     services = f"http://127.0.0.1:{chat},http://127.0.0.1:{slow}"
     env = {**launch.env, "NEXUS_SERVICES": services}
     child = children.start("gateway", launch.argv, core=cores.subject, env=env, folder=folder)

@@ -6,7 +6,6 @@ from bench.subjects.subject import Launch, Site, Subject
 SUBJECTS: tuple[Subject, ...] = (
     nginx.SUBJECT,
     nexus.SUBJECT,
-    nexus.WITH_LIMITS,
     vllm_router.SUBJECT,
     litellm.SUBJECT,
 )

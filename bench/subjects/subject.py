@@ -17,6 +17,7 @@ class Site:
     upstream_port: int
     model: str
     token: str
+    limited_token: str
     folder: Path
 
     @property
@@ -34,12 +35,16 @@ class Launch:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """One program. `find` gives its executable or None; `get` is the line that tells how to have it."""
+    """One program. `find` gives its executable or None; `get` is the line that tells how to have it.
+
+    `limits`: `Site.limited_token` is let in as well, and what it asks for is counted against limits out of reach.
+    """
 
     name: str
     get: str
     find: Callable[[], Path | None]
     launch: Callable[[Path, Site], Launch]
+    limits: bool = False
 
 
 def find_program(peer: str, program: str) -> Path | None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bench.quantiles import added, median, quantile, ratio
+from bench.quantiles import added, median, percent, quantile, ratio, spread, standard_error
 
 
 @pytest.mark.parametrize(
@@ -19,6 +19,14 @@ def test_quantile_is_a_sample_by_nearest_rank() -> None:
     assert quantile(values, 1) == 100
     assert quantile([7.0], 0.0) == 7
     assert quantile([], 0.5) is None
+
+
+def test_how_much_samples_differ() -> None:
+    assert spread([9.0, 10.0, 11.0]) == pytest.approx(0.1)
+    assert standard_error([9.0, 10.0, 11.0]) == pytest.approx(1 / 3**0.5)
+    assert spread([5.0]) is standard_error([5.0]) is spread([]) is spread([-1.0, 1.0]) is None
+    assert percent(0.125) == 12.5
+    assert percent(None) is None
 
 
 def test_what_is_missing_stays_missing() -> None:

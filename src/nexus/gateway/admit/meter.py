@@ -5,7 +5,7 @@ beginning, the answer's from its end, as where gateways count together (`shared/
 as it is done for each call of who has limits.
 """
 
-from math import inf
+import sys
 from typing import Final
 
 from nexus.contract.operations import OPERATIONS
@@ -15,7 +15,7 @@ from nexus.gateway.admit.slots import Slots
 from nexus.gateway.admit.spent import Spent
 from nexus.gateway.values import Call, Request
 from nexus.policies.account import Account
-from nexus.policies.estimate import answer_tokens, prompt_tokens
+from nexus.policies.estimate import BYTES, SMALL, answer_tokens, prompt_tokens
 from nexus.policies.policy import Policy
 
 _WRITTEN: Final = frozenset(one.name for one in OPERATIONS if one.domain == "llm")
@@ -40,7 +40,7 @@ class Meter:
     """
 
     __slots__ = (
-        *("_account", "_around", "_from_asked", "_from_used", "_most_calls", "_most_requests", "_most_tokens"),
+        *("_account", "_around", "_from_asked", "_from_used", "_most_calls"),
         *("_places", "_policy", "_slots", "_spends", "_told", "_until_asked", "_until_used"),
     )
 
@@ -50,13 +50,10 @@ class Meter:
         self._slots = slots
         self._places = places
         self._spends = policy.spends
-        self._most_requests = policy.rpm or inf
-        self._most_tokens = policy.tpm or inf
-        self._most_calls = policy.concurrency if policy.concurrency and places else inf
+        self._most_calls = policy.concurrency if policy.concurrency and places else sys.maxsize
         self._around = around_what_remains(policy)
-        self._told = b""  # the lines that were told last, which hold for so many requests and tokens:
-        self._from_asked = self._from_used = inf
-        self._until_asked = self._until_used = -inf
+        self._told = b""  # the lines that were told last, which hold for so many requests and tokens, below their limits:
+        self._from_asked, self._until_asked, self._from_used, self._until_used = 0, -1, 0, -1
 
     def let_in(self, call: Call, spent: Spent) -> "tuple[Call, Meter, bytes] | None":
         """The call, its permit, and header lines that say what is left; None where a limit is reached.
@@ -66,24 +63,36 @@ class Meter:
         account, slots, request = self._account, self._slots, call.request
         if request.arrived >= account.ends:
             account.look(request.arrived)
-        requests, tokens = account.requests, account.tokens
-        asked, used = requests.total, tokens.total
-        if asked >= self._most_requests or used >= self._most_tokens or account.running >= self._most_calls:
+        if account.running >= self._most_calls:
             return None
-        if slots.taken >= slots.limit:
-            slots.admit(call)  # which says that there is no more
-        slots.taken += 1
-        account.running += self._places
-        requests.total = asked = asked + 1
-        prompt = 0
+        requests, tokens = account.requests, account.tokens
+        asked, used, prompt = requests.total + 1, tokens.total, 0
         if self._spends and call.job_after is None:
             spent.since = tokens.ends
             if request.head.endpoint.is_text:
-                spent.prompt = prompt = prompt_tokens(request.body)
-                tokens.total = used = used + prompt
+                size = len(request.body)  # for a small one, `prompt_tokens` would be one call more
+                spent.prompt = prompt = size // BYTES or 1 if size < SMALL else prompt_tokens(request.body)
+                used += prompt
         if self._from_asked <= asked <= self._until_asked and self._from_used <= used <= self._until_used:
+            if slots.taken >= slots.limit:
+                slots.admit(call)  # which says that there is no more
+            slots.taken += 1
+            account.running += self._places
+            requests.total = asked
+            tokens.total = used
             return call, self, self._told
-        return call, self, self._tell(asked, used, prompt, request.arrived)
+        return self._let_in(call, asked, used, prompt)
+
+    def _let_in(self, call: Call, asked: int, used: int, prompt: int) -> "tuple[Call, Meter, bytes] | None":
+        """The same for one that may reach a limit, and of which something else is to be told than of the last one."""
+        rpm, tpm = self._policy.rpm, self._policy.tpm
+        if (rpm and asked > rpm) or (tpm and used - prompt >= tpm):
+            return None
+        account = self._account
+        self._slots.admit(call)
+        account.running += self._places
+        account.requests.total, account.tokens.total = asked, used
+        return call, self, self._tell(asked, used, prompt, call.request.arrived)
 
     def _tell(self, asked: int, used: int, prompt: int, now: float) -> bytes:
         """The lines for so many requests and tokens."""
@@ -93,9 +102,8 @@ class Meter:
         before, between, behind = self._around
         told = "" if not tpm else f"{between}{tpm - used}" if rpm else str(tpm - used)
         self._told = f"{before}{rpm - asked if rpm else ''}{told}{behind}".encode()
-        requests, tokens = rpm // COARSE if rpm else inf, tpm // COARSE if tpm else inf
-        self._from_asked, self._until_asked = asked - requests, asked + requests
-        self._from_used, self._until_used = used - tokens, min(used + tokens, tpm or inf)
+        self._from_asked, self._until_asked = _around(asked, rpm)
+        self._from_used, self._until_used = _around(used, tpm)
         return self._told
 
     def take(self, spent: Spent, prompt: int | None, now: float) -> "Meter":
@@ -122,6 +130,13 @@ class Meter:
             tokens.total += more  # `settle` would be one call more
         else:
             tokens.settle(more, spent.since, spent.ended)
+
+
+def _around(count: int, limit: int | None) -> tuple[int, int]:
+    """The least and the most that is told as `count` is; all of it is below the limit, where there is one."""
+    if not limit:
+        return 0, sys.maxsize
+    return count - limit // COARSE, min(count + limit // COARSE, limit - 1)
 
 
 def _estimated(request: Request, spent: Spent) -> Usage | None:

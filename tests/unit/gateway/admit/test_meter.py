@@ -5,12 +5,14 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from nexus.contract.errors import ApiError
 from nexus.contract.usage import Usage
 from nexus.gateway.admit.meter import Meter, prompt_of
 from nexus.gateway.admit.slots import Slots
 from nexus.gateway.relay.result import Relayed
 from nexus.gateway.values import Call
 from nexus.policies.account import Account
+from nexus.policies.estimate import prompt_tokens
 from nexus.policies.policy import Policy
 from tests.servers.calls import endpoint, make_call
 from tests.servers.clock import Clock
@@ -19,6 +21,7 @@ from tests.servers.door import Held, held
 PICTURE = endpoint("images.generations")
 BODY = b'{"model":"m","messages":[]}'.ljust(200)
 PROMPT = 50
+FILE = b'{"text":"hello","url":"data:image/png;base64,' + b"A" * 3000 + b'"}'
 
 
 @pytest.fixture
@@ -148,6 +151,37 @@ def test_a_prompt_counts_from_its_beginning_and_the_answer_from_its_end(
 )
 def test_only_requests_that_are_text_have_tokens_before_anybody_has_counted(operation: str, tokens: int) -> None:
     assert prompt_of(make_call(body=b" " * 40, at=endpoint(operation))) == tokens
+
+
+@pytest.mark.parametrize("body", [b"", b"x", *(b"x" * size for size in (7, 8, 1023, 1024, 1027)), FILE])
+def test_a_prompt_counts_as_it_is_estimated(account: Account, clock: Clock, body: bytes) -> None:
+    let_in(Meter(Policy("p", tpm=5000), account, Slots(9)), clock, body=body)
+    assert account.tokens.count(clock.now) == prompt_tokens(body)
+
+
+@pytest.mark.parametrize("policy", [Policy("p", rpm=3), Policy("p", tpm=3 * PROMPT), Policy("p", rpm=3, tpm=10**9)])
+def test_who_is_refused_has_taken_nothing(account: Account, clock: Clock, policy: Policy) -> None:
+    slots = Slots(9)
+    meter = Meter(policy, account, slots)
+    for _ in range(3):
+        let_in(meter, clock, body=BODY)
+    for _ in range(3):
+        assert meter.let_in(make_call(arrived=clock.now, body=BODY), Relayed()) is None
+    tokens = 3 * PROMPT if policy.tpm else 0
+    assert (slots.taken, account.running, account.requests.total, account.tokens.total) == (3, 3, 3, tokens)
+
+
+@pytest.mark.parametrize("policy", [Policy("p", rpm=9), Policy("p", tpm=1000), Policy("p", rpm=10**9, tpm=10**9)])
+def test_who_finds_no_place_among_all_has_taken_nothing(account: Account, clock: Clock, policy: Policy) -> None:
+    slots = Slots(2)
+    meter = Meter(policy, account, slots)
+    for _ in range(2):
+        let_in(meter, clock, body=BODY)
+    before = account.requests.total, account.tokens.total
+    for _ in range(3):
+        with pytest.raises(ApiError):
+            meter.let_in(make_call(arrived=clock.now, body=BODY), Relayed())
+    assert (slots.taken, account.running, account.requests.total, account.tokens.total) == (2, 2, *before)
 
 
 def test_vectors_are_no_text_and_sounds_have_none(account: Account, clock: Clock) -> None:
