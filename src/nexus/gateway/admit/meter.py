@@ -52,7 +52,8 @@ class Meter:
         self._spends = policy.spends
         self._most_calls = policy.concurrency if policy.concurrency and places else sys.maxsize
         self._around = around_what_remains(policy)
-        self._told = b""  # the lines that were told last, which hold for so many requests and tokens, below their limits:
+        # The lines that were told last, which hold for so many requests and tokens, all of them below their limits:
+        self._told = b""
         self._from_asked, self._until_asked, self._from_used, self._until_used = 0, -1, 0, -1
 
     def let_in(self, call: Call, spent: Spent) -> "tuple[Call, Meter, bytes] | None":
