@@ -171,6 +171,19 @@ def test_who_is_refused_has_taken_nothing(account: Account, clock: Clock, policy
     assert (slots.taken, account.running, account.requests.total, account.tokens.total) == (3, 3, 3, tokens)
 
 
+@pytest.mark.parametrize(("policy", "left"), [(Policy("p", rpm=10**6), 30), (Policy("p", tpm=10**6), 3)])
+def test_limits_hold_exactly_where_what_remains_is_not_told_so(
+    account: Account, clock: Clock, policy: Policy, left: int
+) -> None:
+    meter = Meter(policy, account, Slots(99))
+    account.requests.add(10**6 - left, clock.now)
+    account.tokens.add(10**6 - left * PROMPT, clock.now)
+    for _ in range(left):
+        let_in(meter, clock, body=BODY)
+    for call in (make_call(arrived=clock.now, body=BODY), make_call(arrived=clock.now, at=PICTURE)):
+        assert meter.let_in(call, Relayed()) is None
+
+
 @pytest.mark.parametrize("policy", [Policy("p", rpm=9), Policy("p", tpm=1000), Policy("p", rpm=10**9, tpm=10**9)])
 def test_who_finds_no_place_among_all_has_taken_nothing(account: Account, clock: Clock, policy: Policy) -> None:
     slots = Slots(2)
