@@ -76,7 +76,7 @@ def main() -> int:
         f'0.50x is half of {REFERENCE}\'s figure; "direct" is the upstream itself, with nothing between',
     ]
     date = datetime.now().astimezone().strftime("%Y-%m-%d-%H%M")
-    report = Report(date, head, [*skipped, *ground.notes], machine.as_dict(), asdict(plan), board)
+    report = Report(date, head, [*skipped, *dict.fromkeys(ground.notes)], machine.as_dict(), asdict(plan), board)
     show(report, Console())
     console.print(*(f"written: {os.path.relpath(path)}" for path in write(report, plan.out)), sep="\n")
     return 0

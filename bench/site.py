@@ -89,9 +89,6 @@ class Ground:
             raise
         return Running(subject, child, port, time.perf_counter() - began)
 
-    def end(self, running: Running) -> None:
-        self._children.end(running.child)
-
     @contextmanager
     def all_of(self, found: Sequence[tuple[Subject, Path]], upstream_port: int) -> Iterator[list[Running]]:
         """Every subject at once, for interleaved rounds; one that does not come up is noted and left out."""
@@ -103,9 +100,15 @@ class Ground:
                 except NotReadyError as error:
                     self.notes.append(str(error))
                     continue
-                stack.callback(self.end, one)
+                stack.callback(self._children.end, one.child)
                 running.append(one)
             yield running
+
+    def one_by_one(self, found: Sequence[tuple[Subject, Path]], upstream_port: int) -> Iterator[Running]:
+        """Each subject alone, ended before the next is started; one that does not come up is noted and left out."""
+        for one in found:
+            with self.all_of([one], upstream_port) as running:
+                yield from running
 
     def _new_folder(self, name: str) -> Path:
         self._count += 1

@@ -28,10 +28,9 @@ def _pairs(bench: Bench, found: tuple[Subject, Path], upstream_port: int) -> lis
     """What each pair told, over all starts."""
     pairs: list[float] = []
     for rounds in bench.plan.rounds_by_start():
-        with bench.ground.all_of([found], upstream_port) as running:
-            for one in running:
-                bench.run_wrk(one.url, 1)
-                pairs += [_pair(bench, one, number) for number in rounds]
+        for one in bench.ground.one_by_one([found], upstream_port):
+            bench.run_wrk(one.url, 1)
+            pairs += [_pair(bench, one, number) for number in rounds]
     return pairs
 
 

@@ -6,7 +6,7 @@ import time
 from bench.phases.bench import Bench, Found
 from bench.phases.streams import note_broken, stream_load
 from bench.processes import Child
-from bench.site import NotReadyError, Running
+from bench.site import Running
 from bench.workload import stream_body
 
 _MANY_TOKENS, _MANY_INTERVAL_MS = 20, 200.0
@@ -17,35 +17,23 @@ _SOAK_LIMIT_SECONDS = 180.0
 def measure_many(bench: Bench, found: Found, upstream_port: int) -> None:
     """Many slow streams at once through a freshly started subject: do all end whole, and in how much memory?"""
     body = stream_body(_MANY_TOKENS, _MANY_INTERVAL_MS)
-    for subject, program in found:
-        try:
-            running = bench.ground.start(subject, program, upstream_port)
-        except NotReadyError as error:
-            bench.ground.notes.append(str(error))
-            continue
-        idle = running.child.rss_bytes()
+    for running in bench.ground.one_by_one(found, upstream_port):
+        idle, name = running.child.rss_bytes(), running.name
         with _PeakMemory(running.child) as peak:
             result = stream_load(bench, running.url, body, streams=bench.plan.many, tokens=_MANY_TOKENS, ramp=1.0)
-        bench.say(f"{bench.plan.many} streams {subject.name}: {result['whole']} whole, {peak.bytes / 1e6:.0f} MB")
-        bench.board.add(subject.name, "many_whole", result["whole"])
-        bench.board.add(subject.name, "many_idle", idle / 1e6)
-        bench.board.add(subject.name, "many_peak", peak.bytes / 1e6)
-        note_broken(bench, subject.name, f"{bench.plan.many} streams at once", result)
-        bench.ground.end(running)
+        bench.say(f"{bench.plan.many} streams {name}: {result['whole']} whole, {peak.bytes / 1e6:.0f} MB")
+        bench.board.add(name, "many_whole", result["whole"])
+        bench.board.add(name, "many_idle", idle / 1e6)
+        bench.board.add(name, "many_peak", peak.bytes / 1e6)
+        note_broken(bench, name, f"{bench.plan.many} streams at once", result)
 
 
 def measure_soak(bench: Bench, found: Found, upstream_port: int) -> None:
     """Very many requests through one process: is its memory flat? Compared after a quarter of them and at the end."""
     if bench.wrk is None or not bench.plan.soak:
         return
-    for subject, program in found:
-        try:
-            running = bench.ground.start(subject, program, upstream_port)
-        except NotReadyError as error:
-            bench.ground.notes.append(str(error))
-            continue
+    for running in bench.ground.one_by_one(found, upstream_port):
         _soak(bench, running)
-        bench.ground.end(running)
 
 
 def _soak(bench: Bench, running: Running) -> None:
