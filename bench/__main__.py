@@ -70,8 +70,8 @@ def main() -> int:
         cores.note,
         f"{machine.cpu}, {machine.cores} cores, {machine.system}, Python {machine.python}",
         f"just before the run others used {machine.busy_percent:.0f} % of it (load average {machine.load_average:.2f})",
-        f"{plan.rounds} interleaved rounds of {plan.seconds:g} s, those of small answers over {plan.starts} starts, "
-        f"{plan.connections} connections, "
+        f"{plan.rounds} interleaved rounds of {plan.seconds:g} s, those of small answers over "
+        f"{len(plan.rounds_by_start())} starts, {plan.connections} connections, "
         f"request bodies of about 700 bytes; {plan.many:,} streams at once",
         f'0.50x is half of {REFERENCE}\'s figure; "direct" is the upstream itself, with nothing between',
     ]

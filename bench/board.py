@@ -1,6 +1,7 @@
 """Where samples are gathered, and the one list of what is measured."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,8 +66,11 @@ class Board:
         if value is not None:
             self._samples[subject, key].append(value)
 
+    def samples(self, subject: str, key: str) -> Sequence[float]:
+        return self._samples.get((subject, key), [])
+
     def figure(self, subject: str, key: str) -> float | None:
-        return median(self._samples.get((subject, key), []))
+        return median(self.samples(subject, key))
 
     def relative(self, subject: str, measure: Measure) -> float | None:
         """How much of nginx's performance it is; None where the row is not told so."""

@@ -34,6 +34,12 @@ class Bench:
     def say(self, text: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
+    def has_wrk(self) -> bool:
+        """Whether there is one; that there is none is noted."""
+        if self.wrk is None:
+            self.ground.notes.append("no wrk: requests/s were not measured (apt-get install wrk)")
+        return self.wrk is not None
+
     def run_wrk(self, url: str, seconds: float, token: str = TOKEN) -> WrkResult:
         assert self.wrk is not None
         script = self.folder / "chat.lua"

@@ -1,40 +1,33 @@
 """What it costs a caller's small requests that they are counted, at a subject that can do so."""
 
 from functools import partial
-from pathlib import Path
 
 from bench.phases.bench import Bench, Found, with_cpu
 from bench.quantiles import added, percent, ratio, standard_error
 from bench.site import Running
-from bench.subjects import Subject
 from bench.workload import LIMITED_TOKEN, TOKEN
 
 
 def measure_limits(bench: Bench, found: Found, upstream_port: int) -> None:
     """Small answers by wrk with a token that has limits, and with one that has none, at the same process by turns.
 
-    Each round is a pair of neighbours, told as the part that the second is more or less than the first: between two
-    processes, even of one program, there is more difference than what limits cost.
+    Each round is a pair, told as the part by which the figure with limits is more or less than the one without: two
+    processes, even of one program, differ by more than what limits cost.
     """
-    if bench.wrk is None:
+    if not bench.has_wrk():
         return
-    for one in found:
-        if one[0].limits:
-            pairs = _pairs(bench, one, upstream_port)
-            bench.board.add(one[0].name, "limits_error", percent(standard_error(pairs)))
-
-
-def _pairs(bench: Bench, found: tuple[Subject, Path], upstream_port: int) -> list[float]:
-    """What each pair told, over all starts."""
-    pairs: list[float] = []
+    limited = [one for one in found if one[0].limits]
     for rounds in bench.plan.rounds_by_start():
-        for one in bench.ground.one_by_one([found], upstream_port):
+        for one in bench.ground.one_by_one(limited, upstream_port):
             bench.run_wrk(one.url, 1)
-            pairs += [_pair(bench, one, number) for number in rounds]
-    return pairs
+            for number in rounds:
+                _measure_pair(bench, one, number)
+    for subject, _ in limited:
+        error = standard_error(bench.board.samples(subject.name, "limits_more"))
+        bench.board.add(subject.name, "limits_error", error)
 
 
-def _pair(bench: Bench, one: Running, number: int) -> float:
+def _measure_pair(bench: Bench, one: Running, number: int) -> None:
     """Requests a second with limits: by what part more than without. Which of both comes first takes turns."""
     requests, core = {}, {}
     for token in (LIMITED_TOKEN, TOKEN) if number % 2 else (TOKEN, LIMITED_TOKEN):
@@ -48,4 +41,3 @@ def _pair(bench: Bench, one: Running, number: int) -> float:
     bench.board.add(one.name, "limits_requests", requests[LIMITED_TOKEN])
     bench.board.add(one.name, "limits_more", percent(more))
     bench.board.add(one.name, "limits_cpu", percent(core_more))
-    return more or 0

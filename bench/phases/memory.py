@@ -30,7 +30,7 @@ def measure_many(bench: Bench, found: Found, upstream_port: int) -> None:
 
 def measure_soak(bench: Bench, found: Found, upstream_port: int) -> None:
     """Very many requests through one process: is its memory flat? Compared after a quarter of them and at the end."""
-    if bench.wrk is None or not bench.plan.soak:
+    if not bench.plan.soak or not bench.has_wrk():
         return
     for running in bench.ground.one_by_one(found, upstream_port):
         _soak(bench, running)

@@ -17,8 +17,7 @@ def measure_requests(bench: Bench, found: Found, upstream_port: int) -> None:
 
     How fast a process is differs by some per cent from one start to the next: rounds are spread over several.
     """
-    if bench.wrk is None:
-        bench.ground.notes.append("no wrk: requests/s were not measured (apt-get install wrk)")
+    if not bench.has_wrk():
         return
     by_start: defaultdict[str, list[float]] = defaultdict(list)
     for rounds in bench.plan.rounds_by_start():

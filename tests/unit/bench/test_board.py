@@ -32,6 +32,14 @@ def test_all_samples_are_kept() -> None:
     assert board.as_dict()["nexus"]["p50"]["ratio"] is None
 
 
+def test_samples_of_what_was_not_measured_are_none() -> None:
+    board = Board()
+    board.add("nexus", "requests", 80.0)
+    assert board.samples("nexus", "requests") == [80.0]
+    assert board.samples("nexus", "p50") == []
+    assert board.subjects() == ("nexus",)
+
+
 def test_every_measure_is_named_once() -> None:
     keys = [measure.key for measure in MEASURES]
     assert len(keys) == len(set(keys))

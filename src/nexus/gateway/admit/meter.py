@@ -103,8 +103,8 @@ class Meter:
         before, between, behind = self._around
         told = "" if not tpm else f"{between}{tpm - used}" if rpm else str(tpm - used)
         self._told = f"{before}{rpm - asked if rpm else ''}{told}{behind}".encode()
-        self._from_asked, self._until_asked = _around(asked, rpm)
-        self._from_used, self._until_used = _around(used, tpm)
+        self._from_asked, self._until_asked = _told_alike(asked, rpm)
+        self._from_used, self._until_used = _told_alike(used, tpm)
         return self._told
 
     def take(self, spent: Spent, prompt: int | None, now: float) -> "Meter":
@@ -133,7 +133,7 @@ class Meter:
             tokens.settle(more, spent.since, spent.ended)
 
 
-def _around(count: int, limit: int | None) -> tuple[int, int]:
+def _told_alike(count: int, limit: int) -> tuple[int, int]:
     """The least and the most that is told as `count` is; all of it is below the limit, where there is one."""
     if not limit:
         return 0, sys.maxsize
