@@ -22,22 +22,10 @@ RESERVED: Final = ("administrator", "anonymous")
 """Names that no token of the file may have: the one sees everybody's things, the other is nobody."""
 
 _NOT_FORCED: Final = frozenset(("model", "stream", "background")).union(*LENGTHS.values())
-_ON: Final = "this version does not act on it yet"
 
 
 def _all() -> list[str]:
     return ["*"]
-
-
-def _only(*allowed: object) -> BeforeValidator:
-    """A key of the contract of which this version knows only what changes nothing."""
-
-    def check(value: object) -> object:
-        if value not in allowed:
-            raise ValueError(f"{_ON}; leave it at {allowed[0]!r} or take it out")
-        return value
-
-    return BeforeValidator(check)
 
 
 def _force(value: dict[str, Any]) -> dict[str, Any]:
